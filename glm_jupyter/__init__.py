@@ -1,0 +1,1 @@
+"""glm-jupyter: ask GLM models in a notebook cell."""

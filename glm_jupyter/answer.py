@@ -1,0 +1,159 @@
+"""Answer: one reply as it grows; pure data."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from .api import events as ev
+
+# Reasons to stop that leave the answer unfinished, though the request itself went well.
+CUT_OFF = frozenset({"length", "model_context_window_exceeded"})
+
+
+class Answer:
+    """A model's reply: its text, its reasoning, and what it took.
+
+    It grows while it streams. `complete` is False until the service has said that the answer
+    is finished, and stays False where it was cut off. `seconds` and `first_token_seconds`
+    count from the moment the request was sent.
+    """
+
+    def __init__(self, model: str, endpoint: str) -> None:
+        self.id = uuid4().hex
+        self.model = model
+        self.endpoint = endpoint
+        self.usage = ev.Usage()
+        self.cost: Decimal | None = None
+        self.currency: str | None = None
+        self.finish_reason: str | None = None
+        self.request_id: str | None = None
+        self.tool_calls: list[dict[str, Any]] = []
+        self.sources: list[dict[str, Any]] = []
+        self.parsed: Any = None
+        self.notes: list[str] = []
+        self.finished = False
+        self.seconds: float | None = None
+        self.first_token_seconds: float | None = None
+        self.thinking_seconds: float | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._begun = time.monotonic()
+
+    @property
+    def text(self) -> str:
+        """The answer so far, exactly as the model sent it."""
+        return _joined(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning trace so far, exactly as the model sent it."""
+        return _joined(self._reasoning)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model came to the end of its answer."""
+        return self.finished and self.finish_reason not in CUT_OFF
+
+    def begin(self) -> None:
+        """Start the clock: the request goes out now."""
+        self._begun = time.monotonic()
+
+    def apply(self, event: ev.Event) -> None:
+        """Grow by one event."""
+        match event:
+            case ev.TextDelta(text):
+                self._first_token()
+                if self._reasoning and not self._text:
+                    self.thinking_seconds = self._elapsed()
+                self._text.append(text)
+            case ev.ReasoningDelta(text):
+                self._first_token()
+                self._reasoning.append(text)
+            case ev.TextWasReasoning():
+                self._reasoning.extend(self._text)
+                self._text.clear()
+                self.thinking_seconds = self._elapsed()
+            case ev.ToolCallDelta(index, call_id, name, arguments):
+                self._first_token()
+                self._grow_call(index, call_id, name, arguments)
+            case ev.UsageReport(usage):
+                self.usage = usage
+            case ev.Sources(items):
+                self.sources.extend(items)
+            case ev.Started(request_id, _):
+                self.request_id = request_id
+            case ev.Finish(reason):
+                self.finish_reason = reason
+                self.finished = True
+            case ev.Retrying():
+                pass
+
+    def stop_clock(self) -> None:
+        """The last event has come, or none will."""
+        self.seconds = self._elapsed()
+
+    def to_json(self) -> dict[str, Any]:
+        """The `application/vnd.glm-jupyter.answer+json` form, version 1."""
+        usage = {
+            "prompt_tokens": self.usage.prompt_tokens,
+            "completion_tokens": self.usage.completion_tokens,
+            "total_tokens": self.usage.total_tokens,
+            "cached_tokens": self.usage.cached_tokens,
+            "reasoning_tokens": self.usage.reasoning_tokens,
+            "estimated": self.usage.estimated,
+        }
+        return {
+            "version": 1,
+            "id": self.id,
+            "model": self.model,
+            "endpoint": self.endpoint,
+            "text": self.text,
+            "reasoning": self.reasoning,
+            "usage": usage,
+            # A string, because JSON numbers are binary fractions and money is not.
+            "cost": None if self.cost is None else format(self.cost, "f"),
+            "currency": self.currency,
+            "finish_reason": self.finish_reason,
+            "complete": self.complete,
+            "request_id": self.request_id,
+            "seconds": self.seconds,
+            "first_token_seconds": self.first_token_seconds,
+            "thinking_seconds": self.thinking_seconds,
+            "sources": self.sources,
+            "tool_calls": self.tool_calls,
+            "notes": self.notes,
+        }
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "incomplete"
+        return f"<Answer of {self.endpoint}/{self.model}: {len(self.text)} characters, {state}>"
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _first_token(self) -> None:
+        if self.first_token_seconds is None:
+            self.first_token_seconds = self._elapsed()
+
+    def _grow_call(self, index: int, call_id: str | None, name: str | None, args: str) -> None:
+        while len(self.tool_calls) <= index:
+            self.tool_calls.append(
+                {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+            )
+        call = self.tool_calls[index]
+        call["id"] = call_id or call["id"]
+        call["function"]["name"] = name or call["function"]["name"]
+        call["function"]["arguments"] += args
+
+
+def _joined(parts: list[str]) -> str:
+    """The whole text, folded into one part so that growing and reading stay linear."""
+    if len(parts) > 1:
+        parts[:] = ["".join(parts)]
+    return parts[0] if parts else ""

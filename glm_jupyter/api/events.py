@@ -1,0 +1,100 @@
+"""What a streamed answer consists of, one small frozen class per kind of event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request, as the service counts them (`estimated` where it sent none).
+
+    `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of `completion_tokens`.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The service accepted the request; `model` is the name it answers under."""
+
+    request_id: str | None
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A further piece of the reasoning trace."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A further piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextWasReasoning:
+    """All text so far was reasoning: a `</think>` came whose opening tag was in the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A further piece of a function call; `index` counts the calls of this answer from 0."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Web pages the service consulted, each with at least `title` and `link`."""
+
+    items: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """The usage so far; the last report of a stream is the one that counts."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The service was busy or out of reach; the request goes out again in `seconds`."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The answer ended; `reason` is the service's finish_reason, None where it gave none."""
+
+    reason: str | None
+
+
+Event: TypeAlias = (
+    Started
+    | ReasoningDelta
+    | TextDelta
+    | TextWasReasoning
+    | ToolCallDelta
+    | Sources
+    | UsageReport
+    | Retrying
+    | Finish
+)

@@ -1,0 +1,1 @@
+"""Showing an Answer: portable markdown, mathematics, live updates. Knows no network."""
