@@ -1,0 +1,88 @@
+"""The progress of the one-time fetch, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from .weights import EMBEDDED
+
+
+class FetchBar:
+    """A bar that a terminal forgets, and that a saved notebook keeps as one plain line.
+
+    tqdm's own notebook bar is a widget, which a reopened notebook shows as an error.
+    Nothing is shown before the first call.
+    """
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._handle: Any = None
+        self._begun = self._shown = 0.0
+
+    def __enter__(self) -> FetchBar:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` bytes are here."""
+        if _in_kernel():
+            self._show_line(done, total)
+        else:
+            self._show_bar(done, total)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._handle is not None:
+            outcome = "are here, checked" if error is None else "were not fetched"
+            self._publish(f"The weights of {EMBEDDED.title} {outcome}.")
+
+    def _show_bar(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            # disable=None: only where somebody watches
+            self._bar = tqdm(
+                desc=_title(), total=total, unit="B", unit_scale=True, leave=False, disable=None
+            )
+        self._bar.update(done - self._bar.n)
+
+    def _show_line(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        now = time.monotonic()
+        if self._handle is None:
+            self._begun = now
+        elif now - self._shown < 0.25:
+            return
+        self._shown = now
+        elapsed = now - self._begun
+        meter = tqdm.format_meter(
+            done, total, elapsed, ncols=80, prefix=_title(), unit="B", unit_scale=True
+        )
+        self._publish(meter)
+
+    def _publish(self, line: str) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            data = {"text/plain": line}
+            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update({"text/plain": line}, raw=True)
+
+
+def _title() -> str:
+    return f"Fetching {EMBEDDED.title}, once"
+
+
+def _in_kernel() -> bool:
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
