@@ -1,1 +1,63 @@
-"""glm-jupyter: ask GLM models in a notebook cell."""
+"""glm-jupyter: ask GLM models in a notebook cell.
+
+`%load_ext glm_jupyter`, then `%%glm` on a cell of plain text. The same from Python:
+`ask`, `aask`, `stream`, `astream`. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .answer import Answer
+from .api.errors import GLMError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .ask import aask, ask, astream, stream
+    from .sessions import Session
+
+    session: Session
+
+__all__ = [
+    "Answer",
+    "GLMError",
+    "aask",
+    "ask",
+    "astream",
+    "load_ipython_extension",
+    "session",
+    "stream",
+    "unload_ipython_extension",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "session":
+        return import_module(".sessions", __name__).current()
+    if name in __all__:
+        return getattr(import_module(".ask", __name__), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("glm-jupyter")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register `%glm` and `%%glm` with `shell`; what `%load_ext glm_jupyter` calls."""
+    from .magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take back all that loading did; what `%unload_ext glm_jupyter` calls."""
+    from .magics import unload
+
+    unload(shell)

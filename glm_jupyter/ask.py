@@ -1,0 +1,43 @@
+"""Asking from Python: `ask`, `aask`, `stream`, `astream`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from . import bridge, sessions
+from .answer import Answer
+from .api.events import Event
+
+
+async def aask(prompt: str, **options: Any) -> Answer:
+    """Ask a model and give its whole Answer.
+
+    `options` are those of `%%glm` by their long names: `model`, `endpoint`, `system`,
+    `temperature`, `top_p`, `max_tokens`, `stop` (a list), `think` (True or False), and
+    `continue_` to go on with the conversation. Raises GLMError.
+    """
+    turn = sessions.current().turn(prompt, **options)
+    async with aclosing(turn.stream()) as events:
+        async for _ in events:
+            pass
+    return turn.answer
+
+
+def ask(prompt: str, **options: Any) -> Answer:
+    """`aask` for code that does not await, also inside a notebook cell."""
+    return bridge.run(aask(prompt, **options))
+
+
+async def astream(prompt: str, **options: Any) -> AsyncIterator[Event]:
+    """Ask a model and yield the events of its answer as they come; options as for `aask`."""
+    turn = sessions.current().turn(prompt, **options)
+    async with aclosing(turn.stream()) as events:
+        async for event in events:
+            yield event
+
+
+def stream(prompt: str, **options: Any) -> Iterator[Event]:
+    """`astream` for code that does not await, also inside a notebook cell."""
+    return bridge.iterate(astream(prompt, **options))

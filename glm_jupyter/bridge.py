@@ -1,0 +1,99 @@
+"""The one bridge from synchronous code to the asynchronous core, whatever loop is running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+T = TypeVar("T")
+Drive: TypeAlias = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine` to its end and give its result, also inside a running event loop.
+
+    An interrupt cancels it, waits for it to tidy up, and is raised again.
+    """
+    with _bridge() as drive:
+        result: T = drive(coroutine)
+        return result
+
+
+def iterate(items: AsyncIterator[T]) -> Iterator[T]:
+    """Yield the items of an asynchronous iterator as they come."""
+
+    async def step() -> T:
+        return await anext(items)
+
+    async def close() -> None:
+        if hasattr(items, "aclose"):
+            await items.aclose()
+
+    with _bridge() as drive:
+        try:
+            while True:
+                try:
+                    yield drive(step())
+                except StopAsyncIteration:
+                    return
+        finally:
+            drive(close())
+
+
+@contextmanager
+def _bridge() -> Iterator[Drive]:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        with asyncio.Runner() as runner:
+            yield runner.run
+        return
+    if _nestable(loop):
+        yield partial(_nested, loop)
+        return
+    # uvloop cannot be re-entered: the coroutine gets a loop of its own in another thread.
+    from anyio.from_thread import start_blocking_portal
+
+    with start_blocking_portal() as portal:
+        yield partial(_in_thread, portal)
+
+
+def _nestable(loop: asyncio.AbstractEventLoop) -> bool:
+    # Imported here because applying it patches asyncio for the whole process: only who
+    # needs the synchronous way in pays for that.
+    import nest_asyncio2
+
+    try:
+        nest_asyncio2.apply(loop)
+    except ValueError:
+        return False
+    return True
+
+
+def _nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    except KeyboardInterrupt:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        raise
+
+
+def _in_thread(portal: BlockingPortal, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def body() -> T:
+        return await coroutine
+
+    future = portal.start_task_soon(body)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise

@@ -1,0 +1,103 @@
+"""What Tab offers on a `%glm` or `%%glm` line, and inside `{{ }}`, in every front end."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
+
+from .options import cell_parser, line_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
+    from IPython.core.interactiveshell import InteractiveShell
+
+LINE = re.compile(r"\s*%glm(?=\s)")
+CELL = re.compile(r"%%glm(?=\s|$)")
+OPEN_BRACES = re.compile(r"\{\{(?:(?!\}\}).)*$", re.DOTALL)
+NAME = re.compile(r"[\w.]*$")
+
+Offer = tuple[str, str]  # the text, and what the front end shows beside it
+
+
+def matcher_for(shell: InteractiveShell) -> Callable[[CompletionContext], SimpleMatcherResult]:
+    """The matcher to add to `shell.Completer.custom_matchers`."""
+
+    @context_matcher(identifier="glm_jupyter")  # type: ignore[untyped-decorator]
+    def match(context: CompletionContext) -> SimpleMatcherResult:
+        before = context.text_until_cursor
+        in_cell = CELL.match(context.full_text) is not None
+        if in_cell and context.cursor_line == 0:
+            word, offers = _on_line(cell_parser(), before[len("%%glm") :], shell)
+        elif not in_cell and (magic := LINE.match(before)):
+            word, offers = _on_line(line_parser(), before[magic.end() :], shell)
+        elif in_cell and OPEN_BRACES.search(_until_cursor(context)):
+            word, offers = _in_braces(before, shell)
+        else:
+            word, offers = "", []
+        found = [SimpleCompletion(text, type=hint) for text, hint in offers]
+        return {
+            "completions": found,
+            "matched_fragment": word,
+            "suppress": bool(found),
+            "ordered": True,
+        }
+
+    return match
+
+
+def _until_cursor(context: CompletionContext) -> str:
+    lines = context.full_text.split("\n")[: context.cursor_line]
+    return "\n".join([*lines, context.text_until_cursor])
+
+
+def _in_braces(before: str, shell: InteractiveShell) -> tuple[str, list[Offer]]:
+    found = NAME.search(before)
+    word = found.group() if found else ""
+    completer: Any = shell.Completer
+    names = completer.attr_matches(word) if "." in word else completer.global_matches(word)
+    return word, [(name, "variable") for name in names]
+
+
+def _on_line(
+    parser: argparse.ArgumentParser, line: str, shell: InteractiveShell
+) -> tuple[str, list[Offer]]:
+    *words, word = re.split(r"[\s=]+", line)
+    words = [each for each in words if each]
+    commands = next((a for a in parser._actions if a.nargs == argparse.PARSER), None)
+    if commands and words and words[0] in (commands.choices or ()):
+        parser, words = dict(commands.choices or ())[words[0]], words[1:]
+        commands = None
+    option = next((a for a in parser._actions if words and words[-1] in a.option_strings), None)
+    if option is not None and option.nargs != 0:
+        offers = _values(option, shell)
+    elif word.startswith("-"):
+        offers = [(a.option_strings[-1], a.help or "") for a in parser._actions if a.option_strings]
+    else:
+        positional = [a for a in parser._actions if not a.option_strings]
+        offers = [offer for action in positional[:1] for offer in _values(action, shell)]
+    return word, [offer for offer in offers if offer[0].startswith(word)]
+
+
+def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]:
+    if action.nargs == argparse.PARSER:
+        return [(choice.dest, choice.help or "") for choice in action._get_subactions()]
+    if action.choices:
+        return [(str(choice), "") for choice in action.choices]
+    if action.dest in ("model", "pattern"):
+        return _models()
+    if action.dest == "endpoint":
+        return [(name, "endpoint") for name in ("bigmodel", "zai", "local")]
+    if action.dest == "output":
+        return [(name, "variable") for name in shell.user_ns if not name.startswith("_")]
+    return []
+
+
+def _models() -> list[Offer]:
+    from .api import catalogue
+
+    return [(model.qualified, model.summary) for model in catalogue.models()]

@@ -1,0 +1,178 @@
+"""What a user types: `%%glm` and `%glm`, and how they reach the session."""
+
+from __future__ import annotations
+
+import re
+from asyncio import CancelledError
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from . import bridge
+from .options import HelpAsked, cell_parser, line_parser
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+
+CELL = re.compile(r"%%glm(?=\s|$)")
+
+
+class Stopped(KeyboardInterrupt):
+    """The user stopped the answer; what had arrived is kept."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Stopped. What had arrived is kept, also in `_glm`."]
+
+
+@magics_class
+class GLMMagics(Magics):  # type: ignore[misc]
+    """`%glm` and `%%glm`, and the input transformer that lets a cell await its answer."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._depth = 0
+        self._cell_id: str | None = None
+        self._channel: Any = None
+
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @line_cell_magic  # type: ignore[untyped-decorator]
+    def glm(self, line: str, cell: str | None = None) -> None:
+        """Ask a GLM model (`%%glm`), or look after models, keys and the engine (`%glm`)."""
+        if cell is None:
+            self._command(line)
+            return
+        try:
+            bridge.run(self._ask(line, cell))
+        except KeyboardInterrupt:
+            raise Stopped from None
+
+    async def aglm(self, line: str, cell: str) -> None:
+        """`%%glm` for a cell that is awaited: the kernel stays responsive while it streams."""
+        try:
+            await self._ask(line, cell)
+        except CancelledError:
+            raise Stopped from None
+
+    async def _ask(self, line: str, cell: str) -> None:
+        from . import sessions
+        from .api.events import Retrying
+        from .prompt import expand
+        from .render.live import view_for
+        from .settings import NAMES
+
+        try:
+            args = cell_parser().parse_line(line)
+        except HelpAsked as help_text:
+            print(help_text)  # noqa: T201
+            return
+        prompt = cell if args.raw else expand(cell, self.shell.user_ns)
+        options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
+        turn = sessions.current().turn(
+            prompt.strip("\n"), cell=self._cell_id, continue_=args.continue_, **options
+        )
+        if args.dry_run:
+            from .preview import preview
+
+            self._display(preview(turn))
+            return
+        self.shell.user_ns["_glm"] = turn.answer
+        if args.output:
+            self.shell.user_ns[args.output] = turn.answer
+        view = view_for(self.shell, turn.answer, self._channel)
+        try:
+            async with aclosing(turn.stream()) as events:
+                async for event in events:
+                    if isinstance(event, Retrying):
+                        view.status(f"{event.reason} Trying again in {event.seconds:.0f} s …")
+                    view.changed()
+        finally:
+            view.close()
+
+    def _command(self, line: str) -> None:
+        from . import commands
+
+        try:
+            args = line_parser().parse_line(line)
+        except HelpAsked as help_text:
+            print(help_text)  # noqa: T201
+            return
+        shown = getattr(commands, args.command or "panel")(args)
+        if isinstance(shown, dict):
+            self._display(shown)
+        elif shown is not None:
+            from IPython.display import display
+
+            display(shown)
+
+    def _display(self, bundle: dict[str, Any]) -> None:
+        self.shell.display_pub.publish(bundle)
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Turn a `%%glm` cell into one that awaits its answer.
+
+        Only at the top level of a kernel's cell: `%%time` and its like compile their inner cell
+        without `await`, and a terminal has nobody to be responsive to.
+        """
+        if self._depth or not lines or not (match := CELL.match(lines[0])):
+            return lines
+        if not (hasattr(self.shell, "kernel") and self.shell.autoawait):
+            return lines
+        line, cell = lines[0][match.end() :].strip(), "".join(lines[1:])
+        return [f"await get_ipython().find_cell_magic('glm').__self__.aglm({line!r}, {cell!r})\n"]
+
+    # check_complete must see the magic itself: it waits for a blank line in a terminal.
+    transform.has_side_effects = True  # type: ignore[attr-defined]
+
+    def hooks(self) -> dict[str, Any]:
+        """The shell's events this extension listens to."""
+        return {
+            "pre_execute": self._enter,
+            "pre_run_cell": self._see_cell,
+            "post_execute": self._leave,
+        }
+
+    def _enter(self) -> None:
+        self._depth += 1
+
+    def _see_cell(self, info: ExecutionInfo) -> None:
+        if self._depth == 1:
+            self._cell_id = info.cell_id
+
+    def _leave(self) -> None:
+        # The cell that loaded the extension was entered before we listened.
+        self._depth = max(0, self._depth - 1)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics, the transformer and the formatter of answers; loading twice is once."""
+    unload(shell)
+    magics = GLMMagics(shell)
+    shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(magics.transform)
+    for event, hook in magics.hooks().items():
+        shell.events.register(event, hook)
+    shell.display_formatter.mimebundle_formatter.for_type_by_name(
+        "glm_jupyter.answer", "Answer", _bundle
+    )
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take back what `load` did."""
+    magics = shell.magics_manager.registry.pop("GLMMagics", None)
+    if magics is None:
+        return
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("glm", None)
+    shell.input_transformers_cleanup.remove(magics.transform)
+    for event, hook in magics.hooks().items():
+        shell.events.unregister(event, hook)
+    shell.display_formatter.mimebundle_formatter.pop("glm_jupyter.answer.Answer", None)
+
+
+def _bundle(answer: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    from .render.markdown import bundle
+
+    return bundle(answer)

@@ -1,0 +1,142 @@
+"""The options of `%%glm` and the commands of `%glm`: their parsers, help and error messages."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import keyword
+import os
+import shlex
+from typing import Any, NoReturn
+
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from .api.errors import InputError
+
+
+class HelpAsked(Exception):
+    """`--help` was given; the message is the help text."""
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        raise HelpAsked(parser.format_help())
+
+
+class Parser(MagicArgumentParser):  # type: ignore[misc]
+    """IPython's argument parser, with errors that name the nearest thing that exists."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # IPython's own formatter writes reStructuredText, which help in a cell is not.
+        super().__init__(formatter_class=argparse.HelpFormatter, **kwargs)
+        self.add_argument("-h", "--help", nargs=0, action=_Help, help="show this help")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError; argparse calls this for whatever does not fit."""
+        raise InputError(f"{self.prog}: {message}.", remedy=self._remedy(message))
+
+    def _remedy(self, message: str) -> str:
+        names = [name for action in self._actions for name in action.option_strings]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                names += list(action.choices)
+        for word in message.replace("'", " ").replace("=", " ").split():
+            close = difflib.get_close_matches(word, names, n=1)
+            if close and close[0] != word:
+                return f"Did you mean {close[0]}? `{self.prog} --help` lists all."
+        return f"`{self.prog} --help` lists all."
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse what stands behind the magic's name."""
+        try:
+            words = shlex.split(line, posix=os.name == "posix")
+        except ValueError as error:
+            raise InputError(
+                f"{self.prog}: {error} in `{line.strip()}`.",
+                remedy="Close the quotation mark, or escape it with a backslash.",
+            ) from None
+        return self.parse_args(words)
+
+
+def variable_name(text: str) -> str:
+    """An argument that must be a name a Python variable can have."""
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a variable")
+    return text
+
+
+def cell_parser() -> Parser:
+    """The parser of `%%glm`."""
+    parser = Parser(
+        prog="%%glm",
+        description="Ask a GLM model: the text of the cell is the prompt. "
+        "{{ expression }} puts in the value of a Python expression.",
+    )
+    add = parser.add_argument
+    add("-m", "--model", metavar="NAME", help="model for this cell; `%%glm models` lists them")
+    add(
+        "-e",
+        "--endpoint",
+        metavar="NAME",
+        help="bigmodel, zai, local, or the base URL of an OpenAI-compatible server",
+    )
+    add("-s", "--system", metavar="TEXT", help="system prompt; @file.md reads a file")
+    add(
+        "-c",
+        "--continue",
+        dest="continue_",
+        action="store_true",
+        help="go on with the conversation; without it the cell stands alone",
+    )
+    add("-t", "--temperature", type=float, metavar="T", help="sampling temperature")
+    add("--top-p", type=float, metavar="P", help="nucleus sampling")
+    add("--max-tokens", type=int, metavar="N", help="most tokens the answer may have")
+    add("--stop", action="append", metavar="TEXT", help="text at which to stop; repeatable")
+    think = parser.add_mutually_exclusive_group()
+    think.add_argument(
+        "--think",
+        action="store_true",
+        default=None,
+        help="reasoning on, where the model has the switch",
+    )
+    think.add_argument("--no-think", dest="think", action="store_false", help="reasoning off")
+    add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
+    add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="show the messages, the tokens and what it costs at most; send nothing",
+    )
+    return parser
+
+
+def line_parser() -> Parser:
+    """The parser of `%glm`; the chosen command is in `command`."""
+    parser = Parser(
+        prog="%glm",
+        description="Everything around the answers. `%%glm` asks; `%%glm --help` tells how.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="%glm")
+
+    def command(name: str, text: str) -> Any:
+        return commands.add_parser(name, help=text, description=text)
+
+    command("panel", "show the panel (as `%%glm` alone does)")
+    models = command("models", "list models with prices and limits")
+    models.add_argument("pattern", nargs="?", help="part of a name, or a pattern with * and ?")
+    use = command("use", "let MODEL answer from now on")
+    use.add_argument("model", metavar="MODEL", help="for example glm-4.7 or local/smollm2-135m")
+    engine = command("local", "the embedded engine: start, stop, status, or use FILE.gguf")
+    engine.add_argument("action", nargs="?", default="status", choices=_LOCAL_ACTIONS)
+    engine.add_argument("file", nargs="?", metavar="FILE.gguf", help="weights for `use`")
+    for name, text in (
+        ("login", "ask for a key and keep it in the system's keyring"),
+        ("logout", "forget the key kept in the keyring"),
+    ):
+        place = command(name, text)
+        place.add_argument("-e", "--endpoint", metavar="NAME", help="whose key (default: bigmodel)")
+    command("doctor", "what is set up and what is missing; shows no secrets")
+    return parser
+
+
+_LOCAL_ACTIONS = ("start", "stop", "status", "use")

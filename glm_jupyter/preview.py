@@ -1,0 +1,53 @@
+"""What `--dry-run` shows: the messages as they would go, their tokens, and the price at most."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from .api.tokens import MARGIN
+from .render.money import amount
+
+if TYPE_CHECKING:
+    from .sessions import Turn
+
+
+def preview(turn: Turn) -> dict[str, str]:
+    """The MIME bundle that describes a turn nobody has sent."""
+    messages = [
+        (message["role"], _content(message["content"])) for message in turn.request.messages
+    ]
+    facts = _facts(turn)
+    return {
+        "text/markdown": "\n\n".join(
+            [*(f"**{role}**\n\n{_fenced(text)}" for role, text in messages), f"<small>{facts}</small>"]
+        ),
+        "text/plain": "\n\n".join([*(f"{role}:\n{text}" for role, text in messages), facts]),
+    }
+
+
+def _facts(turn: Turn) -> str:
+    tokens = f"about {turn.prompt_tokens:,} tokens in (± {MARGIN:.0%})"
+    most = turn.most_output
+    limit = f"at most {most:,} out" if most else "length of the answer not limited"
+    if turn.target.endpoint.name == "local":
+        price = "free"
+    elif (worst := turn.worst_cost()) is None:
+        price = "cost unknown"
+    else:
+        price = f"at most {amount(worst, turn.model.currency if turn.model else None)}"
+    return f"Not sent. {turn.target.endpoint.name}/{turn.target.model} · {tokens} · {limit} · {price}"
+
+
+def _content(content: object) -> str:
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _fenced(text: str) -> str:
+    longest = max((len(run) for run in _runs_of_backticks(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _runs_of_backticks(text: str) -> list[str]:
+    return "".join(c if c == "`" else " " for c in text).split()

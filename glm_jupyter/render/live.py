@@ -1,0 +1,150 @@
+"""Which updates of a growing answer are published, where, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+from .markdown import bundle, markdown
+from .terminal import TerminalView
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ..answer import Answer
+
+# A front end without our extension draws the whole answer anew at each update. Its cost grows
+# with the length (about 0.14 s per 1,000 characters rich in formulas, JupyterLab 4.6, two
+# cores), and so do the bytes; this keeps drawing to a third of the time and the bytes of all
+# updates together to a small multiple of the text.
+SHORTEST_INTERVAL = 0.1
+SECONDS_PER_CHARACTER = 0.4 / 1000
+
+# With the extension the text flows through the channel; a full copy goes into the notebook
+# only so often that a reader who reloads the page loses little.
+CHECKPOINT_SECONDS = 10.0
+
+# How long a quiet service may keep the reader without a sign.
+SILENCE_SECONDS = 1.0
+
+
+class View(Protocol):
+    """Shows one answer while it grows."""
+
+    def status(self, text: str) -> None:
+        """Say what is being waited for."""
+
+    def changed(self) -> None:
+        """The answer has grown."""
+
+    def close(self) -> None:
+        """The answer will not grow any more."""
+
+
+class CapturedView:
+    """For `%%capture` and its like: only the finished answer counts."""
+
+    def __init__(self, shell: InteractiveShell, answer: Answer) -> None:
+        self._shell = shell
+        self._answer = answer
+
+    def status(self, text: str) -> None:
+        """Say nothing: nobody is looking."""
+
+    def changed(self) -> None:
+        """Wait for the end."""
+
+    def close(self) -> None:
+        """Publish the answer."""
+        self._shell.display_pub.publish(
+            bundle(self._answer), transient={"display_id": _display_id()}
+        )
+
+
+class NotebookView:
+    """One display in the notebook, brought up to date at an interval that grows with the text."""
+
+    def __init__(self, shell: InteractiveShell, answer: Answer, channel: Any = None) -> None:
+        self._shell = shell
+        self._answer = answer
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._display_id = _display_id()
+        self._shown = False
+        self._streaming = False
+        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._silence = self._loop.call_later(
+            SILENCE_SECONDS, self.status, f"Waiting for {answer.model} …"
+        )
+
+    def status(self, text: str) -> None:
+        """Show `text` in the place of the answer, until there is one."""
+        if not (self._answer.text or self._answer.reasoning):
+            self._publish({"text/markdown": f"*{text}*", "text/plain": text})
+
+    def changed(self) -> None:
+        """Publish now, or when the interval is over."""
+        if not (self._answer.text or self._answer.reasoning):
+            return
+        self._silence.cancel()
+        if not self._streaming and self._channel is not None and self._channel.listening:
+            self._publish(bundle(self._answer))
+            self._channel.begin(self._answer, self._display_id)
+            self._streaming = True
+        elif self._streaming:
+            self._channel.delta(self._answer)
+        if self._timer is None:
+            wait = self._last + self._interval() - self._loop.time()
+            if wait > 0:
+                self._timer = self._loop.call_later(wait, self._update)
+            else:
+                self._update()
+
+    def close(self) -> None:
+        """Publish the finished answer, in every form."""
+        self._silence.cancel()
+        if self._timer:
+            self._timer.cancel()
+        if not (self._shown or self._answer.text or self._answer.reasoning):
+            return  # the error that follows says it all
+        final = bundle(self._answer)
+        self._publish(final)
+        if self._streaming:
+            self._channel.end(self._answer, final)
+
+    def _interval(self) -> float:
+        if self._streaming:
+            return CHECKPOINT_SECONDS
+        length = len(self._answer.text) + len(self._answer.reasoning)
+        return max(SHORTEST_INTERVAL, SECONDS_PER_CHARACTER * length)
+
+    def _update(self) -> None:
+        self._timer = None
+        if self._streaming:
+            self._publish(bundle(self._answer))
+        else:
+            self._publish({"text/markdown": markdown(self._answer)})
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        self._last = self._loop.time()
+        self._shell.display_pub.publish(
+            data, transient={"display_id": self._display_id}, update=self._shown
+        )
+        self._shown = True
+
+
+def view_for(shell: InteractiveShell, answer: Answer, channel: Any = None) -> View:
+    """The view that fits where `shell` shows its output."""
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
+    if isinstance(shell.display_pub, CapturingDisplayPublisher):
+        return CapturedView(shell, answer)
+    if hasattr(shell, "kernel"):
+        return NotebookView(shell, answer, channel)
+    return TerminalView(answer)
+
+
+def _display_id() -> str:
+    return uuid4().hex

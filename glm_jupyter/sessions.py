@@ -1,0 +1,306 @@
+"""Session: the model and settings in use, the conversation, the spending. Magics and panel share it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from traitlets import Dict, Instance, Int
+
+from . import local
+from .answer import Answer
+from .api import catalogue, tokens
+from .api import events as ev
+from .api.endpoints import Endpoint, resolve
+from .api.errors import AuthenticationError, GLMError, InputError
+from .api.request import ChatRequest
+from .conversation import Conversation, Exchange, Message
+from .prompt import read_text
+from .settings import GLM, NAMES, Choices, first_chosen
+
+FREE_MODEL = "glm-4.7-flash"
+SERVICES = ("bigmodel", "zai", "local")
+NO_KEY_NOTE = "no key: answered by the embedded engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is to answer: an endpoint, and the model's name there ("" asks the server for it)."""
+
+    endpoint: Endpoint
+    model: str
+    notes: tuple[str, ...] = ()
+
+
+class Session(Choices):
+    """What one kernel shares between cells. Its choices are the panel's; None defers to `settings`."""
+
+    settings = Instance(GLM)
+    last = Instance(Answer, allow_none=True, help="The last answer, finished or not.")
+    spent = Dict(help="What this session has cost so far: currency -> Decimal.")
+    answers = Int(0, help="Answers of this session.")
+    unpriced = Int(0, help="Answers of this session whose price is not known.")
+
+    def __init__(self, settings: GLM | None = None) -> None:
+        super().__init__(settings=settings or GLM())
+        self.conversation = Conversation()
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation that `--continue` goes on with."""
+        return self.conversation.messages
+
+    def turn(
+        self, prompt: str, *, cell: str | None = None, continue_: bool = False, **options: Any
+    ) -> Turn:
+        """Decide and check everything about one request; nothing is sent.
+
+        `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
+        again replaces its exchange. Raises GLMError for what can be known to fail.
+        """
+        _known(options)
+        if not prompt.strip():
+            raise InputError(
+                "The cell is empty: there is nothing to ask.",
+                remedy="Write the question below the %%glm line.",
+            )
+        cell = cell or prompt
+        layers = (options, self, self.settings)
+        chosen = {name: first_chosen(name, *layers) for name in NAMES}
+        target = self.target(options)
+        system = read_text(chosen["system"]) if chosen["system"] else None
+        history: list[Message] = []
+        if continue_:
+            system = system or self.conversation.system
+            history = self.conversation.messages_before(cell)
+        opening = [{"role": "system", "content": system}] if system else []
+        question = {"role": "user", "content": prompt}
+        request = ChatRequest(
+            model=target.model,
+            messages=(*opening, *history, question),
+            temperature=chosen["temperature"],
+            top_p=chosen["top_p"],
+            max_tokens=chosen["max_tokens"],
+            stop=tuple(chosen["stop"] or ()),
+            thinking=chosen["think"],
+        )
+        return Turn(self, target, request, cell=cell, continued=continue_, system=system)
+
+    def target(self, options: dict[str, Any] | None = None) -> Target:
+        """Who would answer now, given a cell's `options`. Raises GLMError where nobody can."""
+        place, name = _place_and_name([options or {}, self, self.settings])
+        if place == "local":
+            return _embedded(name)
+        if place is None and name is None and not resolve(None).key:
+            if local.installed():
+                found = _embedded(None)
+                return replace(found, notes=(NO_KEY_NOTE, *found.notes))
+            raise no_key(resolve(None), remedy_first="Install the embedded engine with "
+                         "`pip install 'glm-jupyter[local]'`, or set a key:")
+        endpoint = resolve(place)
+        if endpoint.needs_key and not endpoint.key:
+            raise no_key(endpoint)
+        if name is None:
+            name = FREE_MODEL if endpoint.name in SERVICES else ""
+        return Target(endpoint, name)
+
+    def settle(self, turn: Turn) -> None:
+        """Book what a turn has brought: its price, and its place in the conversation."""
+        answer = turn.answer
+        if answer.cost is None:
+            self.unpriced += 1
+        elif answer.currency:
+            before = self.spent.get(answer.currency, Decimal(0))
+            self.spent = {**self.spent, answer.currency: before + answer.cost}
+        self.answers += 1
+        self.last = answer
+        if answer.text and not turn.failed:
+            exchange = Exchange(turn.cell, turn.request.messages[-1], answer.text)
+            self.conversation.record(exchange, system=turn.system, continued=turn.continued)
+
+
+class Turn:
+    """One request, decided and checked, and the answer it brings."""
+
+    def __init__(
+        self,
+        session: Session,
+        target: Target,
+        request: ChatRequest,
+        *,
+        cell: str,
+        continued: bool,
+        system: str | None,
+    ) -> None:
+        self.session = session
+        self.target = target
+        self.request = request
+        self.cell = cell
+        self.continued = continued
+        self.system = system
+        self.failed = False
+        self.model = catalogue.find(target.model, target.endpoint.name)
+        self.prompt_tokens = tokens.estimate(request.messages)
+        if self.model:
+            self.model.check(request, self.prompt_tokens)
+        self.answer = Answer(target.model, target.endpoint.name)
+        self.answer.notes.extend(target.notes)
+
+    @property
+    def most_output(self) -> int | None:
+        """The most tokens the answer can have, where that is known."""
+        return self.request.max_tokens or (self.model.max_output if self.model else None)
+
+    def worst_cost(self) -> Decimal | None:
+        """What the request costs at most, from the estimated prompt and the longest answer."""
+        if self.model is None or self.most_output is None:
+            return None
+        return self.model.worst_cost(self.prompt_tokens, self.most_output)
+
+    async def stream(self) -> AsyncIterator[ev.Event]:
+        """Send the request and yield its events; `answer` grows with them.
+
+        However it ends, the answer is priced and booked. Raises GLMError where it fails.
+        """
+        from .api.client import Client
+
+        try:
+            client = Client()
+            endpoint, request = await self._ready(client)
+            self.answer.begin()
+            async with aclosing(client.stream(endpoint, request)) as events:
+                async for event in events:
+                    self.answer.apply(event)
+                    yield event
+        except GLMError:
+            self.failed = True
+            raise
+        finally:
+            self.answer.stop_clock()
+            self._price()
+            self.session.settle(self)
+
+    async def _ready(self, client: Any) -> tuple[Endpoint, ChatRequest]:
+        endpoint, request = self.target.endpoint, self.request
+        if endpoint.name == "local":
+            engine = local.engine()
+            endpoint = Endpoint.local(await engine.start(request.model), engine.key)
+        elif not request.model:
+            names = await client.models(endpoint)
+            if len(names) != 1:
+                raise InputError(
+                    f"{endpoint.base_url} serves {len(names)} models: {', '.join(names[:10])}.",
+                    remedy="Name one with --model.",
+                )
+            self.answer.model = names[0]
+            request = replace(request, model=names[0])
+        return endpoint, request
+
+    def _price(self) -> None:
+        answer = self.answer
+        if not answer.usage.total_tokens and (answer.text or answer.reasoning):
+            answer.usage = self._estimated_usage()
+        if self.target.endpoint.name == "local":
+            answer.cost = Decimal(0)
+        elif self.model:
+            answer.cost = self.model.cost(answer.usage)
+            answer.currency = self.model.currency
+
+    def _estimated_usage(self) -> ev.Usage:
+        reasoning = tokens.estimate(self.answer.reasoning)
+        output = tokens.estimate(self.answer.text) + reasoning
+        return ev.Usage(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=output,
+            total_tokens=self.prompt_tokens + output,
+            reasoning_tokens=reasoning,
+            estimated=True,
+        )
+
+
+def no_key(endpoint: Endpoint, remedy_first: str = "") -> AuthenticationError:
+    """The error for an endpoint that wants a key where there is none."""
+    keyless = "" if remedy_first else " Without a key, `--model local/smollm2-135m` answers here."
+    return AuthenticationError(
+        f"There is no key for {endpoint.name}, and nothing was sent.",
+        remedy=f"{remedy_first} run `%glm login`, or set ZAI_API_KEY before Jupyter starts."
+        f"{keyless}".strip().capitalize(),
+    )
+
+
+def _known(options: dict[str, Any]) -> None:
+    for name in options:
+        if name not in NAMES:
+            close = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"Did you mean `{close[0]}`? " if close else ""
+            raise InputError(
+                f"There is no option `{name}`.", remedy=f"{hint}Options: {', '.join(NAMES)}."
+            )
+
+
+def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
+    """The endpoint and the model of the first layers that name one.
+
+    A model may carry its endpoint ("local/smollm2-135m"); that beats the endpoint of the
+    layers below it, and a model that belongs elsewhere than a higher layer's endpoint is not
+    meant.
+    """
+    place: str | None = None
+    name: str | None = None
+    for layer in layers:
+        named = first_chosen("model", layer)
+        own_place = first_chosen("endpoint", layer)
+        if named and name is None:
+            prefix, _, bare = named.partition("/")
+            if prefix not in SERVICES or not bare:
+                prefix, bare = "", named
+            if prefix and place is None and own_place not in (None, prefix):
+                raise InputError(
+                    f"The model {named} is not at the endpoint {own_place}.",
+                    remedy=f"Leave out the endpoint, or write the model as `{bare}`.",
+                )
+            if not prefix or place in (None, prefix):
+                name = bare
+                place = place or prefix or None
+        place = place or own_place
+    return place, name
+
+
+def _embedded(name: str | None) -> Target:
+    """The embedded engine, which answers for its own model only."""
+    if not local.installed():
+        raise InputError(
+            "The embedded engine is not installed.",
+            remedy="Install it with `pip install 'glm-jupyter[local]'` and restart the kernel.",
+        )
+    engine = local.engine()
+    status = engine.status()
+    name = name or status.model
+    if not engine.knows(name):
+        raise InputError(
+            f"The embedded engine has no model {name}; its model is {status.model}.",
+            remedy=f"Use `--model local/{status.model}`, or `%glm local use FILE.gguf`.",
+        )
+    note = local.EMBEDDED.note if name == local.EMBEDDED.name else ""
+    return Target(Endpoint.local(), name, (note,) if note else ())
+
+
+_current: Session | None = None
+
+
+def current() -> Session:
+    """The session of this process, made at first use."""
+    global _current
+    if _current is None:
+        from IPython.core.getipython import get_ipython
+
+        shell = get_ipython()  # type: ignore[no-untyped-call]
+        _current = Session(GLM(parent=shell) if shell else GLM())
+        if shell:
+            shell.configurables.append(_current.settings)
+    return _current
