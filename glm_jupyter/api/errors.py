@@ -1,13 +1,26 @@
-"""GLMError and its kinds: what happened, whether to try again, and what to do."""
+"""GLMError and its kinds: what happened, whether to try again, and what to do.
+
+`REFUSALS` holds what the services' own codes mean, `STATUSES` what an HTTP status means where
+there is no known code; `refusal()` turns an answer that is an error into the right kind.
+"""
 
 from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST_QUOTE = 300  # characters of a server's text in a message
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
 
 
 class GLMError(Exception):
     """Something kept an answer from being given, or from being whole.
 
     `code` is the service's own code (for example "1302"), `status` the HTTP status,
-    `retryable` whether the same request may succeed later, `remedy` what the user can do.
+    `retryable` whether the same request may succeed later, `remedy` what the user can do,
+    `retry_after` the seconds the service asks to wait, where it says so.
     """
 
     def __init__(
@@ -18,12 +31,14 @@ class GLMError(Exception):
         code: str | None = None,
         status: int | None = None,
         retryable: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.remedy = remedy
         self.code = code
         self.status = status
         self.retryable = retryable
+        self.retry_after = retry_after
 
     def _render_traceback_(self) -> list[str]:
         """The few lines that IPython shows in place of a stack."""
@@ -53,3 +68,241 @@ class NetworkError(GLMError):
 
 class IncompleteError(GLMError):
     """The answer broke off; what had arrived is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a code or status means: the kind of error, the words for it, and what to do."""
+
+    kind: type[GLMError]
+    says: str
+    remedy: str
+    retryable: bool = False
+
+
+_KEY = Refusal(
+    AuthenticationError,
+    "the key was not accepted",
+    "Check the key (`%glm login` stores a new one; `%glm doctor` tells which one is in use). "
+    "Keys of open.bigmodel.cn and of z.ai are not the same: `-e zai` asks z.ai.",
+)
+_ACCOUNT = Refusal(
+    AuthenticationError,
+    "the account cannot be used",
+    "See the account's page in the service's console.",
+)
+_FAILED = Refusal(BusyError, "the service failed", "Run the cell again in a moment.", True)
+_BUSY = Refusal(
+    BusyError,
+    "too many requests at once",
+    "Wait a moment and run the cell again; ask fewer questions at a time.",
+    True,
+)
+_OVERLOADED = Refusal(
+    BusyError,
+    "the model is overloaded",
+    "Wait a minute and run the cell again, or choose another model (`%glm models`).",
+    True,
+)
+_QUOTA = Refusal(
+    BusyError,
+    "the plan's quota is used up",
+    "Wait until the time the service names, or choose another model or key.",
+)
+_PLAN = Refusal(
+    AuthenticationError,
+    "the plan does not cover this request",
+    "Choose another model (`%glm models`), or see the plan in the service's console.",
+)
+_FIELD = Refusal(
+    RequestError,
+    "a part of the request is not valid",
+    "Check the model's name (`%glm models`) and the cell's options.",
+)
+_MODEL = Refusal(
+    RequestError,
+    "there is no such model",
+    "Check its name: `%glm models` lists the known ones. Retired models leave the service.",
+)
+_API = Refusal(
+    RequestError,
+    "this is not offered, or no longer",
+    "Choose another model: `%glm models` lists them. Retired ones leave the service.",
+)
+_UNSAFE = Refusal(
+    RequestError,
+    "the service's safety filter stopped the request",
+    "Put the question in other words.",
+)
+_TOO_LONG = Refusal(
+    RequestError,
+    "the prompt is longer than the model's context",
+    "Shorten the cell or what `{{ }}` puts into it, start over without `--continue`, or choose "
+    "a model with a longer context (`%glm models`).",
+)
+_PARAMETERS = Refusal(
+    RequestError,
+    "the service does not take these parameters",
+    "Check the cell's options; the model may not have one of them.",
+)
+
+# The services' own codes: the error tables of docs.bigmodel.cn (cn/api/api-code) and docs.z.ai
+# (api-reference/api-code), read in October 2026.
+REFUSALS = {
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "401", "invalid_api_key"), _KEY),
+    **dict.fromkeys(("1005", "1100", "1110", "1111", "1112", "1121"), _ACCOUNT),
+    "1113": Refusal(
+        AuthenticationError,
+        "the account has no balance left for this model",
+        "Top up the account in the service's console, or use a free model: "
+        "`--model glm-4.7-flash`.",
+    ),
+    "1120": Refusal(
+        BusyError, "the account cannot be reached now", "Run the cell again later.", True
+    ),
+    **dict.fromkeys(("1200", "1230", "1234"), _FAILED),
+    "1210": _PARAMETERS,
+    **dict.fromkeys(("1211", "model_not_found"), _MODEL),
+    **dict.fromkeys(("1212", "1213", "1214", "1215"), _FIELD),
+    "1220": Refusal(
+        AuthenticationError,
+        "the key has no right to this",
+        "The account's plan may not include this model: choose another (`%glm models`), or see "
+        "the service's console.",
+    ),
+    **dict.fromkeys(("1221", "1222"), _API),
+    "1231": Refusal(
+        RequestError, "the same request is already being answered", "Wait until it ends."
+    ),
+    **dict.fromkeys(("1261", "context_length_exceeded", "exceed_context_size_error"), _TOO_LONG),
+    **dict.fromkeys(("1300", "1301", "sensitive"), _UNSAFE),
+    **dict.fromkeys(("1302", "1303", "rate_limit_exceeded"), _BUSY),
+    "1304": Refusal(
+        BusyError, "today's number of calls is used up", "Go on tomorrow, or with another key."
+    ),
+    **dict.fromkeys(("1305", "1312"), _OVERLOADED),
+    **dict.fromkeys(("1308", "1310", *(str(code) for code in range(1316, 1322))), _QUOTA),
+    **dict.fromkeys(("1309", "1311", "1313", "1314", "1315"), _PLAN),
+    "1701": Refusal(
+        BusyError, "too many web searches at once", "Wait a moment and run the cell again.", True
+    ),
+    **dict.fromkeys(
+        ("1702", "1703"),
+        Refusal(RequestError, "the web search found nothing it could use", "Leave out --web."),
+    ),
+}
+
+STATUSES = {
+    400: _PARAMETERS,
+    401: _KEY,
+    403: Refusal(
+        AuthenticationError,
+        "the key has no right to this",
+        "Check the key and the model; a proxy between here and the service can say this too.",
+    ),
+    404: Refusal(
+        RequestError,
+        "there is no such model, or no such address",
+        "Check the model's name and the base URL; most end in /v1 or /v4.",
+    ),
+    408: _FAILED,
+    413: _TOO_LONG,
+    422: _PARAMETERS,
+    429: _BUSY,
+}
+_OTHER = Refusal(RequestError, "the request was refused", "Check the model and the options.")
+
+
+def refusal(
+    body: bytes | str | dict[str, Any],
+    *,
+    status: int | None = None,
+    base_url: str = "",
+    retry_after: float | None = None,
+) -> GLMError:
+    """The error that a response with this body and HTTP status is; in a stream, no status.
+
+    Understands the services' `{"error": {"code", "message"}}`, `{"code", "msg"}`, what
+    OpenAI-compatible servers send, web pages, and nothing at all.
+    """
+    found = _decoded(body)
+    if found is None:
+        page = _is_page(body)
+        if page and (status is None or status < 400 or status == 404):
+            return not_the_api(base_url, "a web page")
+        code, text = None, "" if page else clean(body)
+    else:
+        code, text = _code_and_text(found)
+    meaning = _meaning(code, status)
+    who = f"{_host(base_url)}: " if base_url else ""
+    quote = f" It says: {text}" if text else ""
+    number = code or status
+    return meaning.kind(
+        f"{who}{meaning.says}{f' ({number})' if number else ''}.{quote}",
+        remedy=meaning.remedy,
+        code=code,
+        status=status,
+        retryable=meaning.retryable,
+        retry_after=retry_after,
+    )
+
+
+def not_the_api(base_url: str, what: str) -> NetworkError:
+    """The error for a server that answers something else than the chat API."""
+    return NetworkError(
+        f"{clean(base_url)} answered with {what}, not as a chat API does.",
+        remedy="Check the base URL (most end in /v1 or /v4), and whether a login page or proxy "
+        "stands between here and the service.",
+    )
+
+
+def clean(text: object, longest: int = LONGEST_QUOTE) -> str:
+    """A server's text made fit to show: one line, no terminal escapes, not endless."""
+    if isinstance(text, bytes):
+        text = text[: longest * 8].decode("utf-8", "replace")
+    line = _ESCAPES.sub("", str(text)[: longest * 8])
+    line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _meaning(code: str | None, status: int | None) -> Refusal:
+    if code in REFUSALS:
+        return REFUSALS[code]
+    if status is None and code and code.isdecimal():
+        status = int(code[:3])
+    if status in STATUSES:
+        return STATUSES[status]
+    return _FAILED if status is not None and status >= 500 else _OTHER
+
+
+def _decoded(body: bytes | str | dict[str, Any]) -> dict[str, Any] | None:
+    if isinstance(body, dict):
+        return body
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _code_and_text(body: dict[str, Any]) -> tuple[str | None, str]:
+    error = body.get("error", body)
+    if not isinstance(error, dict):
+        error = {**body, "message": error}  # {"error": "text"}
+    text = error.get("message") or error.get("msg") or error.get("detail") or ""
+    for name in ("code", "type"):
+        code = error.get(name)
+        if isinstance(code, str | int) and not isinstance(code, bool) and code != "":
+            known = str(code) in REFUSALS
+            if known or name == "code":
+                return clean(code, 40), clean(text)
+    return None, clean(text)
+
+
+def _is_page(body: bytes | str | dict[str, Any]) -> bool:
+    start = body[:500] if isinstance(body, str) else bytes(body[:500]).decode("utf-8", "replace")
+    return start.lstrip("\ufeff \t\r\n").startswith("<")
+
+
+def _host(base_url: str) -> str:
+    return clean(base_url.partition("://")[2].partition("/")[0])

@@ -1,0 +1,229 @@
+"""Endpoints: the services and servers that answer, and which key may be sent where.
+
+The one rule about keys: a key from the environment belongs to the hosted services, and to the
+base URL that the environment itself names. A URL that came any other way, a shared notebook for
+example, gets only the key that was stored for exactly that URL.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from .errors import AuthenticationError, InputError
+from .request import Dialect
+
+KEY_VARIABLES = ("ZAI_API_KEY", "ZHIPUAI_API_KEY")
+URL_VARIABLES = ("ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
+KEYRING_SERVICE = "glm-jupyter"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Secret:
+    """A key that no representation, comparison or pickle gives away; `reveal()` does."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "<a key>" if self else "<no key>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is not to be pickled or copied to another process")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place that answers: its base URL, how it speaks, what money it counts in, and the key.
+
+    `name` is "bigmodel", "zai", "local", or the base URL itself; `currency` is None where
+    nothing is charged or nothing is known.
+    """
+
+    name: str
+    base_url: str
+    currency: str | None = None
+    dialect: Dialect = "openai"
+    needs_key: bool = False
+    key: Secret = field(default_factory=Secret, compare=False)
+
+    @classmethod
+    def local(cls, base_url: str = "", key: str = "") -> Endpoint:
+        """The embedded engine; its URL and key are known once it runs."""
+        return cls("local", base_url, key=Secret(key))
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether its address never leaves this machine."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.base_url else f"{self.name} ({self.base_url})"
+
+
+BIGMODEL = Endpoint("bigmodel", "https://open.bigmodel.cn/api/paas/v4", "RMB", "glm", True)
+ZAI = Endpoint("zai", "https://api.z.ai/api/paas/v4", "USD", "glm", True)
+SERVICES = {service.name: service for service in (BIGMODEL, ZAI)}
+DEFAULT = BIGMODEL
+NAMES = (*SERVICES, "local")
+
+
+def resolve(name_or_url: str | None = None, environ: Mapping[str, str] | None = None) -> Endpoint:
+    """The endpoint of that name or base URL, with the key it may have; None is the default one.
+
+    `environ` stands in for `os.environ`. Raises InputError for a name or URL that cannot be
+    one, AuthenticationError for a key that cannot be sent.
+    """
+    environ = os.environ if environ is None else environ
+    default = _default(environ)
+    if name_or_url is None:
+        found = default
+    elif "://" in name_or_url:
+        found = _at(base_url(name_or_url), default)
+    elif name_or_url.lower() == default.name:
+        found = default
+    elif name_or_url.lower() in SERVICES:
+        found = SERVICES[name_or_url.lower()]
+    elif name_or_url.lower() == "local":
+        return Endpoint.local()
+    else:
+        close = difflib.get_close_matches(name_or_url.lower(), NAMES, n=1)
+        hint = f"Did you mean `{close[0]}`? " if close else ""
+        raise InputError(
+            f"There is no endpoint {name_or_url!r}.",
+            remedy=f"{hint}Endpoints are {', '.join(NAMES)}, or a base URL with http(s)://.",
+        )
+    return replace(found, key=_key(found, environ))
+
+
+def base_url(text: str) -> str:
+    """A base URL in its one spelling: without trailing slash, host in lower case.
+
+    Raises InputError where `text` is not one.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        raise _not_a_base_url("it cannot be read as a URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _not_a_base_url("it has no http(s)://host")
+    if parts.username is not None or parts.password is not None:
+        raise _not_a_base_url("it holds a user name or password")
+    if parts.query or parts.fragment:
+        raise _not_a_base_url("it has a part after ? or #")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
+        host += f":{port}"
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return f"{parts.scheme}://{host}{path}"
+
+
+def store_key(endpoint: Endpoint, key: str) -> None:
+    """Keep `key` for `endpoint` in the system keyring.
+
+    Raises AuthenticationError for a key that cannot be one, InputError where there is no
+    keyring that works.
+    """
+    _checked(key, "The key")
+    try:
+        import keyring
+
+        keyring.set_password(KEYRING_SERVICE, endpoint.name, key)
+    except Exception as error:
+        # Backends raise what they like. Theirs may quote what they were given: not shown.
+        raise InputError(
+            f"The key was not stored: no system keyring works here ({type(error).__name__}).",
+            remedy=f"Set the environment variable {KEY_VARIABLES[0]} before Jupyter starts.",
+        ) from None
+
+
+def forget_key(endpoint: Endpoint) -> bool:
+    """Remove the key of `endpoint` from the system keyring; False where none was there."""
+    if not _stored(endpoint.name):
+        return False
+    try:
+        import keyring
+
+        keyring.delete_password(KEYRING_SERVICE, endpoint.name)
+    except Exception:
+        return False
+    return True
+
+
+def key_source(endpoint: Endpoint, environ: Mapping[str, str] | None = None) -> str | None:
+    """Where the key of `endpoint` comes from: a variable's name, "keyring", or None."""
+    environ = os.environ if environ is None else environ
+    if endpoint.name in SERVICES and (variable := _first(KEY_VARIABLES, environ)):
+        return variable
+    return "keyring" if _stored(endpoint.name) else None
+
+
+def _default(environ: Mapping[str, str]) -> Endpoint:
+    variable = _first(URL_VARIABLES, environ)
+    if variable is None:
+        return DEFAULT
+    try:
+        url = base_url(environ[variable])
+    except InputError as error:
+        raise InputError(f"{variable}: {error}", remedy=error.remedy) from None
+    return ZAI if url == ZAI.base_url else replace(DEFAULT, base_url=url)
+
+
+def _at(url: str, default: Endpoint) -> Endpoint:
+    for known in (default, *SERVICES.values()):
+        if url == known.base_url:
+            return known
+    hosts = {urlsplit(service.base_url).hostname for service in SERVICES.values()}
+    hosted = urlsplit(url).hostname in hosts
+    return Endpoint(url, url, dialect="glm" if hosted else "openai")
+
+
+def _key(endpoint: Endpoint, environ: Mapping[str, str]) -> Secret:
+    if endpoint.name in SERVICES and (variable := _first(KEY_VARIABLES, environ)):
+        return Secret(_checked(environ[variable], f"The key in {variable}"))
+    return Secret(_checked(_stored(endpoint.name), "The key in the system keyring"))
+
+
+def _stored(name: str) -> str:
+    try:
+        import keyring
+
+        return keyring.get_password(KEYRING_SERVICE, name) or ""
+    except Exception:
+        return ""  # no keyring, or none that works, is no key
+
+
+def _checked(key: str, what: str) -> str:
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise AuthenticationError(
+            f"{what} cannot be one: it holds a space, a line break or a character that is "
+            "not plain ASCII.",
+            remedy="Copy the key again, without anything around it.",
+        )
+    return key
+
+
+def _first(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    return next((name for name in variables if environ.get(name)), None)
+
+
+def _not_a_base_url(why: str) -> InputError:
+    # The text itself is not shown: what it should not hold may be a password.
+    return InputError(
+        f"That is not a base URL: {why}.",
+        remedy="Give it as https://host/path, for example http://127.0.0.1:8000/v1.",
+    )

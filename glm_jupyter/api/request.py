@@ -1,0 +1,103 @@
+"""ChatRequest: what is asked of a model, and the JSON body each dialect of the API wants."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import InputError
+
+Dialect = Literal["glm", "openai"]
+
+# Beyond what any service takes; a model's own, narrower range is in the catalogue.
+HIGHEST_TEMPERATURE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request for an answer. What is None or empty is left to the service.
+
+    `max_tokens` counts tokens of the answer, reasoning included. `thinking` switches reasoning
+    on or off, `reasoning_effort` is one of the words of the models that have it. `tools` and
+    `response_format` are as the API names them. The messages are never changed.
+
+    Raises InputError for values that no model takes.
+    """
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    thinking: bool | None = None
+    reasoning_effort: str | None = None
+    tools: tuple[dict[str, Any], ...] = ()
+    response_format: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.messages:
+            raise InputError("There is nothing to send.", remedy="Write a question.")
+        _within("temperature", self.temperature, 0.0, HIGHEST_TEMPERATURE)
+        _within("top-p", self.top_p, 0.0, 1.0)
+        _within("max-tokens", self.max_tokens, 1, math.inf)
+        if not all(self.stop):
+            raise InputError("An empty stop word stops nothing.", remedy="Leave out --stop.")
+
+    @property
+    def images(self) -> int:
+        """How many images the messages hold."""
+        contents = [message.get("content") for message in self.messages]
+        parts = [part for content in contents if isinstance(content, list) for part in content]
+        return sum(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)
+
+    def body(self, dialect: Dialect) -> dict[str, Any]:
+        """The JSON body for a service that speaks `dialect`; it always asks for a stream.
+
+        `glm` is the hosted services' own; `openai` is what self-hosted servers share.
+        """
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [dict(message) for message in self.messages],
+            "stream": True,
+        }
+        if self.temperature is not None:
+            body["temperature"] = self.temperature
+        if self.top_p is not None:
+            body["top_p"] = self.top_p
+        if self.max_tokens is not None:
+            body["max_tokens"] = self.max_tokens
+        if self.stop:
+            body["stop"] = list(self.stop)
+        if self.reasoning_effort is not None:
+            body["reasoning_effort"] = self.reasoning_effort
+        if self.tools:
+            body["tools"] = [dict(tool) for tool in self.tools]
+        if self.response_format is not None:
+            body["response_format"] = dict(self.response_format)
+        return body | (self._glm() if dialect == "glm" else self._openai())
+
+    def _glm(self) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        if self.thinking is not None:
+            own["thinking"] = {"type": "enabled" if self.thinking else "disabled"}
+        if self.temperature == 0:
+            own["do_sample"] = False  # the service's way to say "always the likeliest token"
+        return own
+
+    def _openai(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"stream_options": {"include_usage": True}}
+        if self.thinking is not None:
+            own["chat_template_kwargs"] = {"enable_thinking": self.thinking}
+        return own
+
+
+def _within(name: str, value: float | None, lowest: float, highest: float) -> None:
+    # "not within" rather than "outside", so that NaN is refused too.
+    if value is not None and not lowest <= value <= highest:
+        span = f"from {lowest:g} to {highest:g}" if highest < math.inf else f"{lowest:g} or more"
+        raise InputError(
+            f"--{name} {value:g} cannot be sent; nothing was sent.",
+            remedy=f"Give a --{name} {span}.",
+        )
