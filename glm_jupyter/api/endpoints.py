@@ -118,13 +118,13 @@ def base_url(text: str) -> str:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError:
-        raise _not_a_base_url("it cannot be read as a URL") from None
+        raise not_a_base_url("it cannot be read as a URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _not_a_base_url("it has no http(s)://host")
+        raise not_a_base_url("it has no http(s)://host")
     if parts.username is not None or parts.password is not None:
-        raise _not_a_base_url("it holds a user name or password")
+        raise not_a_base_url("it holds a user name or password")
     if parts.query or parts.fragment:
-        raise _not_a_base_url("it has a part after ? or #")
+        raise not_a_base_url("it has a part after ? or #")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
         host += f":{port}"
@@ -221,8 +221,8 @@ def _first(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None
     return next((name for name in variables if environ.get(name)), None)
 
 
-def _not_a_base_url(why: str) -> InputError:
-    # The text itself is not shown: what it should not hold may be a password.
+def not_a_base_url(why: str) -> InputError:
+    """The error for a text that is no base URL; not quoted, as it may hold a password."""
     return InputError(
         f"That is not a base URL: {why}.",
         remedy="Give it as https://host/path, for example http://127.0.0.1:8000/v1.",

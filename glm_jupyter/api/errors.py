@@ -225,7 +225,7 @@ def refusal(
     Understands the services' `{"error": {"code", "message"}}`, `{"code", "msg"}`, what
     OpenAI-compatible servers send, web pages, and nothing at all.
     """
-    found = _decoded(body)
+    found = body if isinstance(body, dict) else _decoded(body)
     if found is None:
         page = _is_page(body)
         if page and (status is None or status < 400 or status == 404):
@@ -268,16 +268,14 @@ def clean(text: object, longest: int = LONGEST_QUOTE) -> str:
 def _meaning(code: str | None, status: int | None) -> Refusal:
     if code in REFUSALS:
         return REFUSALS[code]
-    if status is None and code and code.isdecimal():
-        status = int(code[:3])
+    if status is None and code and code.isdecimal() and len(code) == 3:
+        status = int(code)
     if status in STATUSES:
         return STATUSES[status]
     return _FAILED if status is not None and status >= 500 else _OTHER
 
 
-def _decoded(body: bytes | str | dict[str, Any]) -> dict[str, Any] | None:
-    if isinstance(body, dict):
-        return body
+def _decoded(body: bytes | str) -> dict[str, Any] | None:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -300,8 +298,7 @@ def _code_and_text(body: dict[str, Any]) -> tuple[str | None, str]:
 
 
 def _is_page(body: bytes | str | dict[str, Any]) -> bool:
-    start = body[:500] if isinstance(body, str) else bytes(body[:500]).decode("utf-8", "replace")
-    return start.lstrip("\ufeff \t\r\n").startswith("<")
+    return clean(body, 20).lstrip("\ufeff ").startswith("<")
 
 
 def _host(base_url: str) -> str:

@@ -1,0 +1,279 @@
+"""Client: sends a request to an endpoint and yields the events of the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, asynccontextmanager
+from email.utils import parsedate_to_datetime
+from functools import cache
+from time import time
+from typing import Any, cast
+
+import httpx
+from httpx_sse import EventSource
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from . import events as ev
+from .endpoints import Endpoint, Secret, not_a_base_url
+from .errors import GLMError, IncompleteError, NetworkError, not_the_api, refusal
+from .network import unreachable
+from .request import ChatRequest
+from .stream import StreamDecoder
+
+# Reading waits long: a model may think before its first byte, and gateways keep silent meanwhile;
+# theirs cut at 100 to 180 s.
+TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
+TRIES = 3
+LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
+LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
+HEADERS = {"Accept-Language": "en-US,en", "Cache-Control": "no-store"}
+
+_OUTPUT = (ev.ReasoningDelta, ev.TextDelta, ev.ToolCallDelta)
+
+
+class Client:
+    """Talks to services and servers, in whatever event loop it is called from.
+
+    `pause` is the wait before the first retry, in seconds; it doubles for the next.
+    """
+
+    def __init__(self, pause: float = 1.0) -> None:
+        self._pause = pause
+
+    async def stream(
+        self, endpoint: Endpoint, request: ChatRequest
+    ) -> AsyncGenerator[ev.Event, None]:
+        """The events of the answer as they come; Finish is the last.
+
+        A failure that may pass is retried, after a Retrying event, as long as nothing of the
+        answer has been given out. Closing the generator, or cancelling the task that waits for
+        it, closes the connection at once.
+
+        Raises GLMError: AuthenticationError, RequestError, BusyError or NetworkError where there
+        is no answer, IncompleteError where it broke off.
+        """
+        wait: float | None = None
+        reason = ""
+
+        async def note(seconds: float) -> None:
+            nonlocal wait
+            wait = seconds
+
+        async for attempt in AsyncRetrying(
+            sleep=note,
+            stop=stop_after_attempt(TRIES),
+            wait=self._wait,
+            retry=retry_if_exception(_worth_another_try),
+            reraise=True,
+        ):
+            if wait is not None:
+                yield ev.Retrying(wait, reason)
+                await asyncio.sleep(wait)
+            events = _answer(endpoint, request)
+            opening: list[ev.Event] = []
+            with attempt:
+                try:
+                    await _begin(events, opening)
+                except GLMError as error:
+                    reason = str(error)
+                    raise
+        # Nothing is retried from here on: the answer has begun, or ended empty.
+        async with aclosing(events):
+            for event in opening:
+                yield event
+            async for event in events:
+                yield event
+
+    async def models(self, endpoint: Endpoint) -> list[str]:
+        """The names of the models that the endpoint lists; it may answer under more.
+
+        Raises GLMError where it gives no list.
+        """
+        async with _response(endpoint, "GET", "/models") as response:
+            body = await _whole(response)
+            if response.status_code != 200:
+                raise _refused(endpoint, response, body)
+        try:
+            return [str(row["id"]) for row in json.loads(body)["data"]]
+        except (ValueError, LookupError, TypeError):
+            raise not_the_api(endpoint.base_url, "no list of models") from None
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, GLMError) and error.retry_after is not None:
+            return error.retry_after
+        return wait_exponential_jitter(initial=self._pause, max=LONGEST_WAIT, jitter=self._pause)(
+            state
+        )
+
+
+async def _begin(events: AsyncIterator[ev.Event], opening: list[ev.Event]) -> None:
+    """Take events up to the first that shows something of the answer."""
+    async for event in events:
+        opening.append(event)
+        if isinstance(event, _OUTPUT):
+            return
+
+
+async def _answer(endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev.Event, None]:
+    """One try: the events of one response."""
+    decoder = StreamDecoder()
+    begun = False
+    body = request.body(endpoint.dialect)
+    try:
+        async with (
+            _response(endpoint, "POST", "/chat/completions", body) as response,
+            aclosing(_data(endpoint, response)) as frames,
+        ):
+            async for data in frames:
+                for event in decoder.decode(data):
+                    begun = begun or isinstance(event, _OUTPUT)
+                    yield event
+                if decoder.done:
+                    break
+    except NetworkError as error:
+        if not decoder.ended:
+            if not begun:
+                raise
+            for event in decoder.rest():
+                yield event
+            raise IncompleteError(
+                f"The answer broke off. {error}",
+                remedy="Run the cell again; what had arrived is kept.",
+                retryable=True,
+            ) from None
+    for event in decoder.flush():
+        yield event
+
+
+async def _data(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[str, None]:
+    """The data of each server-sent event, or the one body of a server that does not stream."""
+    kind = response.headers.get("content-type", "")
+    if response.status_code == 200 and "text/event-stream" in kind:
+        source = EventSource(cast(httpx.Response, _EndedStream(response)))
+        async with aclosing(source.aiter_sse()) as events:
+            async for event in events:
+                yield event.data
+        return
+    body = await _whole(response)
+    if response.status_code == 200 and b'"choices"' in body:
+        yield body.decode("utf-8", "replace")
+        return
+    raise _refused(endpoint, response, body)
+
+
+class _EndedStream:
+    """A response whose last event counts though the blank line after it is missing."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.headers = response.headers
+        self._response = response
+        response.encoding = "utf-8"  # server-sent events have no other
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        async for text in self._response.aiter_text():
+            yield text
+        yield "\n\n"
+
+
+@asynccontextmanager
+async def _response(
+    endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | None = None
+) -> AsyncIterator[httpx.Response]:
+    """An open response, closed at the end. What httpx raises meanwhile is a NetworkError."""
+    try:
+        client = httpx.AsyncClient(
+            verify=_ssl_context(),
+            timeout=TIMEOUT,
+            auth=_Bearer(endpoint.key),
+            headers=HEADERS,
+            # Where a redirect leads is not where the key was meant to go.
+            follow_redirects=False,
+            # A proxy has no way back to this machine.
+            trust_env=not endpoint.on_this_machine,
+        )
+    except (ImportError, ValueError):
+        # Not quoted: a proxy's URL may hold a password.
+        raise NetworkError(
+            "The proxy that the environment names (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY) cannot "
+            "be used.",
+            remedy="For a SOCKS proxy, `pip install 'httpx[socks]'` and restart the kernel; "
+            "otherwise correct the variable, or remove it.",
+        ) from None
+    try:
+        async with (
+            client,
+            client.stream(method, endpoint.base_url + path, json=body) as response,
+        ):
+            yield response
+    except httpx.InvalidURL:
+        raise not_a_base_url("its host is not a name") from None
+    except httpx.HTTPError as error:
+        raise unreachable(error, endpoint.base_url) from None
+
+
+class _Bearer(httpx.Auth):
+    """Adds the key as the request leaves, so that it is in no variable on the way."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        yield request
+
+
+@cache
+def _ssl_context() -> Any:
+    return httpx.create_ssl_context()
+
+
+async def _whole(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > LARGEST_BODY:
+            break
+    return bytes(body)
+
+
+def _refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMError:
+    if response.is_redirect:
+        return not_the_api(endpoint.base_url, "a redirect to another address")
+    if endpoint.key:  # a server may quote what it was sent
+        body = body.replace(endpoint.key.reveal().encode(), b"(the key)")
+    return refusal(
+        body,
+        status=response.status_code,
+        base_url=endpoint.base_url,
+        retry_after=_retry_after(response.headers.get("retry-after")),
+    )
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds to wait, from seconds or from a date; None where the header says nothing."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time())
+    except ValueError:
+        return None
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    if not isinstance(error, GLMError) or not error.retryable:
+        return False
+    return (error.retry_after or 0) <= LONGEST_WAIT

@@ -1,0 +1,67 @@
+"""What went wrong on the way to a service: httpx's exceptions -> NetworkError with a remedy."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from .errors import NetworkError
+
+
+def unreachable(error: httpx.HTTPError, base_url: str) -> NetworkError:
+    """The NetworkError that `error` is, on the way to `base_url`."""
+    host = httpx.URL(base_url).host
+    says, remedy, retryable = _explained(error, host)
+    return NetworkError(f"{base_url}: {says}.", remedy=remedy, retryable=retryable)
+
+
+def _explained(error: httpx.HTTPError, host: str) -> tuple[str, str, bool]:
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return (
+            "no secure connection could be made (TLS)",
+            "Check the base URL and this machine's clock. Where a company's proxy opens TLS, "
+            "name its certificate file in SSL_CERT_FILE.",
+            False,
+        )
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return (
+            f"the name {host} was not found",
+            "Check the spelling of the base URL, and that this machine has a network.",
+            False,
+        )
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return "nothing answers there", "Start the server, or check host and port.", True
+    if isinstance(error, httpx.ProxyError):
+        return "the proxy refused", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", False
+    if isinstance(error, httpx.ConnectTimeout):
+        return (
+            "no connection within the time allowed",
+            "Check the network; a proxy may be needed (HTTPS_PROXY).",
+            True,
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return (
+            "the service was silent for too long",
+            "Run the cell again; a shorter question or a faster model may help.",
+            False,
+        )
+    return "the connection broke", "Run the cell again; check the network.", True
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """`error` and what it came from; trying several addresses at once gives groups."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        cause = waiting.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            waiting += cause.exceptions

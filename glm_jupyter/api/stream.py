@@ -1,0 +1,188 @@
+"""StreamDecoder: the data of server-sent events -> the events of an answer, in every dialect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from . import events as ev
+from .errors import GLMError, IncompleteError, NetworkError, RequestError, clean, refusal
+from .thinking import ThinkingSplitter
+
+# finish_reasons that are failures: the service sends no error object during inference.
+FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
+    "network_error": (
+        IncompleteError,
+        "The answer broke off inside the service (network_error).",
+        "Run the cell again; what had arrived is kept.",
+    ),
+    "sensitive": (
+        RequestError,
+        "The service's safety filter stopped the answer (sensitive).",
+        "Put the question in other words. What had arrived may not be fit to show around.",
+    ),
+}
+
+
+class StreamDecoder:
+    """Decodes one answer, frame by frame; keeps only what telling the frames apart needs.
+
+    `decode` takes the data of one server-sent event. When the stream has ended, for whatever
+    reason, `flush` yields the rest; it raises where the answer is not whole.
+    """
+
+    def __init__(self) -> None:
+        self.done = False  # the service said that nothing follows
+        self._reason: str | None = None
+        self._started = False
+        self._usage = ev.Usage()
+        self._thinking = ThinkingSplitter()
+        self._calls: list[str | None] = []  # the ids of the calls so far
+        self._indices: dict[int, int] = {}  # the service's index of a call -> ours
+        self._sources: set[tuple[str, str]] = set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer itself is over, though usage may follow."""
+        return self.done or self._reason is not None
+
+    def decode(self, data: str) -> list[ev.Event]:
+        """The events in one frame. Raises GLMError where the frame is an error."""
+        if self.done or not data.strip():
+            return []
+        if data.strip() == "[DONE]":
+            self.done = True
+            return []
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            raise NetworkError(
+                f"The service sent something that is not JSON: {clean(data, 80)}",
+                remedy="Run the cell again; check the base URL if it happens each time.",
+            ) from None
+        return self._chunk(chunk) if isinstance(chunk, dict) else []
+
+    def rest(self) -> list[ev.Event]:
+        """What was held back because it might have become a tag."""
+        return self._thinking.flush()
+
+    def flush(self) -> Iterator[ev.Event]:
+        """What was held back, then Finish.
+
+        Raises IncompleteError where the stream broke off, or what its finish_reason stands for.
+        """
+        yield from self.rest()
+        if self._reason in FAILURES:
+            kind, message, remedy = FAILURES[self._reason]
+            retryable = kind is IncompleteError
+            raise kind(message, remedy=remedy, code=self._reason, retryable=retryable)
+        if not self.ended:
+            raise IncompleteError(
+                "The answer broke off: the connection ended before the service said that the "
+                "answer is finished.",
+                remedy="Run the cell again; what had arrived is kept.",
+                retryable=True,
+            )
+        yield ev.Finish(self._reason)
+
+    def _chunk(self, chunk: dict[str, Any]) -> list[ev.Event]:
+        choices = chunk.get("choices")
+        if chunk.get("error") or (choices is None and "code" in chunk):
+            raise refusal(chunk)
+        events: list[ev.Event] = []
+        if not self._started:
+            self._started = True
+            request_id = _text(chunk.get("request_id")) or _text(chunk.get("id"))
+            events.append(ev.Started(request_id or None, _text(chunk.get("model")) or None))
+        events += self._searched(chunk.get("web_search"))
+        for choice in choices if isinstance(choices, list) else []:
+            if isinstance(choice, dict):
+                events += self._choice(choice)
+        events += self._counted(chunk.get("usage"))
+        return events
+
+    def _choice(self, choice: dict[str, Any]) -> list[ev.Event]:
+        # A server that does not stream sends one whole message.
+        delta = choice.get("delta") or choice.get("message")
+        events: list[ev.Event] = []
+        if isinstance(delta, dict):
+            reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+            if reasoning:
+                events += self._thinking.settle()
+                events.append(ev.ReasoningDelta(reasoning))
+            events += self._thinking.decode(_text(delta.get("content")))
+            calls = delta.get("tool_calls")
+            for call in calls if isinstance(calls, list) else []:
+                if isinstance(call, dict):
+                    events += self._called(call)
+        self._reason = _text(choice.get("finish_reason")) or self._reason
+        return events
+
+    def _called(self, call: dict[str, Any]) -> list[ev.Event]:
+        function = call.get("function")
+        if not isinstance(function, dict):
+            return []
+        call_id, name = _text(call.get("id")) or None, _text(function.get("name")) or None
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict | list):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        index = self._place(call.get("index"), call_id, name)
+        return [ev.ToolCallDelta(index, call_id, name, _text(arguments))]
+
+    def _place(self, index: Any, call_id: str | None, name: str | None) -> int:
+        """Which call of this answer a delta belongs to: the service's index may be no help."""
+        if call_id is not None and call_id in self._calls:
+            return self._calls.index(call_id)
+        if isinstance(index, int) and index >= 0:
+            place = self._indices.get(index)
+            if place is None or (call_id is not None and self._calls[place] is not None):
+                place = self._indices[index] = len(self._calls)
+        else:
+            begins = call_id is not None or name is not None or not self._calls
+            place = len(self._calls) - (not begins)
+        if place == len(self._calls):
+            self._calls.append(call_id)
+        self._calls[place] = self._calls[place] or call_id
+        return place
+
+    def _counted(self, usage: Any) -> list[ev.Event]:
+        if not isinstance(usage, dict):
+            return []
+        asked, given = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+        counted = ev.Usage(
+            prompt_tokens=asked,
+            completion_tokens=given,
+            total_tokens=_count(usage, "total_tokens") or asked + given,
+            cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
+            reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        )
+        if counted == self._usage:
+            return []
+        self._usage = counted
+        return [ev.UsageReport(counted)]
+
+    def _searched(self, results: Any) -> list[ev.Event]:
+        fresh = []
+        for result in results if isinstance(results, list) else []:
+            if not isinstance(result, dict):
+                continue
+            page = (_text(result.get("link")), _text(result.get("title")))
+            if page not in self._sources:
+                self._sources.add(page)
+                fresh.append({**result, "link": page[0], "title": page[1]})
+        return [ev.Sources(tuple(fresh))] if fresh else []
+
+
+def _text(value: Any) -> str:
+    """Content is a string, null, or a list of parts of which some are text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return ""
+
+
+def _count(counts: Any, name: str) -> int:
+    value = counts.get(name) if isinstance(counts, dict) else None
+    return value if isinstance(value, int) and value > 0 else 0
