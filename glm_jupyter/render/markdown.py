@@ -1,0 +1,94 @@
+"""Answer -> what a notebook keeps of it: portable, harmless markdown, and plain text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from . import summary
+from .escape import clean, entities
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+
+VENDOR_TYPE = "application/vnd.glm-jupyter.answer+json"
+
+# GLM's vision models put a final result between these.
+_BOX = re.compile(r"<\|(?:begin|end)_of_box\|>")
+_LINK = re.compile(r"(?:https?)://[^\s<>()\\`\"'|$]+", re.IGNORECASE)
+
+
+def bundle(answer: Answer) -> dict[str, Any]:
+    """The MIME bundle of `answer`: markdown, plain text and the vendor type, in every state."""
+    return {
+        "text/markdown": markdown(answer),
+        "text/plain": plain(answer),
+        VENDOR_TYPE: answer.to_json(),
+    }
+
+
+def markdown(answer: Answer) -> str:
+    """`answer` as markdown that any front end shows alike and in which nothing can act."""
+    from .safety import harmless
+
+    seen: set[str] = set()
+    parts = []
+    if answer.reasoning:
+        opened = "<details open>" if summary.thinking(answer) else "<details>"
+        title = summary.thought(answer)
+        reasoning = harmless(_tidy(answer.reasoning), seen)
+        parts.append(f"{opened}\n<summary>{title}</summary>\n\n{reasoning}\n\n</details>")
+    if text := _tidy(answer.text):
+        parts.append(harmless(text, seen))
+    if sources := _sources(answer):
+        listed = [
+            f"{number}. [{entities(title)}]({link})" if link else f"{number}. {entities(title)}"
+            for number, (title, link) in enumerate(sources, 1)
+        ]
+        parts.append("\n".join(["Sources:", "", *listed]))
+    if ending := summary.ending(answer):
+        parts.append(f"**{ending[0].upper()}{ending[1:]}.**")
+    parts.append(f"<small>{entities(clean(summary.line(answer)))}</small>")
+    return "\n\n".join(parts)
+
+
+def plain(answer: Answer) -> str:
+    """`answer` for a terminal: its text without markup of ours and without control characters."""
+    parts = []
+    if answer.reasoning:
+        lines = _tidy(answer.reasoning).split("\n")
+        parts.append(
+            "\n".join([summary.thought(answer), *(f"  {line}".rstrip() for line in lines)])
+        )
+    if text := _tidy(answer.text):
+        parts.append(text)
+    return "\n\n".join([*parts, *after(answer)])
+
+
+def after(answer: Answer) -> list[str]:
+    """What follows the text in a terminal: sources, how it ended, the last line."""
+    parts = []
+    if sources := _sources(answer):
+        listed = [
+            f"{number}. {title}{f' <{link}>' if link else ''}"
+            for number, (title, link) in enumerate(sources, 1)
+        ]
+        parts.append("\n".join(["Sources:", *listed]))
+    if ending := summary.ending(answer):
+        parts.append(f"{ending[0].upper()}{ending[1:]}.")
+    return [*parts, clean(summary.line(answer))]
+
+
+def _tidy(text: str) -> str:
+    return _BOX.sub("", clean(text)).strip("\n").rstrip()
+
+
+def _sources(answer: Answer) -> list[tuple[str, str]]:
+    """Title and link of each source; a link that is none is left out."""
+    found = []
+    for source in answer.sources:
+        link = str(source.get("link") or "")
+        link = link if _LINK.fullmatch(link) else ""
+        title = " ".join(clean(str(source.get("title") or "")).split())
+        found.append((title or link or "untitled", link))
+    return found

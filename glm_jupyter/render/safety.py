@@ -1,0 +1,297 @@
+"""A model's markdown -> markdown that cannot act, in any front end.
+
+JupyterLab trusts what a cell has just produced and runs what it finds. So whatever the block
+parser takes for code is written again in a form about which all parsers agree, and in
+everything else each character that could begin HTML, a link, an image or code, and that is not
+part of one that is harmless, becomes a character reference. Parsers that read the text
+otherwise than markdown-it then still find nothing to run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .escape import BACKSLASH, DOLLAR, code, entities
+from .math import MathNormaliser, Piece
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+# Formulas stand aside while the markdown is read, each behind a mark that means nothing there.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+
+_TAGS = "b|i|u|s|em|strong|del|ins|mark|kbd|sub|sup|small"
+_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
+_TAG = re.compile(rf"<(/?)({_TAGS})>", re.IGNORECASE)
+# Of these characters an address may consist; a formula's mark is looked at again.
+_ADDRESS = r"(?:https?://|mailto:)(?:[^\s<>()\\`\"'|]|\([^\s<>()\\`\"'|]*\))+"
+_AUTOLINK = re.compile(rf"<({_ADDRESS})>", re.IGNORECASE)
+_TARGET = re.compile(
+    rf"\(\s*<?({_ADDRESS})>?(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'))?[ \t]*\)", re.IGNORECASE
+)
+_IMAGE = re.compile(r"!\[[^\[\]\n]*\]\(")
+_SPECIAL = re.compile(
+    rf"\\[\s\S]?|`+|<|\]\(|\]:|!\[|~{{3,}}|\$|\n|{_MARK.pattern}"
+    r"|(?P<dollar>&(?:#0*36|#[xX]0*24|dollar);)|(?P<backslash>&(?:#0*92|#[xX]0*5[cC]|bsol);)"
+)
+_ESCAPED_HERE = frozenset("<`$~")
+_MATH_DELIMITER = re.compile(r"[()\[\]]|(?:begin|end)\{")
+
+# Inline code with any of these is written with character references: some parser reads them
+# as formulas, table cells, links or HTML even within backticks.
+_RISKY_INLINE = re.compile(r"[<$`|\n]|\\\\|\\(?:begin|end)\b|\]\(|!\[|\]:|&")
+# So is a code block that is not at the margin, where parsers differ about where it ends.
+_RISKY_BLOCK = re.compile(r"[<$&]|\\\\|\\(?:begin|end)\b|\]\(|!\[|\]:|`{3}|~{3}|://")
+
+_LANGUAGE = re.compile(r"(?!mermaid)[A-Za-z0-9_+#.-]{1,30}", re.IGNORECASE)
+
+
+def harmless(text: str, seen: set[str] | None = None) -> str:
+    """Markdown for `text` that is typeset alike everywhere and cannot act anywhere.
+
+    `text` is cleaned of control characters already. `seen` holds the labels and tags of the
+    formulas that stand in the same output.
+    """
+    text = text.replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
+    normaliser = MathNormaliser(seen)
+    changed: list[Piece] = []
+    marked: list[str] = []
+    for piece in (*normaliser.pieces(text), *normaliser.last_pieces()):
+        if piece.changed:
+            marked.append(f"{_OPEN}{len(changed)}{_CLOSE}")
+            changed.append(piece)
+        else:
+            marked.append(piece.output)
+    return _Document("".join(marked), changed).markdown()
+
+
+class _Document:
+    def __init__(self, text: str, changed: list[Piece]) -> None:
+        self._text = text
+        self._changed = changed
+        self._lines = text.split("\n")
+
+    def markdown(self) -> str:
+        out: list[str] = []
+        line = 0
+        for first, last, token in _blocks(self._text):
+            out.extend(self._inline(text) for text in self._lines[line:first])
+            if token.type in ("fence", "code_block"):
+                out.append(self._code(token, first))
+            elif token.type == "tr_open":
+                out.append("|".join(map(self._inline, _cells(self._lines[first]))))
+            else:
+                out.append(self._inline("\n".join(self._lines[first:last])))
+            line = last
+        out.extend(self._inline(text) for text in self._lines[line:])
+        return "\n".join(out)
+
+    def _code(self, token: Token, line: int) -> str:
+        """A code block in a form about which all parsers agree."""
+        content = _source(token.content, self._changed)
+        language = _LANGUAGE.fullmatch(
+            token.info.split(maxsplit=1)[0] if token.info.strip() else ""
+        )
+        # With a language, an opening line can never be taken for a closing one.
+        info = language[0] if language else "text"
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
+        if not token.level:
+            return f"\n{fence}{info}\n{content.rstrip(chr(10))}\n{fence}\n"
+        first = self._lines[line]
+        if token.type == "fence":
+            lead = first[: first.find(token.markup)]
+        else:
+            start = token.content.split("\n", 1)[0]
+            lead = first[: len(first) - len(start)] if first.endswith(start) else ""
+            lead = lead[:-4] if lead.endswith("    ") else lead
+        indent = re.sub("[^>]", " ", lead)
+        blank = indent.rstrip()
+        if _RISKY_BLOCK.search(content):
+            block = f"{lead}<pre>{code(content)}</pre>"
+        else:
+            lines = [f"{lead}{fence}{info}"]
+            lines += [(indent + text).rstrip() for text in content.rstrip("\n").split("\n")]
+            block = "\n".join([*lines, indent + fence])
+        return f"{block}\n{blank}"
+
+    def _inline(self, text: str) -> str:
+        return _Inline(text, self._changed).markdown()
+
+
+class _Inline:
+    """The text of one paragraph, heading or table cell."""
+
+    def __init__(self, text: str, changed: list[Piece]) -> None:
+        self._text = text
+        self._changed = changed
+        self._out: list[str] = []
+        self._open: list[tuple[str, int]] = []
+        self._ticks: dict[int, list[int]] | None = None
+
+    def markdown(self) -> str:
+        text, position = self._text, 0
+        while found := _SPECIAL.search(text, position):
+            self._out.append(text[position : found.start()])
+            position = self._special(found)
+        self._out.append(text[position:])
+        self._close_line()
+        return "".join(self._out)
+
+    def _special(self, found: re.Match[str]) -> int:
+        """Put out what stands for the special characters; the position from where to go on."""
+        text, out, token, start, end = self._text, self._out, found[0], found.start(), found.end()
+        match token[0]:
+            case "\n":
+                self._close_line()
+                out.append("\n")
+            case "\ue000":
+                out.append(self._changed[int(found[1])].output)
+            case "`":
+                return self._ticked(start, token)
+            case "<":
+                return self._angle(start)
+            case "\\":
+                return self._backslash(token, end)
+            case "]" if token == "](" and (target := self._target(end - 1)):
+                out.append(f"]({target[0]})")
+                return target[1]
+            case "!":
+                out.append("[image: " if _IMAGE.match(text, start) else "!&#91;")
+            case "$":
+                out.append(DOLLAR)
+            case "&":
+                out.append(DOLLAR if found["dollar"] else BACKSLASH)
+            case "~":
+                out.append("&#126;" * len(token))
+            case _:
+                out.append("]&#40;" if token == "](" else "]&#58;")
+        return end
+
+    def _target(self, position: int) -> tuple[str, int] | None:
+        """The harmless link target at `position`, and where it ends."""
+        found = _TARGET.match(self._text, position)
+        if not found:
+            return None
+        address = _source(found[1], self._changed).replace("$", "%24")
+        return (address, found.end()) if re.fullmatch(_ADDRESS, address, re.I) else None
+
+    def _backslash(self, token: str, end: int) -> int:
+        out, following = self._out, token[1:]
+        if following in _ESCAPED_HERE and following:
+            out.append(DOLLAR if following == "$" else entities(following))
+        elif following == "\n" or not following or following == _OPEN:
+            out.append(token[0])
+            return end - len(following)
+        elif _MATH_DELIMITER.match(self._text, end - 1):
+            out.append(BACKSLASH)
+            return end - 1
+        elif following == "\\" and self._text[end : end + 1] in "()[]":
+            out.append(BACKSLASH)
+        else:
+            out.append(token)
+        return end
+
+    def _ticked(self, start: int, ticks: str) -> int:
+        """A code span, always within one pair of single backticks or as entities."""
+        text, length = self._text, len(ticks)
+        if self._ticks is None:
+            self._ticks = {}
+            for run in re.finditer("`+", text):
+                self._ticks.setdefault(len(run[0]), []).append(run.start())
+            for places in self._ticks.values():
+                places.reverse()
+        places = self._ticks[length]
+        while places and places[-1] <= start:
+            places.pop()
+        if not places:
+            self._out.append("&#96;" * length)
+            return start + length
+        close = places.pop()
+        content = _source(text[start + length : close], self._changed)
+        content = re.sub(r"\n[ \t>]*", " ", content)
+        if content[:1] == content[-1:] == " " and content.strip():
+            content = content[1:-1]
+        risky = _RISKY_INLINE.search(content) or not content.strip()
+        self._out.append(code(content) if risky else f"`{content}`")
+        return close + length
+
+    def _angle(self, start: int) -> int:
+        """A tag that may stay, an address, or a character like any other."""
+        text, out = self._text, self._out
+        if found := _BREAK.match(text, start):
+            alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t>")
+            out.append("&nbsp;<br>" if alone else "<br>")
+            return found.end()
+        if found := _AUTOLINK.match(text, start):
+            return start + 1  # a bare address is a link as well
+        found = _TAG.match(text, start)
+        if not found:
+            out.append("&lt;")
+            return start + 1
+        name = found[2].lower()
+        if not found[1]:
+            self._open.append((name, len(out)))
+            out.append(f"<{name}>")
+        elif any(name == opened for opened, _ in self._open):
+            while self._open[-1][0] != name:
+                self._as_text(*self._open.pop())
+            self._open.pop()
+            out.append(f"</{name}>")
+        else:
+            out.append(f"&lt;/{name}>")
+        return found.end()
+
+    def _close_line(self) -> None:
+        """A tag that is not closed in its line is text."""
+        while self._open:
+            self._as_text(*self._open.pop())
+
+    def _as_text(self, name: str, place: int) -> None:
+        self._out[place] = f"&lt;{name}>"
+
+
+def _source(text: str, changed: list[Piece]) -> str:
+    """`text` with what the model wrote where formulas stand aside."""
+    return _MARK.sub(lambda mark: changed[int(mark[1])].source, text)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # Inline text is read here, and definitions of links and HTML are text here.
+    return parser.disable(["inline", "text_join", "reference", "html_block"])
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, Token]]:
+    """First line, line after the last, and token of each leaf block, in order."""
+    done = 0
+    in_row = False
+    for token in _parser().parse(text):
+        if token.type == "tr_open":
+            in_row = True
+        elif token.type == "tr_close":
+            in_row = False
+            continue
+        elif in_row or token.type not in ("inline", "fence", "code_block"):
+            continue
+        if token.map and token.map[0] >= done:
+            yield token.map[0], token.map[1], token
+            done = token.map[1]
+
+
+def _cells(row: str) -> list[str]:
+    """A table row, split where the parsers split it."""
+    cells = [""]
+    for part in re.split(r"(\\[\s\S]|\|)", row):
+        if part == "|":
+            cells.append("")
+        else:
+            cells[-1] += part
+    return cells

@@ -1,0 +1,81 @@
+"""What is said about an answer besides its text: thinking, tokens, cost, how it ended."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+
+_ENDINGS = {
+    "length": "cut off at the token limit",
+    "model_context_window_exceeded": "cut off: the model's context window is full",
+    "sensitive": "stopped by the service's content filter",
+}
+
+
+def thinking(answer: Answer) -> bool:
+    """Whether the model is still reasoning."""
+    return answer.seconds is None and not answer.text and not answer.finished
+
+
+def thought(answer: Answer) -> str:
+    """The title of the reasoning, such as "Thought for 12 s, 530 tokens"."""
+    if thinking(answer):
+        return "Thinking…"
+    # Where the answer broke off before any text, the model thought until the end.
+    took = answer.thinking_seconds if answer.thinking_seconds is not None else answer.seconds
+    parts = ["Thought" if took is None else f"Thought for {seconds(took)}"]
+    if answer.usage.reasoning_tokens:
+        parts.append(f"{answer.usage.reasoning_tokens} tokens")
+    return ", ".join(parts)
+
+
+def line(answer: Answer) -> str:
+    """The last small line: model, tokens in and out, cost, seconds, and what is to be known."""
+    if answer.seconds is None:
+        return f"{answer.model} · answering…"
+    parts = [answer.model]
+    usage = answer.usage
+    if usage.total_tokens or usage.prompt_tokens or usage.completion_tokens:
+        about = "about " if usage.estimated else ""
+        parts.append(f"{about}{usage.prompt_tokens} tokens in, {usage.completion_tokens} out")
+    parts.append(cost(answer))
+    parts.append(seconds(answer.seconds))
+    return " · ".join([*parts, *answer.notes])
+
+
+def cost(answer: Answer) -> str:
+    """What the answer cost, in the currency of its endpoint."""
+    if answer.cost is None:
+        return "cost unknown"
+    if not answer.cost:
+        return "free"
+    amount = f"{money(answer.cost)} {answer.currency or ''}".rstrip()
+    return f"at least {amount}" if answer.usage.estimated else amount
+
+
+def ending(answer: Answer) -> str:
+    """How an answer that is not whole came to its end; empty for a whole or a growing one."""
+    if answer.seconds is None:
+        return ""
+    if answer.finish_reason in _ENDINGS:
+        return _ENDINGS[answer.finish_reason]
+    if answer.complete or any(note.startswith(("stopped", "broke off")) for note in answer.notes):
+        return ""
+    return "broke off"
+
+
+def money(amount: Decimal) -> str:
+    """An amount without an exponent and without zeros that say nothing."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def seconds(value: float) -> str:
+    """A duration for people: "0.4 s", "12 s", "2 min 5 s"."""
+    if value < 9.95:
+        return f"{value:.1f} s"
+    whole = round(value)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
