@@ -1,0 +1,263 @@
+"""The catalogue: what is known of models. Prices, limits, and what each can take."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+from . import tokens
+from .catalogue_file import Tier, read
+from .endpoints import SERVICES
+from .errors import InputError
+from .events import Usage
+from .request import ChatRequest
+
+MILLION = Decimal(1_000_000)
+FILE_NAME = "catalogue.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model at one endpoint. Sizes are in tokens; None or empty is not known.
+
+    `prices` are per million tokens in `currency`; `rights` are the requests in flight that the
+    service allows at its levels V0 to V3. `source` and `date` say where the facts are from;
+    `unsure` that sources differ or are old.
+    """
+
+    endpoint: str
+    name: str
+    currency: str | None = None
+    context: int | None = None
+    max_output: int | None = None
+    default_output: int | None = None
+    temperature: float | None = None
+    temperature_range: tuple[float, float] | None = None
+    top_p: float | None = None
+    top_p_range: tuple[float, float] | None = None
+    max_stop: int | None = None
+    input: tuple[str, ...] = ("text",)
+    max_images: int | None = None
+    features: tuple[str, ...] = ()
+    thinking: str = "none"
+    efforts: tuple[str, ...] = ()
+    prices: tuple[Tier, ...] = ()
+    rights: tuple[int, ...] = ()
+    retired: bool = False
+    unsure: bool = False
+    note: str = ""
+    source: str = ""
+    date: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """Endpoint and name, as `--model` takes them."""
+        return f"{self.endpoint}/{self.name}"
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it can show reasoning."""
+        return self.thinking != "none"
+
+    @property
+    def free(self) -> bool:
+        """Whether it is known to cost nothing."""
+        return bool(self.prices) and all(tier.free for tier in self.prices)
+
+    def in_flight(self, level: int) -> int | None:
+        """How many requests may run at once at level V0 to V3; None where not known."""
+        return self.rights[min(level, len(self.rights) - 1)] if self.rights else None
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """What the service bills for `usage`, in `currency`; None where that is not known."""
+        if self.free:
+            return Decimal(0)
+        if not usage.prompt_tokens and not usage.completion_tokens:
+            return None  # no usage was reported, which is not the same as none
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        return self._price(usage.prompt_tokens, usage.completion_tokens, cached)
+
+    def worst_cost(self, prompt_tokens: int, max_output: int) -> Decimal | None:
+        """The most a request can cost, in `currency`: nothing cached, the dearest length."""
+        bounds = (tier.output_below for tier in self.prices)
+        lengths = {max_output, *(min(bound - 1, max_output) for bound in bounds if bound)}
+        prices = [self._price(prompt_tokens, length, 0) for length in lengths]
+        return max((price for price in prices if price is not None), default=None)
+
+    def check(self, request: ChatRequest, prompt_tokens: int) -> ChatRequest:
+        """The request as this model takes it; `prompt_tokens` is an estimate by `tokens`.
+
+        A wish that is already so (no thinking, of a model that never thinks) is left out.
+        Raises InputError, with a remedy, for what the model cannot take.
+        """
+        self._check_sampling(request)
+        self._check_abilities(request)
+        self._check_length(request, prompt_tokens)
+        return self._with_thinking(request)
+
+    def _price(self, prompt: int, output: int, cached: int) -> Decimal | None:
+        for tier in self.prices:
+            if tier.holds(prompt, output):
+                return tier.amount(prompt, output, cached) / MILLION
+        return None
+
+    def _check_sampling(self, request: ChatRequest) -> None:
+        for option, value, span, default in (
+            ("temperature", request.temperature, self.temperature_range, self.temperature),
+            ("top-p", request.top_p, self.top_p_range, self.top_p),
+        ):
+            if value is not None and span and not span[0] <= value <= span[1]:
+                usual = f"; its default is {default:g}" if default is not None else ""
+                raise InputError(
+                    f"{self.name} does not take --{option} {value:g}. Nothing was sent.",
+                    remedy=f"Give a --{option} from {span[0]:g} to {span[1]:g}{usual}.",
+                )
+        if self.max_stop is not None and len(request.stop) > self.max_stop:
+            raise InputError(
+                f"{self.name} takes at most {self.max_stop} stop words, not {len(request.stop)}. "
+                "Nothing was sent.",
+                remedy="Give fewer --stop.",
+            )
+
+    def _check_abilities(self, request: ChatRequest) -> None:
+        kinds = {tool.get("type") for tool in request.tools}
+        for asked, feature, words in (
+            ("function" in kinds, "tools", "call functions (--tools)"),
+            ("web_search" in kinds, "web", "search the web (--web)"),
+            (request.response_format is not None, "json", "be held to JSON (--schema)"),
+        ):
+            if asked and self.features and feature not in self.features:
+                raise self._cannot(words, [m for m in _loaded() if feature in m.features])
+        if request.images and "image" not in self.input:
+            raise self._cannot("see images", [m for m in _loaded() if "image" in m.input])
+        if self.max_images is not None and request.images > self.max_images:
+            raise InputError(
+                f"{self.name} takes at most {self.max_images} images, not {request.images}. "
+                "Nothing was sent.",
+                remedy="Give fewer --image.",
+            )
+        if request.thinking is False and self.thinking in ("inline", "forced", "effort"):
+            raise self._cannot(
+                "answer without thinking", [m for m in _loaded() if m.thinking == "switch"]
+            )
+        if request.thinking and not self.reasons:
+            raise self._cannot("think", [m for m in _loaded() if m.thinking == "switch"])
+        if request.reasoning_effort is not None and request.reasoning_effort not in self.efforts:
+            known = ", ".join(self.efforts) or "none"
+            raise InputError(
+                f"{self.name} has no reasoning effort {request.reasoning_effort!r}. "
+                "Nothing was sent.",
+                remedy=f"Its efforts: {known}.",
+            )
+
+    def _check_length(self, request: ChatRequest, prompt_tokens: int) -> None:
+        most = request.max_tokens
+        if most is not None and self.max_output is not None and most > self.max_output:
+            raise InputError(
+                f"{self.name} writes at most {self.max_output:,} tokens, not {most:,}. "
+                "Nothing was sent.",
+                remedy=f"Give a --max-tokens of {self.max_output} or less, or leave it out.",
+            )
+        surely = tokens.at_least(prompt_tokens)
+        if self.context is None or surely + (most or 1) <= self.context:
+            return
+        room = self.context - prompt_tokens
+        answer = f" with an answer of up to {most:,}" if most else ""
+        raise InputError(
+            f"The prompt (about {prompt_tokens:,} tokens){answer} does not fit into the context "
+            f"of {self.name}, {self.context:,} tokens. Nothing was sent.",
+            remedy=(f"Give a --max-tokens of {room} or less. " if most and room > 0 else "")
+            + "Shorten the cell or what `{{ }}` puts into it, start without `--continue`, or "
+            "choose a model with a longer context (`%glm models`).",
+        )
+
+    def _with_thinking(self, request: ChatRequest) -> ChatRequest:
+        switch = request.thinking if self.thinking == "switch" else None
+        return request if switch is request.thinking else replace(request, thinking=switch)
+
+    def _cannot(self, words: str, others: list[Model]) -> InputError:
+        names = [m.name for m in others if m.endpoint == self.endpoint and not m.retired]
+        hint = f"Models that can: {', '.join(names[:4])}." if names else "See `%glm models`."
+        return InputError(f"{self.name} cannot {words}. Nothing was sent.", remedy=hint)
+
+
+def find(name: str, endpoint: str | None = None) -> Model | None:
+    """The model of that name at `endpoint`, or anywhere; None where it is not known.
+
+    Case does not matter, and the name may carry its endpoint ("local/smollm2-135m").
+    """
+    wanted = name.lower()
+    for model in _loaded():
+        if endpoint is not None and model.endpoint != endpoint:
+            continue
+        if wanted in (model.name.lower(), model.full_name.lower()):
+            return model
+    return None
+
+
+def models(pattern: str | None = None, endpoint: str | None = None) -> list[Model]:
+    """The known models, in the catalogue's order.
+
+    `pattern` is a part of "endpoint/name", or a pattern with `*` and `?` for the whole name.
+    """
+    wanted = (pattern or "").lower()
+    wild = "*" in wanted or "?" in wanted
+    return [
+        model
+        for model in _loaded()
+        if endpoint in (None, model.endpoint)
+        and (
+            any(fnmatchcase(n.lower(), wanted) for n in (model.name, model.full_name))
+            if wild
+            else wanted in model.full_name.lower()
+        )
+    ]
+
+
+def suggest(name: str) -> list[str]:
+    """Up to three known names that look like `name`, likeliest first."""
+    names = list(dict.fromkeys(model.name for model in _loaded()))
+    return difflib.get_close_matches(name.lower(), names, n=3)
+
+
+def override_path() -> Path:
+    """The user's own catalogue, whether it exists or not."""
+    from platformdirs import user_config_path
+
+    return user_config_path("glm-jupyter", appauthor=False) / FILE_NAME
+
+
+def _loaded() -> tuple[Model, ...]:
+    path = override_path()
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        return _load(None, 0)
+    return _load(path, changed)
+
+
+@lru_cache(maxsize=2)
+def _load(override: Path | None, changed: int) -> tuple[Model, ...]:
+    """The catalogue; `changed` makes an edit of the override file count at once."""
+    own = (resources.files(__package__) / FILE_NAME).read_text("utf-8")
+    rows = read(own, f"the package's {FILE_NAME}")
+    if override is not None:
+        try:
+            text = override.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{override} cannot be read ({type(error).__name__}).",
+                remedy="Correct its rights and its encoding (UTF-8), or remove it.",
+            ) from None
+        rows = read(text, str(override), rows)
+    return tuple(Model(**{**_money_of(row["endpoint"]), **row}) for row in rows.values())
+
+
+def _money_of(endpoint: str) -> dict[str, str | None]:
+    service = SERVICES.get(endpoint)
+    return {"currency": service.currency if service else None}

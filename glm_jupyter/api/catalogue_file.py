@@ -1,0 +1,198 @@
+"""Reading catalogue files: TOML -> checked rows, with errors that name file, row and field."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Any, TypeAlias, TypeVar
+
+from .errors import InputError
+
+Row: TypeAlias = dict[str, Any]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Prices per million tokens, and for which lengths they hold (bounds in tokens, exclusive)."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    prompt_below: int | None = None
+    output_below: int | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is charged."""
+        return not (self.input or self.output or self.cached)
+
+    def holds(self, prompt: int, output: int) -> bool:
+        """Whether these are the prices of a request of such lengths."""
+        within_prompt = self.prompt_below is None or prompt < self.prompt_below
+        return within_prompt and (self.output_below is None or output < self.output_below)
+
+    def amount(self, prompt: int, output: int, cached: int) -> Decimal:
+        """Tokens times prices; `cached` are part of `prompt`."""
+        for_cached = self.input if self.cached is None else self.cached
+        return (prompt - cached) * self.input + cached * for_cached + output * self.output
+
+
+def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[str, Row]:
+    """The rows of `known` and of a catalogue file, by "endpoint/name"; the file's fields win.
+
+    Raises InputError, naming file, row and field, where something in it is wrong.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file} is not TOML: {error}.", remedy="Correct it there.") from None
+    tables = content.pop("model", [])
+    if content or not isinstance(tables, list):
+        name = next(iter(content), "model")
+        raise _wrong(file, "", name, "is not known here; each row begins with [[model]]")
+    rows = dict(known or {})
+    for number, table in enumerate(tables, 1):
+        row = _checked(table, file, f"row {number}")
+        key = f"{row['endpoint']}/{row['name']}"
+        like = row.pop("like", None)
+        if like is not None and like not in rows:
+            raise _wrong(file, key, "like", f"names {like!r}, which is no row above it")
+        taken = {**rows.get(key, {}), **rows.get(like, {})}
+        rows[key] = {**taken, "source": file, "date": "", **row}
+    return rows
+
+
+def _checked(table: Any, file: str, where: str) -> Row:
+    if not isinstance(table, dict):
+        raise _wrong(file, where, "model", "is not a table")
+    for name in ("endpoint", "name"):
+        if not isinstance(table.get(name), str) or not table[name]:
+            raise _wrong(file, where, name, "is missing")
+    where = f"{table['endpoint']}/{table['name']}"
+    row = {}
+    for name, value in table.items():
+        if name not in FIELDS:
+            close = difflib.get_close_matches(name, FIELDS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise _wrong(file, where, name, f"is not known{hint}")
+        try:
+            row[name] = FIELDS[name](value)
+        except _Unfit as unfit:
+            raise _wrong(file, where, name, str(unfit)) from None
+    return row
+
+
+def _wrong(file: str, where: str, field: str, what: str) -> InputError:
+    row = f", {where}" if where else ""
+    return InputError(f"{file}{row}: `{field}` {what}.", remedy=f"Correct it in {file}.")
+
+
+class _Unfit(Exception):
+    """Why a value does not fit its field."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Unfit("is not a text in quotes")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Unfit("is neither true nor false")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise _Unfit("is not a number")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _Unfit("is not a whole number above 0")
+    return value
+
+
+def _money(value: Any) -> Decimal:
+    # Only from text: a TOML float has already lost the price as it was written.
+    try:
+        amount = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or amount < 0:
+        raise _Unfit('is not an amount in quotes, like "0.5"')
+    return amount
+
+
+def _range(value: Any) -> tuple[float, float]:
+    ends = _list(_number)(value)
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise _Unfit("is not [lowest, highest]")
+    return ends[0], ends[1]
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in words:
+            raise _Unfit(f"is none of {', '.join(words)}")
+        return str(value)
+
+    return check
+
+
+def _list(check: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    def check_all(value: Any) -> tuple[T, ...]:
+        if not isinstance(value, list):
+            raise _Unfit("is not a list")
+        return tuple(check(item) for item in value)
+
+    return check_all
+
+
+def _tier(value: Any) -> Tier:
+    if not isinstance(value, dict) or not {"input", "output"} <= value.keys() <= TIER.keys():
+        raise _Unfit(f"does not have input and output, and nothing but {', '.join(TIER)}")
+    return Tier(**{name: TIER[name](amount) for name, amount in value.items()})
+
+
+TIER: dict[str, Callable[[Any], Any]] = {
+    "input": _money,
+    "output": _money,
+    "cached": _money,
+    "prompt_below": _whole,
+    "output_below": _whole,
+}
+FIELDS: dict[str, Callable[[Any], Any]] = {
+    "endpoint": _text,
+    "name": _text,
+    "like": _text,
+    "currency": _text,
+    "context": _whole,
+    "max_output": _whole,
+    "default_output": _whole,
+    "temperature": _number,
+    "temperature_range": _range,
+    "top_p": _number,
+    "top_p_range": _range,
+    "max_stop": _whole,
+    "input": _list(_one_of("text", "image", "video", "file")),
+    "max_images": _whole,
+    "features": _list(_one_of("stream", "tools", "json", "web")),
+    "thinking": _one_of("none", "inline", "switch", "forced", "effort"),
+    "efforts": _list(_text),
+    "prices": _list(_tier),
+    "rights": _list(_whole),
+    "retired": _flag,
+    "unsure": _flag,
+    "note": _text,
+    "source": _text,
+    "date": _text,
+}
