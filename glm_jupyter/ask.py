@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -30,7 +30,7 @@ def ask(prompt: str, **options: Any) -> Answer:
     return bridge.run(aask(prompt, **options))
 
 
-async def astream(prompt: str, **options: Any) -> AsyncIterator[Event]:
+async def astream(prompt: str, **options: Any) -> AsyncGenerator[Event, None]:
     """Ask a model and yield the events of its answer as they come; options as for `aask`."""
     turn = sessions.current().turn(prompt, **options)
     async with aclosing(turn.stream()) as events:

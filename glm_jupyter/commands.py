@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from argparse import Namespace
+from collections.abc import Callable
 from getpass import getpass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from . import bridge, local, sessions
 from .api import catalogue, endpoints
 from .api.errors import GLMError, InputError
+from .listing import listing
 from .render.table import table
 
 
@@ -34,8 +34,7 @@ def models(args: Namespace) -> dict[str, str]:
             remedy=(f"Did you mean {near[0]}? " if near else "")
             + "A model that is not in the catalogue can be used all the same, by its full name.",
         )
-    headers = ("model", "endpoint", "in", "out", "cached", "context", "answer", "can", "as of")
-    return table(headers, [row(model) for model in found], _MODELS_CAPTION)
+    return listing(found)
 
 
 def use(args: Namespace) -> None:
@@ -56,8 +55,41 @@ def use(args: Namespace) -> None:
     say(f"{target.endpoint.name}/{target.model} answers from now on.")
 
 
-def local_(args: Namespace) -> None:
-    """Start, stop or look at the embedded engine."""
+def engine(args: Namespace) -> None:
+    """Start, stop or look at the embedded engine, or give it other weights."""
+    one = local.engine()
+    if args.action != "use" and args.file:
+        raise InputError(
+            f"`%glm local {args.action}` takes no file.",
+            remedy=f"`%glm local use {args.file}` makes the engine answer from it.",
+        )
+    if args.action == "start":
+        bridge.run(one.start())
+    elif args.action == "stop":
+        one.stop()
+    elif args.action == "use":
+        if not args.file:
+            raise InputError("Which weights?", remedy="`%glm local use FILE.gguf` names them.")
+        name = one.use(args.file)
+        one.stop()  # it would go on answering from the weights it has
+        sessions.current().model = f"local/{name}"
+        say(f"local/{name} answers from now on; its first answer waits until it is loaded.")
+        return
+    say(_engine_status())
+
+
+def _engine_status() -> str:
+    if not local.installed():
+        return "The embedded engine is not installed: pip install 'glm-jupyter[local]'."
+    status = local.engine().status()
+    note = f" ({status.note})" if status.note else ""
+    if status.running:
+        return (
+            f"local/{status.model}{note} runs: {status.context:,} tokens of context, "
+            f"{status.threads} threads, process {status.pid}."
+        )
+    weights = f"its weights are {status.file}" if status.file else "its weights are fetched once"
+    return f"The embedded engine is ready to start local/{status.model}{note}; {weights}."
 
 
 def login(args: Namespace) -> None:
@@ -75,6 +107,73 @@ def logout(args: Namespace) -> None:
     say(f"The keyring holds no key for {endpoint.name} any more.")
 
 
+def doctor(args: Namespace) -> dict[str, str]:
+    """What is set up and what is missing, without any secret and without the network."""
+    session = sessions.current()
+    rows = [
+        ("glm-jupyter", version("glm-jupyter")),
+        ("Python", f"{platform.python_version()} on {platform.system()}"),
+        *((name, _version(name)) for name in ("ipython", "ipykernel", "ipywidgets", "jupyterlab")),
+        ("who answers now", _who_answers(session)),
+        *(
+            (f"key for {place.name}", _key_state(place))
+            for place in (endpoints.resolve("bigmodel"), endpoints.resolve("zai"))
+        ),
+        ("base URL", str(endpoints.resolve())),
+        ("embedded engine", _engine_status()),
+        ("own catalogue", _file_state(catalogue.override_path())),
+        ("JupyterLab extension", _extension_state()),
+    ]
+    return table(("what", "state"), rows)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed in the kernel's environment"
+
+
+def _who_answers(session: sessions.Session) -> str:
+    try:
+        target = session.target()
+    except GLMError as error:
+        return f"nobody: {error} {error.remedy}"
+    return f"{target.endpoint.name}/{target.model}"
+
+
+def _key_state(endpoint: endpoints.Endpoint) -> str:
+    source = endpoints.key_source(endpoint)
+    return f"found ({source})" if source else "none: set ZAI_API_KEY, or run %glm login"
+
+
+def _file_state(path: Path) -> str:
+    return f"{path} is used" if path.exists() else f"none ({path} would be)"
+
+
+def _extension_state() -> str:
+    from IPython.core.getipython import get_ipython
+
+    from .render.channel import channel_for
+
+    shell = get_ipython()
+    channel = channel_for(shell) if shell else None
+    if channel and channel.listening:
+        return "connected: answers stream through it"
+    return "no page with it has connected: answers are shown by full updates"
+
+
 def say(text: str) -> None:
     """Tell the user something in a line."""
     print(text)  # noqa: T201
+
+
+COMMANDS: dict[str, Callable[[Namespace], Any]] = {
+    "panel": panel,
+    "models": models,
+    "use": use,
+    "local": engine,
+    "login": login,
+    "logout": logout,
+    "doctor": doctor,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .api.catalogue import Model
+
 LINE = re.compile(r"\s*%glm(?=\s)")
 CELL = re.compile(r"%%glm(?=\s|$)")
 OPEN_BRACES = re.compile(r"\{\{(?:(?!\}\}).)*$", re.DOTALL)
 NAME = re.compile(r"[\w.]*$")
 
+Matcher: TypeAlias = "Callable[[CompletionContext], SimpleMatcherResult]"
 Offer = tuple[str, str]  # the text, and what the front end shows beside it
 
 
-def matcher_for(shell: InteractiveShell) -> Callable[[CompletionContext], SimpleMatcherResult]:
+def matcher_for(shell: InteractiveShell) -> Matcher:
     """The matcher to add to `shell.Completer.custom_matchers`."""
 
     @context_matcher(identifier="glm_jupyter")  # type: ignore[untyped-decorator]
@@ -47,7 +50,8 @@ def matcher_for(shell: InteractiveShell) -> Callable[[CompletionContext], Simple
             "ordered": True,
         }
 
-    return match
+    matcher: Matcher = match
+    return matcher
 
 
 def _until_cursor(context: CompletionContext) -> str:
@@ -85,7 +89,9 @@ def _on_line(
 
 def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]:
     if action.nargs == argparse.PARSER:
-        return [(choice.dest, choice.help or "") for choice in action._get_subactions()]
+        return [
+            (name, parser.description or "") for name, parser in dict(action.choices or ()).items()
+        ]
     if action.choices:
         return [(str(choice), "") for choice in action.choices]
     if action.dest in ("model", "pattern"):
@@ -100,4 +106,10 @@ def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]
 def _models() -> list[Offer]:
     from .api import catalogue
 
-    return [(model.qualified, model.summary) for model in catalogue.models()]
+    return [(model.full_name, _hint(model)) for model in catalogue.models()]
+
+
+def _hint(model: Model) -> str:
+    from .listing import price, size
+
+    return f"{price(model)}, {size(model.context)}"

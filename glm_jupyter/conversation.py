@@ -1,4 +1,4 @@
-"""The conversation that `--continue` goes on with: turns, each belonging to the cell it came from."""
+"""The conversation that `--continue` goes on with: exchanges, and the cells they came from."""
 
 from __future__ import annotations
 

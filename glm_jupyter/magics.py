@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from . import bridge
+from .completion import matcher_for
 from .options import HelpAsked, cell_parser, line_parser
+from .render.channel import channel_for
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
 CELL = re.compile(r"%%glm(?=\s|$)")
@@ -28,17 +28,20 @@ class Stopped(KeyboardInterrupt):
 
 
 @magics_class
-class GLMMagics(Magics):  # type: ignore[misc]
+class GLMMagics(Magics):
     """`%glm` and `%%glm`, and the input transformer that lets a cell await its answer."""
+
+    shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self.matcher = matcher_for(shell)
         self._depth = 0
         self._cell_id: str | None = None
-        self._channel: Any = None
+        self.channel = channel_for(shell)
 
-    @no_var_expand  # type: ignore[untyped-decorator]
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @no_var_expand
+    @line_cell_magic
     def glm(self, line: str, cell: str | None = None) -> None:
         """Ask a GLM model (`%%glm`), or look after models, keys and the engine (`%glm`)."""
         if cell is None:
@@ -71,7 +74,11 @@ class GLMMagics(Magics):  # type: ignore[misc]
         prompt = cell if args.raw else expand(cell, self.shell.user_ns)
         options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
         turn = sessions.current().turn(
-            prompt.strip("\n"), cell=self._cell_id, continue_=args.continue_, **options
+            prompt.strip("\n"),
+            cell=self._cell_id,
+            continue_=args.continue_,
+            to_send=not args.dry_run,
+            **options,
         )
         if args.dry_run:
             from .preview import preview
@@ -81,7 +88,7 @@ class GLMMagics(Magics):  # type: ignore[misc]
         self.shell.user_ns["_glm"] = turn.answer
         if args.output:
             self.shell.user_ns[args.output] = turn.answer
-        view = view_for(self.shell, turn.answer, self._channel)
+        view = view_for(self.shell, turn.answer, self.channel)
         try:
             async with aclosing(turn.stream()) as events:
                 async for event in events:
@@ -99,13 +106,15 @@ class GLMMagics(Magics):  # type: ignore[misc]
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
             return
-        shown = getattr(commands, args.command or "panel")(args)
+        shown = commands.COMMANDS[args.command or "panel"](args)
         if isinstance(shown, dict):
             self._display(shown)
         elif shown is not None:
             from IPython.display import display
 
-            display(shown)
+            display(shown)  # type: ignore[no-untyped-call]
+
+    glm.__doc__ = f"{glm.__doc__}\n\n{cell_parser().format_help()}\n{line_parser().format_help()}"
 
     def _display(self, bundle: dict[str, Any]) -> None:
         self.shell.display_pub.publish(bundle)
@@ -152,11 +161,13 @@ def load(shell: InteractiveShell) -> None:
     magics = GLMMagics(shell)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(magics.transform)
+    shell.Completer.custom_matchers.append(magics.matcher)
     for event, hook in magics.hooks().items():
         shell.events.register(event, hook)
-    shell.display_formatter.mimebundle_formatter.for_type_by_name(
-        "glm_jupyter.answer", "Answer", _bundle
-    )
+    if shell.display_formatter:
+        shell.display_formatter.mimebundle_formatter.for_type_by_name(
+            "glm_jupyter.answer", "Answer", _bundle
+        )
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -167,9 +178,13 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("glm", None)
     shell.input_transformers_cleanup.remove(magics.transform)
+    shell.Completer.custom_matchers.remove(magics.matcher)
+    if magics.channel:
+        magics.channel.close()
     for event, hook in magics.hooks().items():
         shell.events.unregister(event, hook)
-    shell.display_formatter.mimebundle_formatter.pop("glm_jupyter.answer.Answer", None)
+    if shell.display_formatter:
+        shell.display_formatter.mimebundle_formatter.pop("glm_jupyter.answer.Answer", None)
 
 
 def _bundle(answer: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:

@@ -23,12 +23,14 @@ class _Help(argparse.Action):
         raise HelpAsked(parser.format_help())
 
 
-class Parser(MagicArgumentParser):  # type: ignore[misc]
+class Parser(MagicArgumentParser):
     """IPython's argument parser, with errors that name the nearest thing that exists."""
 
     def __init__(self, **kwargs: Any) -> None:
         # IPython's own formatter writes reStructuredText, which help in a cell is not.
-        super().__init__(formatter_class=argparse.HelpFormatter, **kwargs)
+        super().__init__(  # type: ignore[no-untyped-call]
+            formatter_class=argparse.HelpFormatter, **kwargs
+        )
         self.add_argument("-h", "--help", nargs=0, action=_Help, help="show this help")
 
     def error(self, message: str) -> NoReturn:

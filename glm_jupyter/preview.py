@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .api.tokens import MARGIN
 from .render.money import amount
 
 if TYPE_CHECKING:
@@ -17,17 +16,17 @@ def preview(turn: Turn) -> dict[str, str]:
     messages = [
         (message["role"], _content(message["content"])) for message in turn.request.messages
     ]
+    shown = [f"**{role}**\n\n{_fenced(text)}" for role, text in messages]
+    plain = [f"{role}:\n{text}" for role, text in messages]
     facts = _facts(turn)
     return {
-        "text/markdown": "\n\n".join(
-            [*(f"**{role}**\n\n{_fenced(text)}" for role, text in messages), f"<small>{facts}</small>"]
-        ),
-        "text/plain": "\n\n".join([*(f"{role}:\n{text}" for role, text in messages), facts]),
+        "text/markdown": "\n\n".join([*shown, f"<small>{facts}</small>"]),
+        "text/plain": "\n\n".join([*plain, facts]),
     }
 
 
 def _facts(turn: Turn) -> str:
-    tokens = f"about {turn.prompt_tokens:,} tokens in (± {MARGIN:.0%})"
+    tokens = f"about {turn.prompt_tokens:,} tokens in"
     most = turn.most_output
     limit = f"at most {most:,} out" if most else "length of the answer not limited"
     if turn.target.endpoint.name == "local":
@@ -36,11 +35,14 @@ def _facts(turn: Turn) -> str:
         price = "cost unknown"
     else:
         price = f"at most {amount(worst, turn.model.currency if turn.model else None)}"
-    return f"Not sent. {turn.target.endpoint.name}/{turn.target.model} · {tokens} · {limit} · {price}"
+    who = f"{turn.target.endpoint.name}/{turn.target.model}"
+    return " · ".join([f"Not sent. {who}", tokens, limit, price])
 
 
 def _content(content: object) -> str:
-    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=1)
+    if isinstance(content, str):
+        return content
+    return json.dumps(content, ensure_ascii=False, indent=1)
 
 
 def _fenced(text: str) -> str:

@@ -1,10 +1,10 @@
-"""Session: the model and settings in use, the conversation, the spending. Magics and panel share it."""
+"""Session: what magics and panel share. Who answers, the conversation, the spending."""
 
 from __future__ import annotations
 
 import difflib
-import os
-from collections.abc import AsyncIterator
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -38,7 +38,10 @@ class Target:
 
 
 class Session(Choices):
-    """What one kernel shares between cells. Its choices are the panel's; None defers to `settings`."""
+    """What the cells of one kernel share.
+
+    Its own choices are the panel's; None defers to `settings`, the configuration.
+    """
 
     settings = Instance(GLM)
     last = Instance(Answer, allow_none=True, help="The last answer, finished or not.")
@@ -56,12 +59,19 @@ class Session(Choices):
         return self.conversation.messages
 
     def turn(
-        self, prompt: str, *, cell: str | None = None, continue_: bool = False, **options: Any
+        self,
+        prompt: str,
+        *,
+        cell: str | None = None,
+        continue_: bool = False,
+        to_send: bool = True,
+        **options: Any,
     ) -> Turn:
         """Decide and check everything about one request; nothing is sent.
 
         `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
-        again replaces its exchange. Raises GLMError for what can be known to fail.
+        again replaces its exchange. A turn that is not `to_send` needs no key. Raises GLMError
+        for what can be known to fail.
         """
         _known(options)
         if not prompt.strip():
@@ -72,7 +82,7 @@ class Session(Choices):
         cell = cell or prompt
         layers = (options, self, self.settings)
         chosen = {name: first_chosen(name, *layers) for name in NAMES}
-        target = self.target(options)
+        target = self.target(options, to_send=to_send)
         system = read_text(chosen["system"]) if chosen["system"] else None
         history: list[Message] = []
         if continue_:
@@ -91,8 +101,11 @@ class Session(Choices):
         )
         return Turn(self, target, request, cell=cell, continued=continue_, system=system)
 
-    def target(self, options: dict[str, Any] | None = None) -> Target:
-        """Who would answer now, given a cell's `options`. Raises GLMError where nobody can."""
+    def target(self, options: dict[str, Any] | None = None, *, to_send: bool = True) -> Target:
+        """Who would answer now, given a cell's `options`.
+
+        Raises GLMError where nobody can: for want of a key only if the turn is `to_send`.
+        """
         place, name = _place_and_name([options or {}, self, self.settings])
         if place == "local":
             return _embedded(name)
@@ -100,10 +113,13 @@ class Session(Choices):
             if local.installed():
                 found = _embedded(None)
                 return replace(found, notes=(NO_KEY_NOTE, *found.notes))
-            raise no_key(resolve(None), remedy_first="Install the embedded engine with "
-                         "`pip install 'glm-jupyter[local]'`, or set a key:")
+            raise no_key(
+                resolve(None),
+                remedy_first="Install the embedded engine with "
+                "`pip install 'glm-jupyter[local]'`, or set a key:",
+            )
         endpoint = resolve(place)
-        if endpoint.needs_key and not endpoint.key:
+        if to_send and endpoint.needs_key and not endpoint.key:
             raise no_key(endpoint)
         if name is None:
             name = FREE_MODEL if endpoint.name in SERVICES else ""
@@ -139,15 +155,13 @@ class Turn:
     ) -> None:
         self.session = session
         self.target = target
-        self.request = request
         self.cell = cell
         self.continued = continued
         self.system = system
         self.failed = False
         self.model = catalogue.find(target.model, target.endpoint.name)
         self.prompt_tokens = tokens.estimate(request.messages)
-        if self.model:
-            self.model.check(request, self.prompt_tokens)
+        self.request = self.model.check(request, self.prompt_tokens) if self.model else request
         self.answer = Answer(target.model, target.endpoint.name)
         self.answer.notes.extend(target.notes)
 
@@ -162,7 +176,7 @@ class Turn:
             return None
         return self.model.worst_cost(self.prompt_tokens, self.most_output)
 
-    async def stream(self) -> AsyncIterator[ev.Event]:
+    async def stream(self) -> AsyncGenerator[ev.Event, None]:
         """Send the request and yield its events; `answer` grows with them.
 
         However it ends, the answer is priced and booked. Raises GLMError where it fails.
@@ -179,6 +193,9 @@ class Turn:
                     yield event
         except GLMError:
             self.failed = True
+            raise
+        except (CancelledError, GeneratorExit):
+            self.answer.notes.append("stopped")
             raise
         finally:
             self.answer.stop_clock()
@@ -299,8 +316,8 @@ def current() -> Session:
     if _current is None:
         from IPython.core.getipython import get_ipython
 
-        shell = get_ipython()  # type: ignore[no-untyped-call]
+        shell = get_ipython()
         _current = Session(GLM(parent=shell) if shell else GLM())
         if shell:
-            shell.configurables.append(_current.settings)
+            shell.configurables.append(_current.settings)  # type: ignore[arg-type]  # takes any
     return _current

@@ -24,17 +24,17 @@ class Choices(HasTraits):
         allow_none=True,
         help="'bigmodel', 'zai', 'local', or the base URL of an OpenAI-compatible server.",
     ).tag(config=True)
-    system = Unicode(
-        None, allow_none=True, help="System prompt; '@file.md' reads a file."
-    ).tag(config=True)
+    system = Unicode(None, allow_none=True, help="System prompt; '@file.md' reads a file.").tag(
+        config=True
+    )
     temperature = Float(None, allow_none=True, help="Sampling temperature.").tag(config=True)
     top_p = Float(None, allow_none=True, help="Nucleus sampling.").tag(config=True)
     max_tokens = Int(
         None, allow_none=True, help="Most tokens an answer may have, reasoning included."
     ).tag(config=True)
-    stop = List(
-        Unicode(), None, allow_none=True, help="Texts at which the model stops."
-    ).tag(config=True)
+    stop = List(Unicode(), None, allow_none=True, help="Texts at which the model stops.").tag(
+        config=True
+    )
     think = Bool(
         None, allow_none=True, help="Reasoning on or off, where the model has the switch."
     ).tag(config=True)

@@ -12,7 +12,7 @@ from .terminal import TerminalView
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from ..answer import Answer
+    from glm_jupyter.answer import Answer
 
 # A front end without our extension draws the whole answer anew at each update. Its cost grows
 # with the length (about 0.14 s per 1,000 characters rich in formulas, JupyterLab 4.6, two

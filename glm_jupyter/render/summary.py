@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from .money import amount
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -48,12 +49,8 @@ def line(answer: Answer) -> str:
 
 def cost(answer: Answer) -> str:
     """What the answer cost, in the currency of its endpoint."""
-    if answer.cost is None:
-        return "cost unknown"
-    if not answer.cost:
-        return "free"
-    amount = f"{money(answer.cost)} {answer.currency or ''}".rstrip()
-    return f"at least {amount}" if answer.usage.estimated else amount
+    price = amount(answer.cost, answer.currency)
+    return f"at least {price}" if answer.cost and answer.usage.estimated else price
 
 
 def ending(answer: Answer) -> str:
@@ -65,12 +62,6 @@ def ending(answer: Answer) -> str:
     if answer.complete or any(note.startswith(("stopped", "broke off")) for note in answer.notes):
         return ""
     return "broke off"
-
-
-def money(amount: Decimal) -> str:
-    """An amount without an exponent and without zeros that say nothing."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def seconds(value: float) -> str:

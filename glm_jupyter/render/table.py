@@ -7,8 +7,12 @@ from html import escape
 
 from wcwidth import wcswidth
 
+Rows = Sequence[Sequence[str]]
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> dict[str, str]:
+
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+) -> dict[str, str]:
     """The rows under their headers, with a caption below; all cells are plain text."""
     return {
         "text/markdown": _markdown(headers, rows, caption),
@@ -16,7 +20,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str = 
     }
 
 
-def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+def _markdown(headers: Sequence[str], rows: Rows, caption: str) -> str:
     lines = [_row(headers), _row(["---"] * len(headers)), *(_row(row) for row in rows)]
     return "\n".join(lines) + (f"\n\n<small>{_safe(caption)}</small>" if caption else "")
 
@@ -34,7 +38,7 @@ def _safe(text: str) -> str:
     return text.replace("$", "<span>&#36;</span>")
 
 
-def _plain(headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+def _plain(headers: Sequence[str], rows: Rows, caption: str) -> str:
     columns = list(zip(headers, *rows, strict=True))
     widths = [max(wcswidth(cell) for cell in column) for column in columns]
     lines = [

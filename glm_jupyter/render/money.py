@@ -1,0 +1,20 @@
+"""Money in words: exact, without an exponent, and never zero where it is unknown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def amount(value: Decimal | None, currency: str | None = None) -> str:
+    """ "0.00918 RMB", "free", or "cost unknown" for None."""
+    if value is None:
+        return "cost unknown"
+    if not value:
+        return "free"
+    return f"{number(value)} {currency or ''}".rstrip()
+
+
+def number(value: Decimal) -> str:
+    """The amount alone, without zeros that say nothing."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

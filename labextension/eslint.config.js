@@ -1,0 +1,10 @@
+import js from '@eslint/js';
+import ts from 'typescript-eslint';
+
+export default ts.config(js.configs.recommended, ...ts.configs.strictTypeChecked, {
+  languageOptions: { parserOptions: { projectService: true } },
+  rules: {
+    '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+    '@typescript-eslint/no-unnecessary-condition': 'off' // a page may be older than its types
+  }
+});

@@ -1,0 +1,263 @@
+// The view of one answer in a cell's output.
+
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { Widget } from '@lumino/widgets';
+
+import { Body } from './body.js';
+import { loadImage } from './clean.js';
+import { element } from './dom.js';
+import { copy, Footer } from './footer.js';
+import { ending, isRunning, thought, type AnswerData } from './format.js';
+import { MIME, type OpenNotebooks } from './notebooks.js';
+import { Reveal } from './reveal.js';
+import type { Live, Streams } from './stream.js';
+
+// How long an unfinished answer may wait for its kernel's word before it counts as broken off.
+const PATIENCE = 3000;
+
+/** Draws answers, live or saved. The same view takes each newer state of its answer. */
+export class AnswerView extends Widget implements IRenderMime.IRenderer {
+  constructor(
+    options: IRenderMime.IRendererOptions,
+    private readonly _streams: Streams,
+    private readonly _notebooks: OpenNotebooks
+  ) {
+    super();
+    const tools = {
+      markdownParser: options.markdownParser ?? null,
+      sanitizer: options.sanitizer,
+      latexTypesetter: options.latexTypesetter
+    };
+    this.addClass('jp-RenderedHTMLCommon');
+    this.addClass('glm-Answer');
+    this.node.dataset.mimeType = options.mimeType;
+    this._text = new Body(tools, () => {
+      this._drawn();
+    });
+    this._reasoning = new Body(tools);
+    this._summary.addEventListener('click', () => {
+      this._foldTouched = true;
+    });
+    this._fold.append(this._summary, this._reasoning.node);
+    this._fold.addEventListener('toggle', () => {
+      this._showReasoning();
+    });
+    this._fold.hidden = true;
+    this.node.append(
+      this._fold,
+      this._text.node,
+      this._ending,
+      this._sources,
+      this._footer.node,
+      this._voice
+    );
+    this._voice.setAttribute('role', 'status');
+    this.node.addEventListener('click', event => {
+      this._clicked(event);
+    });
+  }
+
+  /** Take the answer's state from the notebook; while it streams, the stream knows better. */
+  renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const data = model.data[MIME] as unknown as AnswerData;
+    if (this._data?.id !== data.id) {
+      this._leave();
+    }
+    this._data ??= data;
+    if (!isRunning(data)) {
+      this._leave();
+      this._update(data, true);
+    } else if (!this._live) {
+      this._update(data, false);
+      this._follow(data.id);
+    }
+    return Promise.resolve();
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this._leave();
+      this._reveal.stop();
+      this._text.dispose();
+      this._reasoning.dispose();
+      super.dispose();
+    }
+  }
+
+  /** Follow the answer's stream, or wait for a while whether there is one. */
+  private _follow(id: string): void {
+    const join = (live: Live) => {
+      this._leave();
+      this._live = live;
+      this._unwatch = live.watch(() => {
+        this._streamed(live);
+      });
+      this._streamed(live);
+    };
+    const live = this._streams.get(id);
+    if (live) {
+      join(live);
+    } else if (!this._unwatch) {
+      const unexpect = this._streams.expect(id, join);
+      const timer = window.setTimeout(() => {
+        if (this._data) {
+          this._update(this._data, true);
+        }
+      }, PATIENCE);
+      this._unwatch = () => {
+        unexpect();
+        window.clearTimeout(timer);
+      };
+    }
+  }
+
+  private _leave(): void {
+    this._unwatch?.();
+    this._unwatch = null;
+    this._live = null;
+  }
+
+  private _streamed(live: Live): void {
+    this._update(live.data, live.over);
+    if (live.over) {
+      this._leave();
+    }
+  }
+
+  private _update(data: AnswerData, over: boolean): void {
+    this._data = data;
+    this._over = over;
+    this._reveal.to(data.text, !over, !over && this._live !== null);
+    this._paint();
+  }
+
+  /** Bring everything but the flowing text up to date. */
+  private _paint(): void {
+    const data = this._data;
+    if (!data || this.isDisposed) {
+      return;
+    }
+    const running = !this._over;
+    const thinking = running && data.text === '';
+    this.node.dataset.state = !running ? 'done' : thinking ? 'thinking' : 'writing';
+    this.node.ariaBusy = String(running);
+    this._paintReasoning(data, thinking);
+    const lack = running
+      ? null
+      : (ending(data) ?? (isRunning(data) ? ending({ ...data, seconds: 0 }) : null));
+    this._ending.textContent = lack ?? '';
+    this._ending.hidden = lack === null;
+    this._paintSources(data);
+    this._footer.show(data, this._live);
+    this._speak(running, lack);
+  }
+
+  private _paintReasoning(data: AnswerData, thinking: boolean): void {
+    this._fold.hidden = data.reasoning === '';
+    if (this._fold.hidden) {
+      return;
+    }
+    if (!this._foldTouched && this._fold.hasAttribute('open') !== thinking) {
+      this._fold.toggleAttribute('open', thinking);
+    }
+    if (this._live && thinking) {
+      this._tick ??= window.setInterval(() => {
+        this._paint();
+      }, 1000);
+    } else {
+      window.clearInterval(this._tick);
+      this._tick = undefined;
+      if (this._live && this._thoughtFor === null) {
+        this._thoughtFor = this._sinceBegin();
+      }
+    }
+    const known = data.thinking_seconds ?? this._thoughtFor;
+    this._summary.textContent = thought(
+      { ...data, thinking_seconds: known },
+      thinking ? this._sinceBegin() : null
+    );
+    this._showReasoning();
+  }
+
+  /** What is folded away is not drawn. */
+  private _showReasoning(): void {
+    const data = this._data;
+    if (data && this._fold.hasAttribute('open')) {
+      const box = this._reasoning.node;
+      const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 30;
+      const growing = this.node.dataset.state === 'thinking';
+      this._reasoning.show(data.reasoning, growing);
+      if (growing && atEnd) {
+        requestAnimationFrame(() => {
+          box.scrollTop = box.scrollHeight;
+        });
+      }
+    }
+  }
+
+  private _paintSources(data: AnswerData): void {
+    const links = data.sources.filter(({ link }) => /^https?:/i.test(link ?? ''));
+    if (links.length === this._sources.childElementCount) {
+      return;
+    }
+    this._sources.replaceChildren(
+      ...links.map(({ title, link = '' }) => {
+        const anchor = element('a', '', title ?? link) as HTMLAnchorElement;
+        anchor.href = link;
+        anchor.target = '_blank';
+        anchor.rel = 'noopener noreferrer';
+        return element('li', '', anchor);
+      })
+    );
+  }
+
+  /** Tell a screen reader that the answer begins and that it ends, and nothing in between. */
+  private _speak(running: boolean, lack: string | null): void {
+    if (running && this._live) {
+      this._voice.textContent = 'The answer is being written.';
+    } else if (!running && this._voice.textContent) {
+      this._voice.textContent = lack ?? 'The answer is complete.';
+    }
+  }
+
+  private _sinceBegin(): number {
+    return this._live ? (performance.now() - this._live.began) / 1000 : 0;
+  }
+
+  private _drawn(): void {
+    this.node.dataset.drawn = '';
+  }
+
+  private _clicked(event: Event): void {
+    const control = (event.target as Element).closest<HTMLElement>('button');
+    if (control?.classList.contains('glm-Image')) {
+      loadImage(control);
+      return;
+    }
+    const code = control?.closest('.glm-Code')?.querySelector('pre')?.textContent ?? '';
+    if (control?.classList.contains('glm-insert')) {
+      this._notebooks.insertBelow(this.node, code.replace(/\n$/, ''));
+    } else if (control?.classList.contains('glm-copy-code')) {
+      void copy(control, code);
+    }
+  }
+
+  private readonly _text: Body;
+  private readonly _reasoning: Body;
+  private readonly _fold = element('details', 'glm-Reasoning');
+  private readonly _summary = element('summary');
+  private readonly _ending = element('p', 'glm-Ending');
+  private readonly _sources = element('ol', 'glm-Sources');
+  private readonly _footer = new Footer();
+  private readonly _voice = element('span', 'glm-Voice');
+  private readonly _reveal = new Reveal((text, growing) => {
+    this._text.show(text, growing);
+  });
+  private _data: AnswerData | null = null;
+  private _live: Live | null = null;
+  private _unwatch: (() => void) | null = null;
+  private _over = false;
+  private _foldTouched = false;
+  private _thoughtFor: number | null = null;
+  private _tick: number | undefined;
+}

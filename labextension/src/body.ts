@@ -1,0 +1,284 @@
+// Draws a growing markdown text block by block: a finished block once, the open tail at a pace.
+
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+
+import { mend, openCode, Splitter } from './blocks.js';
+import { nodesOf } from './clean.js';
+import { button, element } from './dom.js';
+import { prepare } from './math.js';
+import { morph } from './morph.js';
+import { slices } from './slices.js';
+import { Formulas } from './typeset.js';
+
+export interface Tools {
+  markdownParser: IRenderMime.IMarkdownParser | null;
+  sanitizer: IRenderMime.ISanitizer;
+  latexTypesetter: IRenderMime.ILatexTypesetter | null;
+}
+
+// The tail is drawn anew at most so often (milliseconds), and for at most a sixth of the time.
+const TAIL_PAUSE = 80;
+const TAIL_SHARE = 6;
+
+// Colouring code longer than this would hold up the page.
+const LONGEST_COLOURED = 20000;
+
+interface Block {
+  source: string;
+  node: HTMLElement;
+  drawn: boolean;
+  visible: boolean;
+}
+
+/** A text in `node`, as far as it has come. */
+export class Body {
+  readonly node = element('div', 'glm-Body');
+
+  /** `settled` is called when all that there is has been drawn and typeset. */
+  constructor(
+    private readonly _tools: Tools,
+    private readonly _settled: () => void = () => undefined
+  ) {
+    this._formulas = this._newFormulas();
+    this._observer = new IntersectionObserver(
+      entries => {
+        this._seen(entries);
+      },
+      { rootMargin: '500px 0px' }
+    );
+  }
+
+  /** Show `text`; while `growing`, more of it may follow. What is shown already is kept. */
+  show(text: string, growing: boolean): void {
+    if (text === this._text && growing === this._growing) {
+      return;
+    }
+    if (!text.startsWith(this._text) || (!this._growing && text !== this._text)) {
+      this._reset();
+    }
+    const closed = this._splitter.append(text.slice(this._text.length));
+    this._text = text;
+    if (!growing) {
+      closed.push(...this._splitter.end());
+    }
+    this._growing = growing;
+    for (const source of closed) {
+      this._close(source);
+    }
+    if (this._splitter.tail.trim()) {
+      this._scheduleTail();
+    } else if (this._tail) {
+      this._forget(this._tail);
+      this._tail = null;
+    }
+    this._check();
+  }
+
+  dispose(): void {
+    this._disposed = true;
+    window.clearTimeout(this._tailTimer);
+    this._observer.disconnect();
+    this._formulas.dispose();
+    this._blocks.clear();
+    this._undrawn.clear();
+  }
+
+  private _newFormulas(): Formulas {
+    return new Formulas(this._tools.latexTypesetter, () => {
+      this._check();
+    });
+  }
+
+  private _reset(): void {
+    this._observer.disconnect();
+    this._formulas.dispose();
+    this._formulas = this._newFormulas();
+    this._splitter = new Splitter();
+    this._blocks.clear();
+    this._undrawn.clear();
+    this._tail = null;
+    this._text = '';
+    this._growing = true;
+    this.node.replaceChildren();
+  }
+
+  /** The text of a block is complete: it takes the place of the tail, or a new one. */
+  private _close(source: string): void {
+    const block = this._tail ?? this._add();
+    this._tail = null;
+    block.source = source;
+    block.node.classList.remove('glm-mod-tail');
+    block.node.style.setProperty('--glm-lines', String(lines(source)));
+    if (!block.node.firstChild) {
+      block.node.textContent = source; // readable until it is drawn
+      block.node.classList.add('glm-mod-raw');
+    }
+    this._undrawn.add(block);
+    const job = () => this._draw(block);
+    if (block.visible || this._blocks.size <= 4) {
+      slices.now(job);
+    } else {
+      slices.later(job);
+    }
+  }
+
+  private _add(): Block {
+    const block = { source: '', node: element('div', 'glm-Block'), drawn: false, visible: false };
+    this._blocks.set(block.node, block);
+    this.node.append(block.node);
+    this._observer.observe(block.node);
+    return block;
+  }
+
+  private _forget(block: Block): void {
+    this._observer.unobserve(block.node);
+    this._blocks.delete(block.node);
+    block.node.remove();
+  }
+
+  private _seen(entries: IntersectionObserverEntry[]): void {
+    for (const { target, isIntersecting } of entries) {
+      const block = this._blocks.get(target);
+      if (!block) {
+        continue;
+      }
+      block.visible = isIntersecting;
+      if (isIntersecting && this._undrawn.has(block)) {
+        slices.now(() => this._draw(block));
+      } else if (isIntersecting && block.drawn) {
+        this._formulas.typeset(block.node);
+      } else if (isIntersecting && block === this._tail) {
+        this._scheduleTail();
+      }
+    }
+  }
+
+  /** Draw a finished block, for good. */
+  private async _draw(block: Block): Promise<void> {
+    if (!this._undrawn.delete(block) || this._disposed) {
+      return;
+    }
+    const code = block.source.length > LONGEST_COLOURED ? openCode(block.source) : null;
+    const nodes = code ? plainCode(code) : await this._nodes(block.source, false);
+    block.drawn = true;
+    block.node.classList.remove('glm-mod-raw');
+    morph(block.node, nodes);
+    this._formulas.typeset(block.visible ? block.node : null);
+    this._check();
+  }
+
+  private _scheduleTail(): void {
+    this._tail ??= this._newTail();
+    if (this._tailTimer === undefined) {
+      const wait = Math.max(0, this._tailDue - performance.now());
+      this._tailTimer = window.setTimeout(() => {
+        slices.now(() => this._drawTail());
+      }, wait);
+    }
+  }
+
+  private _newTail(): Block {
+    const block = this._add();
+    block.node.classList.add('glm-mod-tail');
+    block.visible = true; // until the observer says otherwise
+    return block;
+  }
+
+  private async _drawTail(): Promise<void> {
+    const block = this._tail;
+    this._tailTimer = undefined;
+    if (!block || this._disposed) {
+      return;
+    }
+    const start = performance.now();
+    const tail = this._splitter.tail;
+    const code = openCode(tail);
+    const nodes = code ? plainCode(code) : await this._nodes(mend(tail), true);
+    if (block === this._tail && !this._disposed) {
+      morph(block.node, nodes);
+      this._formulas.typeset(block.visible ? block.node : null);
+    }
+    const now = performance.now();
+    // What nobody sees is only kept from falling far behind.
+    const pause = block.visible ? Math.max(TAIL_PAUSE, TAIL_SHARE * (now - start)) : 1000;
+    this._tailDue = now + pause;
+  }
+
+  private async _nodes(source: string, growing: boolean): Promise<DocumentFragment> {
+    const { markdown, formulas } = prepare(source, growing);
+    const { markdownParser, sanitizer } = this._tools;
+    if (!markdownParser) {
+      return plainCode({ info: '', code: source });
+    }
+    const html = sanitizer.sanitize(await markdownParser.render(markdown));
+    const nodes = nodesOf(
+      html,
+      index => this._formulas.element(formulas[index]),
+      index => formulas[index].source
+    );
+    for (const pre of [...nodes.querySelectorAll('pre')]) {
+      frameCode(pre);
+    }
+    for (const table of nodes.querySelectorAll('table')) {
+      const frame = element('div', 'glm-Table');
+      table.replaceWith(frame);
+      frame.append(table);
+    }
+    return nodes;
+  }
+
+  private _check(): void {
+    if (!this._growing && this._undrawn.size === 0 && !this._formulas.waiting) {
+      this._formulas.clear();
+      this._settled();
+    }
+  }
+
+  private _formulas: Formulas;
+  private _splitter = new Splitter();
+  private readonly _observer: IntersectionObserver;
+  private readonly _blocks = new Map<Element, Block>();
+  private readonly _undrawn = new Set<Block>();
+  private _tail: Block | null = null;
+  private _tailTimer: number | undefined;
+  private _tailDue = 0;
+  private _text = '';
+  private _growing = true;
+  private _disposed = false;
+}
+
+/** About how many lines `source` will take: the height of a block not yet laid out. */
+function lines(source: string): number {
+  return source
+    .split('\n')
+    .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 90)), 0);
+}
+
+function plainCode(code: { info: string; code: string }): DocumentFragment {
+  const pre = element('pre', '', element('code', '', code.code));
+  if (code.info) {
+    pre.firstElementChild?.classList.add(`language-${code.info.split(/\s/, 1)[0]}`);
+  }
+  const nodes = document.createDocumentFragment();
+  nodes.append(pre);
+  frameCode(pre);
+  return nodes;
+}
+
+/** Put a line with the language and the controls above a code block. */
+function frameCode(pre: HTMLElement): void {
+  const language = /(?:^|\s)language-(\S+)/.exec(pre.firstElementChild?.className ?? '')?.[1] ?? '';
+  const frame = element(
+    'div',
+    'glm-Code',
+    element(
+      'div',
+      'glm-CodeBar',
+      element('span', 'glm-Language', language),
+      button('glm-insert', 'Insert below', 'Insert this code as a cell below'),
+      button('glm-copy-code', 'Copy', 'Copy this code')
+    )
+  );
+  pre.replaceWith(frame);
+  frame.append(pre);
+}

@@ -1,0 +1,27 @@
+// A short way to make an element.
+
+/** An element with a class and children; strings become text. */
+export function element(name: string, className = '', ...children: (Node | string)[]): HTMLElement {
+  const node = document.createElement(name);
+  if (className) {
+    node.className = className;
+  }
+  node.append(...children);
+  return node;
+}
+
+/** A button that does `action`. */
+export function button(
+  className: string,
+  text: string,
+  title: string,
+  action?: () => void
+): HTMLButtonElement {
+  const node = element('button', `glm-Button ${className}`, text) as HTMLButtonElement;
+  node.type = 'button';
+  node.title = title;
+  if (action) {
+    node.addEventListener('click', action);
+  }
+  return node;
+}

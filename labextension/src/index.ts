@@ -1,0 +1,62 @@
+// Wires the parts of the extension into JupyterLab and Notebook.
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { Kernel } from '@jupyterlab/services';
+
+import { AnswerView } from './answer.js';
+import { highlightPrompts } from './cell.js';
+import { MIME, OpenNotebooks } from './notebooks.js';
+import { Link, Streams } from './stream.js';
+
+/** Shows answers, live where a kernel sends them. */
+const answers: JupyterFrontEndPlugin<void> = {
+  id: 'glm-jupyter:answers',
+  description: 'Shows the answers of %%glm, live while they stream.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry, INotebookTracker],
+  activate: (_: JupyterFrontEnd, rendermime: IRenderMimeRegistry, tracker: INotebookTracker) => {
+    const streams = new Streams();
+    const notebooks = new OpenNotebooks(tracker);
+    rendermime.addFactory({
+      safe: true,
+      mimeTypes: [MIME],
+      defaultRank: 40, // before HTML and markdown
+      createRenderer: options => new AnswerView(options, streams, notebooks)
+    });
+    tracker.widgetAdded.connect((_, panel) => {
+      const links = new WeakMap<Kernel.IKernelConnection, Link>();
+      const connect = () => {
+        const kernel = panel.sessionContext.session?.kernel;
+        if (kernel && !links.has(kernel)) {
+          links.set(kernel, new Link(kernel, streams, notebooks));
+        }
+      };
+      panel.sessionContext.kernelChanged.connect(connect);
+      connect();
+      // Only now are the cells there that an unfinished answer may be in.
+      void Promise.all([panel.revealed, panel.sessionContext.ready]).then(() => {
+        const kernel = panel.sessionContext.session?.kernel;
+        if (kernel) {
+          links.get(kernel)?.recover();
+        }
+      });
+    });
+  }
+};
+
+/** Highlights the prompts in the editor. */
+const prompts: JupyterFrontEndPlugin<void> = {
+  id: 'glm-jupyter:prompts',
+  description: 'Highlights %%glm cells as markdown.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (_: JupyterFrontEnd, tracker: INotebookTracker) => {
+    tracker.widgetAdded.connect((_, panel: NotebookPanel) => {
+      highlightPrompts(panel);
+    });
+  }
+};
+
+export default [answers, prompts];

@@ -1,0 +1,130 @@
+// Answers and the notebook's cells: where an answer is shown, kept, and put to use.
+
+import type { CodeCell } from '@jupyterlab/cells';
+import type { IOutput } from '@jupyterlab/nbformat';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { IOutputAreaModel } from '@jupyterlab/outputarea';
+
+import { isRunning, type AnswerData } from './format.js';
+import type { Live, Notebooks } from './stream.js';
+
+export const MIME = 'application/vnd.glm-jupyter.answer+json';
+
+interface Shown {
+  outputs: IOutputAreaModel;
+  index: number;
+  data: AnswerData;
+}
+
+/** The open notebooks, as the streams and the answers see them. */
+export class OpenNotebooks implements Notebooks {
+  constructor(private readonly _tracker: INotebookTracker) {}
+
+  began(kernelId: string, live: Live): void {
+    if (this._find(kernelId, live.data.id)) {
+      return;
+    }
+    for (const [panel, cell] of this._cells(kernelId)) {
+      if (cell.model.id === live.place.cell && !runsHere(cell, live.place.request)) {
+        this._adopt(panel, cell.model.outputs, live);
+      }
+    }
+  }
+
+  isFinal(kernelId: string, id: string): boolean {
+    const shown = this._find(kernelId, id);
+    return shown !== null && !isRunning(shown.data);
+  }
+
+  finish(kernelId: string, id: string, bundle: Record<string, unknown>): void {
+    const shown = this._find(kernelId, id);
+    if (shown && isRunning(shown.data)) {
+      shown.outputs.set(shown.index, display(bundle));
+    }
+  }
+
+  keep(kernelId: string, live: Live): void {
+    const shown = this._find(kernelId, live.data.id);
+    if (shown) {
+      const { data } = shown.outputs.get(shown.index);
+      shown.outputs.set(shown.index, display({ ...data, [MIME]: live.data }));
+    }
+  }
+
+  unfinished(kernelId: string): string[] {
+    return [...this._shown(kernelId)]
+      .filter(({ data }) => isRunning(data))
+      .map(({ data }) => data.id);
+  }
+
+  /** Put `code` into a new cell below the one that holds `node`. */
+  insertBelow(node: Node, code: string): void {
+    const panel = this._tracker.find(({ content }) => content.node.contains(node));
+    const index = panel?.content.widgets.findIndex(cell => cell.node.contains(node)) ?? -1;
+    if (panel && index >= 0) {
+      panel.content.model?.sharedModel.insertCell(index + 1, { cell_type: 'code', source: code });
+      panel.content.activeCellIndex = index + 1;
+    }
+  }
+
+  /**
+   * Show an answer in a cell that another page had run, or this page before it was reloaded:
+   * its display messages go to the page that asked for them only.
+   */
+  private _adopt(panel: NotebookPanel, outputs: IOutputAreaModel, live: Live): void {
+    const request = live.place.request ?? live.data.id;
+    const adopted = this._adopted.get(panel) ?? new Set();
+    this._adopted.set(panel, adopted);
+    if (!adopted.has(request)) {
+      adopted.add(request);
+      outputs.clear();
+    }
+    outputs.add(display({ [MIME]: live.data, 'text/plain': live.data.text }));
+  }
+
+  private _find(kernelId: string, id: string): Shown | null {
+    for (const shown of this._shown(kernelId)) {
+      if (shown.data.id === id) {
+        return shown;
+      }
+    }
+    return null;
+  }
+
+  private *_shown(kernelId: string): Iterable<Shown> {
+    for (const [, { model }] of this._cells(kernelId)) {
+      for (let index = 0; index < model.outputs.length; index++) {
+        const data = model.outputs.get(index).data[MIME] as AnswerData | undefined;
+        if (data) {
+          yield { outputs: model.outputs, index, data };
+        }
+      }
+    }
+  }
+
+  private *_cells(kernelId: string): Iterable<[NotebookPanel, CodeCell]> {
+    const panels: NotebookPanel[] = [];
+    this._tracker.forEach(panel => panels.push(panel));
+    for (const panel of panels) {
+      if (panel.sessionContext.session?.kernel?.id === kernelId) {
+        for (const cell of panel.content.widgets) {
+          if (cell.model.type === 'code') {
+            yield [panel, cell as CodeCell];
+          }
+        }
+      }
+    }
+  }
+
+  private readonly _adopted = new WeakMap<NotebookPanel, Set<string>>();
+}
+
+function runsHere(cell: CodeCell, request: string | null): boolean {
+  // The future is missing, whatever its type says, where nothing has been run.
+  const future = cell.outputArea.future as CodeCell['outputArea']['future'] | undefined;
+  return future?.msg.header.msg_id === request;
+}
+
+function display(data: Record<string, unknown>): IOutput {
+  return { output_type: 'display_data', data, metadata: {} } as unknown as IOutput;
+}

@@ -1,0 +1,252 @@
+// The page's side of the live channel (PROTOCOL.md): answers that grow while a kernel sends them.
+
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+
+import type { AnswerData } from './format.js';
+
+export const TARGET = 'glm-jupyter.answer';
+
+/** Where an answer belongs: its cell, its display, and the request that made the cell run. */
+export interface Place {
+  cell: string | null;
+  display: string;
+  request: string | null;
+}
+
+/** What the notebook does for the stream. */
+export interface Notebooks {
+  /** A new answer is on its way to `place`: see that the cell there shows it. */
+  began(kernelId: string, live: Live): void;
+  /** Whether the notebook has the final display of the answer `id`. */
+  isFinal(kernelId: string, id: string): boolean;
+  /** Put the final display into the cell where the answer belongs. */
+  finish(kernelId: string, id: string, bundle: Record<string, unknown>): void;
+  /** Keep what has come of an answer that gets no more. */
+  keep(kernelId: string, live: Live): void;
+  /** Answers that the notebook shows as unfinished. */
+  unfinished(kernelId: string): string[];
+}
+
+/** One answer as it grows. */
+export class Live {
+  constructor(
+    public data: AnswerData,
+    readonly place: Place,
+    readonly interrupt: () => void
+  ) {}
+
+  readonly began = performance.now();
+  /** No more will come. */
+  over = false;
+  /** The number of the message that comes next. */
+  next = 0;
+
+  /** Have `callback` called at each change, until the returned function is. */
+  watch(callback: () => void): () => void {
+    this._watchers.add(callback);
+    return () => this._watchers.delete(callback);
+  }
+
+  changed(): void {
+    for (const callback of this._watchers) {
+      callback();
+    }
+  }
+
+  private readonly _watchers = new Set<() => void>();
+}
+
+/** The growing answers of all kernels, by their ids. */
+export class Streams {
+  /** The answer `id`, where it is growing. */
+  get(id: string): Live | undefined {
+    return this._lives.get(id);
+  }
+
+  /** Have `callback` called when the answer `id` turns out to be growing. */
+  expect(id: string, callback: (live: Live) => void): () => void {
+    const waiting = this._expected.get(id) ?? new Set();
+    this._expected.set(id, waiting.add(callback));
+    return () => {
+      waiting.delete(callback);
+      if (waiting.size === 0) {
+        this._expected.delete(id);
+      }
+    };
+  }
+
+  add(live: Live): void {
+    this._lives.set(live.data.id, live);
+    for (const callback of [...(this._expected.get(live.data.id) ?? [])]) {
+      callback(live);
+    }
+  }
+
+  remove(live: Live): void {
+    this._lives.delete(live.data.id);
+  }
+
+  private readonly _lives = new Map<string, Live>();
+  private readonly _expected = new Map<string, Set<(live: Live) => void>>();
+}
+
+type Message =
+  | ({ type: 'state'; id: string; n: number; answer: AnswerData } & Place)
+  | { type: 'delta'; id: string; n: number; text: string; reasoning: string }
+  | { type: 'end'; id: string; bundle?: Record<string, unknown> }
+  | { type: 'unknown'; id: string }
+  | { type: 'hello' };
+
+/** Listens to one connection to a kernel. */
+export class Link {
+  constructor(
+    private readonly _kernel: Kernel.IKernelConnection,
+    private readonly _streams: Streams,
+    private readonly _notebooks: Notebooks
+  ) {
+    if (!_kernel.handleComms) {
+      return;
+    }
+    _kernel.registerCommTarget(TARGET, comm => {
+      this._attach(comm);
+      this._say({ type: 'hello' });
+    });
+    _kernel.iopubMessage.connect((_, message) => {
+      this._overhear(message);
+    });
+    _kernel.statusChanged.connect((_, status) => {
+      if (['restarting', 'autorestarting', 'terminating', 'dead'].includes(status)) {
+        this._lost();
+      }
+    });
+    _kernel.disposed.connect(() => {
+      this._lost();
+    });
+    this.recover();
+  }
+
+  /** Ask for the answers that this page, loaded in the midst of them, shows as unfinished. */
+  recover(): void {
+    const ids = this._notebooks.unfinished(this._kernel.id);
+    for (const id of this._kernel.handleComms ? ids : []) {
+      this._join();
+      this._say({ type: 'state', id });
+    }
+  }
+
+  private _attach(comm: Kernel.IComm): void {
+    this._comm = comm;
+    comm.onMsg = message => {
+      this._handle(message.content.data as unknown as Message);
+    };
+  }
+
+  /** The comm's id is known, so a page that was not there when it was opened can join in. */
+  private _join(): void {
+    if (!this._kernel.hasComm(TARGET)) {
+      this._attach(this._kernel.createComm(TARGET, TARGET));
+    }
+  }
+
+  private _say(data: { type: string; id?: string }): void {
+    if (this._comm && !this._comm.isDisposed) {
+      this._comm.send(data);
+    }
+  }
+
+  private _overhear(message: KernelMessage.IIOPubMessage): void {
+    const { msg_type } = message.header;
+    if (msg_type !== 'comm_msg' || this._kernel.hasComm(TARGET)) {
+      return;
+    }
+    const content = message.content as KernelMessage.ICommMsgMsg['content'];
+    if (content.comm_id === TARGET) {
+      this._join();
+    }
+  }
+
+  private _handle(message: Message): void {
+    switch (message.type) {
+      case 'state':
+        this._state(message);
+        break;
+      case 'delta':
+        this._delta(message);
+        break;
+      case 'end':
+        this._end(message);
+        break;
+      case 'unknown':
+        this._finish(message.id);
+        break;
+    }
+  }
+
+  private _state(message: Message & { type: 'state' }): void {
+    const { cell, display, request, answer } = message;
+    let live = this._running.get(answer.id);
+    if (!live) {
+      const interrupt = () => {
+        void this._kernel.interrupt();
+      };
+      live = new Live(answer, { cell, display, request }, interrupt);
+      this._running.set(answer.id, live);
+      this._streams.add(live);
+      this._notebooks.began(this._kernel.id, live);
+    }
+    live.data = answer;
+    live.next = message.n + 1;
+    live.changed();
+  }
+
+  private _delta(message: Message & { type: 'delta' }): void {
+    const live = this._running.get(message.id);
+    if (!live || message.n > live.next) {
+      this._say({ type: 'state', id: message.id });
+    } else if (message.n === live.next) {
+      const { data } = live;
+      live.data = {
+        ...data,
+        text: data.text + message.text,
+        reasoning: data.reasoning + message.reasoning
+      };
+      live.next += 1;
+      live.changed();
+    } // else it has been heard before
+  }
+
+  private _end(message: Message & { type: 'end' }): void {
+    if (message.bundle) {
+      this._notebooks.finish(this._kernel.id, message.id, message.bundle);
+      this._finish(message.id);
+    } else if (this._notebooks.isFinal(this._kernel.id, message.id)) {
+      this._finish(message.id);
+    } else {
+      // The display did not reach this page, which was loaded after the cell had begun.
+      this._say({ type: 'state', id: message.id });
+    }
+  }
+
+  private _finish(id: string): void {
+    const live = this._running.get(id);
+    if (live) {
+      this._running.delete(id);
+      this._streams.remove(live);
+      live.over = true;
+      live.changed();
+    }
+  }
+
+  /** The kernel is gone: what has come of its answers is all that there will be. */
+  private _lost(): void {
+    for (const [id, live] of this._running) {
+      const seconds = (performance.now() - live.began) / 1000;
+      live.data = { ...live.data, seconds, complete: false };
+      this._notebooks.keep(this._kernel.id, live);
+      this._finish(id);
+    }
+  }
+
+  private _comm: Kernel.IComm | null = null;
+  private readonly _running = new Map<string, Live>();
+}

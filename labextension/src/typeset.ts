@@ -1,0 +1,172 @@
+// Typesets formulas: each once, many at a time, away from the page's own layout.
+
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+
+import type { Formula } from './math.js';
+import { slices } from './slices.js';
+
+// What one call of the typesetter may take, in milliseconds.
+const BUDGET = 12;
+
+/** The formulas of one text. */
+export class Formulas {
+  /** `idle` is called whenever no formula waits any more. */
+  constructor(
+    private readonly _typesetter: IRenderMime.ILatexTypesetter | null,
+    private readonly _idle: () => void
+  ) {}
+
+  /** An element that shows `formula`: typeset if it has been met before, else its source. */
+  element(formula: Formula): HTMLElement {
+    const span = document.createElement('span');
+    span.className = formula.display ? 'glm-Math glm-mod-display' : 'glm-Math';
+    const key = keyOf(formula);
+    const done = this._done.get(key);
+    if (done) {
+      span.replaceChildren(done.cloneNode(true));
+    } else {
+      span.classList.add('glm-mod-source');
+      span.textContent = formula.tex;
+      if (!formula.open && this._typesetter && done !== null) {
+        this._wanted.set(key, [...(this._wanted.get(key) ?? []), span]);
+      }
+    }
+    return span;
+  }
+
+  /** Whether formulas wait for being typeset. */
+  get waiting(): boolean {
+    return this._wanted.size > 0;
+  }
+
+  /** Typeset what waits, in slices. What is inside of `first` goes first, and soon. */
+  typeset(first: HTMLElement | null): void {
+    if (first) {
+      this._first.add(first);
+    }
+    if (this.waiting && (first || !this._running)) {
+      this._running = true;
+      this._lane();
+    }
+  }
+
+  /** Forget the typeset formulas: the text is complete. */
+  clear(): void {
+    this._done.clear();
+  }
+
+  dispose(): void {
+    this._wanted.clear();
+    this._done.clear();
+    this._first.clear();
+  }
+
+  private _lane(): void {
+    const job = async () => {
+      await this._some();
+      if (this.waiting) {
+        this._lane();
+      } else if (this._running) {
+        this._running = false;
+        this._first.clear();
+        this._idle();
+      }
+    };
+    if (this._first.size) {
+      slices.now(job);
+    } else {
+      slices.later(job);
+    }
+  }
+
+  private async _some(): Promise<void> {
+    const batch = this._batch(Math.max(1, Math.floor(BUDGET / cost)));
+    if (!batch.length || !this._typesetter) {
+      return;
+    }
+    const start = performance.now();
+    const results = await typesetTogether(this._typesetter, batch);
+    const took = performance.now() - start;
+    // The first call loads the typesetter too, hence the upper limit.
+    cost = Math.min(BUDGET, Math.max(0.5, 0.7 * cost + (0.3 * took) / batch.length));
+    batch.forEach((key, index) => {
+      const result = results[index];
+      const targets = this._wanted.get(key) ?? [];
+      this._wanted.delete(key);
+      this._done.set(key, result);
+      for (const target of result ? targets : []) {
+        target.replaceChildren((result as Node).cloneNode(true));
+        target.classList.remove('glm-mod-source');
+      }
+    });
+  }
+
+  private _batch(size: number): string[] {
+    const batch: string[] = [];
+    for (const host of this._first) {
+      for (const [key, targets] of this._wanted) {
+        if (batch.length < size && targets.some(target => host.contains(target))) {
+          batch.push(key);
+        }
+      }
+      if (batch.length) {
+        return batch;
+      }
+      this._first.delete(host);
+    }
+    return [...this._wanted.keys()].slice(0, size);
+  }
+
+  private readonly _done = new Map<string, Node | null>(); // null: it cannot be typeset
+  private readonly _wanted = new Map<string, HTMLElement[]>();
+  private readonly _first = new Set<HTMLElement>();
+  private _running = false;
+}
+
+let cost = 4; // running mean of milliseconds for one formula on this machine
+let stage: HTMLElement | null = null;
+
+function keyOf(formula: Formula): string {
+  return formula.display ? `\\[${formula.tex}\\]` : `\\(${formula.tex}\\)`;
+}
+
+/**
+ * Typeset several formulas in one call. They share one parent, so that the typesetter measures
+ * once for all, and that parent's layout concerns no other element of the page.
+ */
+async function typesetTogether(
+  typesetter: IRenderMime.ILatexTypesetter,
+  sources: string[]
+): Promise<(Node | null)[]> {
+  stage ??= makeStage();
+  const host = document.createElement('div');
+  host.append(...sources.map(source => document.createTextNode(source + ' ')));
+  stage.append(host);
+  try {
+    await typesetter.typeset(host);
+    const found = [...host.children].filter(child => child.localName === 'mjx-container');
+    if (found.length === sources.length) {
+      return found;
+    }
+  } catch {
+    // One formula that the typesetter cannot take must not spoil the others.
+  } finally {
+    host.remove();
+  }
+  if (sources.length === 1) {
+    return [null];
+  }
+  const single: (Node | null)[] = [];
+  for (const source of sources) {
+    single.push(...(await typesetTogether(typesetter, [source])));
+  }
+  return single;
+}
+
+function makeStage(): HTMLElement {
+  const element = document.createElement('div');
+  element.className = 'jp-RenderedHTMLCommon glm-Stage';
+  element.ariaHidden = 'true';
+  document.body.append(element);
+  return element;
+}
