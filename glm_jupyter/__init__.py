@@ -15,7 +15,7 @@ from .api.errors import GLMError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .ask import aask, ask, astream, stream
+    from .asking import aask, ask, astream, stream
     from .sessions import Session
 
     session: Session
@@ -37,7 +37,7 @@ def __getattr__(name: str) -> Any:
     if name == "session":
         return import_module(".sessions", __name__).current()
     if name in __all__:
-        return getattr(import_module(".ask", __name__), name)
+        return getattr(import_module(".asking", __name__), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -104,9 +104,13 @@ def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]
 
 
 def _models() -> list[Offer]:
+    """The names at the default endpoint, then every name with its endpoint before it."""
     from .api import catalogue
+    from .api.endpoints import DEFAULT
 
-    return [(model.full_name, _hint(model)) for model in catalogue.models()]
+    known = catalogue.models()
+    plain = [(model.name, _hint(model)) for model in known if model.endpoint == DEFAULT.name]
+    return plain + [(model.full_name, _hint(model)) for model in known]
 
 
 def _hint(model: Model) -> str:

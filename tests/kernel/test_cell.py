@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from decimal import Decimal
@@ -80,7 +81,9 @@ def test_reasoning_is_folded_before_the_answer(running: Kernel, server) -> None:
     assert run.bundle[VENDOR]["reasoning"].strip() == "Let me see."
     assert run.bundle[VENDOR]["text"].strip() == "Forty-two."
     markdown = run.bundle["text/markdown"]
-    assert markdown.index("<details>") < markdown.index("Let me see.") < markdown.index("</details>")
+    assert (
+        markdown.index("<details>") < markdown.index("Let me see.") < markdown.index("</details>")
+    )
     assert markdown.index("</details>") < markdown.index("Forty-two.")
 
 
@@ -163,8 +166,6 @@ def test_what_can_be_known_before_is_not_sent(running: Kernel, server, code, sai
 
 
 def assert_short_error(error: str, said: str) -> None:
-    import re
-
     assert re.search(said, error), error
     assert len(error.splitlines()) <= 6, error
     assert "Traceback" not in error
@@ -224,8 +225,8 @@ def test_an_interrupt_keeps_what_came_and_frees_the_kernel(running: Kernel, serv
         interrupted: list[float] = []
 
         def watch(message, interrupted=interrupted) -> None:
-            shown = message["msg_type"] in ("display_data", "update_display_data")
-            if shown and not interrupted:
+            shown = message["content"].get("data", {}).get("text/markdown", "")
+            if "word word" in shown and not interrupted:
                 interrupted.append(time.monotonic())
                 running.manager.interrupt_kernel()
 
@@ -270,7 +271,6 @@ def test_the_same_from_python(running: Kernel, server) -> None:
     assert running.value("[e async for e in glm.astream('R', model='glm-4-airx')] != []") == "True"
     run = running.run("glm.ask('Really?', model='glm-4-airx', temprature=1)")
     assert_short_error(run.error, "temperature")
-    assert issubclass(type(run.error), str)
 
 
 def test_the_key_reaches_no_output(running: Kernel, server) -> None:

@@ -1,0 +1,44 @@
+"""What Tab offers, through the kernel's own completion."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernels import Kernel
+
+
+@pytest.mark.parametrize(
+    ("code", "offered"),
+    [
+        ("%%glm --mo", "--model"),
+        ("%%glm --model glm-4-a", "glm-4-airx"),
+        ("%%glm -m local/", "local/smollm2-135m"),
+        ("%%glm -m zai/glm-4.7", "zai/glm-4.7"),
+        ("%%glm -e big", "bigmodel"),
+        ("%%glm -o data_f", "data_frame"),
+        ("%glm mod", "models"),
+        ("%glm use local/smo", "local/smollm2-135m"),
+        ("%glm local sta", "status"),
+        ("x = 1\n%glm doc", "doctor"),
+        ("%%glm\nThe table {{ data_f", "data_frame"),
+        ("%%glm\nThe table {{ data_frame.des", "data_frame.describe"),
+    ],
+)
+def test_tab(running: Kernel, code: str, offered: str) -> None:
+    running.run("class Frame:\n    def describe(self): ...\ndata_frame = Frame()")
+    matches = running.complete(code)
+    assert any(match.endswith(offered.split(".")[-1]) for match in matches), matches
+
+
+def test_hints_tell_price_and_context(running: Kernel) -> None:
+    code = "%%glm -m bigmodel/glm-4-airx"
+    content = running.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    (item,) = content["metadata"]["_jupyter_types_experimental"]
+    assert item["text"] == "bigmodel/glm-4-airx"
+    assert "10 / 10 RMB" in item["type"]
+    assert "8K" in item["type"]
+
+
+def test_python_cells_are_left_alone(running: Kernel) -> None:
+    running.run("some_name = 1")
+    assert "some_name" in running.complete("some_na")

@@ -1,0 +1,53 @@
+"""The options of `%%glm` and the commands of `%glm`: parsing, help, and what errors say."""
+
+from __future__ import annotations
+
+import pytest
+
+from glm_jupyter import GLMError
+from glm_jupyter.options import HelpAsked, cell_parser, line_parser
+
+
+def test_quoted_text_and_repeated_options() -> None:
+    args = cell_parser().parse_line("""-s "Be 'brief'" --stop '\n' --stop END -t -0.5 -c""")
+    assert args.system == "Be 'brief'"
+    assert args.stop == ["\n", "END"]
+    assert args.temperature == -0.5
+    assert args.continue_ is True
+    assert args.think is None
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "remedy"),
+    [
+        ("--modle x", "--modle", "Did you mean --model?"),
+        ("--temperature warm", "invalid float value", "--help"),
+        ("-o class", "variable", "--help"),
+        ("--think --no-think", "not allowed with", "--help"),
+        ("-s 'open", "quotation", "quotation mark"),
+    ],
+)
+def test_errors_say_what_to_do(line: str, message: str, remedy: str) -> None:
+    with pytest.raises(GLMError) as caught:
+        cell_parser().parse_line(line)
+    assert message in f"{caught.value} {caught.value.remedy}"
+    assert remedy in caught.value.remedy
+
+
+def test_help_lists_every_option_once() -> None:
+    with pytest.raises(HelpAsked) as asked:
+        cell_parser().parse_line("--help")
+    text = str(asked.value)
+    for option in ("--model NAME", "--system TEXT", "--dry-run", "--no-think", "--raw"):
+        assert option in text
+    assert "%%%" not in text
+
+
+def test_commands_and_their_help() -> None:
+    assert line_parser().parse_line("").command is None
+    assert line_parser().parse_line("models 'glm-4*'").pattern == "glm-4*"
+    with pytest.raises(HelpAsked, match="MODEL"):
+        line_parser().parse_line("use --help")
+    with pytest.raises(GLMError) as caught:
+        line_parser().parse_line("modles")
+    assert "Did you mean models?" in caught.value.remedy
