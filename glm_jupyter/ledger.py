@@ -119,7 +119,9 @@ class Ledger:
     """
 
     path: Path = field(
-        default_factory=lambda: platformdirs.user_data_path("glm-jupyter") / "ledger.sqlite"
+        default_factory=lambda: (
+            platformdirs.user_data_path("glm-jupyter", appauthor=False) / "ledger.sqlite"
+        )
     )
     _complaints: dict[str, str] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
@@ -231,6 +233,11 @@ class Ledger:
 
         return self._use(work, False)
 
+    @property
+    def broken(self) -> bool:
+        """Whether the file could not be used, so that sums over it are not the whole."""
+        return "file" in self._complaints
+
     def complaint(self) -> str | None:
         """What is wrong with the file, each thing once."""
         for kind, text in self._complaints.items():
@@ -273,13 +280,12 @@ class Ledger:
 
     def _sound(self) -> bool:
         try:
-            return self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone()) == (
-                "ok",
-            )
+            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone())
         except sqlite3.DatabaseError as error:
             if not _damaged(error):
                 raise
             return False
+        return bool(found == ("ok",))
 
     def _with_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

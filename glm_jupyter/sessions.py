@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from asyncio import CancelledError
+from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from traitlets import Dict, Instance, Int
+from traitlets import Dict, Instance, Int, Tuple
 
 from . import local
 from .answer import Answer
@@ -19,7 +19,9 @@ from .api import events as ev
 from .api.endpoints import Endpoint, resolve
 from .api.errors import AuthenticationError, GLMError, InputError
 from .api.request import ChatRequest
+from .budget import BudgetError, Purse
 from .conversation import Conversation, Exchange, Message
+from .notebook import notebook_path
 from .prompt import read_text
 from .settings import GLM, NAMES, Choices, first_chosen
 
@@ -48,10 +50,12 @@ class Session(Choices):
     spent = Dict(help="What this session has cost so far: currency -> Decimal.")
     answers = Int(0, help="Answers of this session.")
     unpriced = Int(0, help="Answers of this session whose price is not known.")
+    running = Tuple(help="The turns whose answers are under way.")
 
-    def __init__(self, settings: GLM | None = None) -> None:
+    def __init__(self, settings: GLM | None = None, purse: Purse | None = None) -> None:
         super().__init__(settings=settings or GLM())
         self.conversation = Conversation()
+        self.purse = purse or Purse()
 
     @property
     def messages(self) -> list[Message]:
@@ -99,7 +103,18 @@ class Session(Choices):
             stop=tuple(chosen["stop"] or ()),
             thinking=chosen["think"],
         )
-        return Turn(self, target, request, cell=cell, continued=continue_, system=system)
+        turn = Turn(
+            self,
+            target,
+            request,
+            cell=cell,
+            continued=continue_,
+            system=system,
+            max_cost=chosen["max_cost"],
+        )
+        if to_send:
+            self.purse.check(turn, self.spent)
+        return turn
 
     def target(self, options: dict[str, Any] | None = None, *, to_send: bool = True) -> Target:
         """Who would answer now, given a cell's `options`.
@@ -125,9 +140,15 @@ class Session(Choices):
             name = FREE_MODEL if endpoint.name in SERVICES else ""
         return Target(endpoint, name)
 
+    def stop_running(self) -> None:
+        """Stop the answers that are under way, from any thread; what has arrived is kept."""
+        for turn in self.running:
+            turn.stop()
+
     def settle(self, turn: Turn) -> None:
         """Book what a turn has brought: its price, and its place in the conversation."""
         answer = turn.answer
+        self.purse.end(answer, turn.finish)
         if answer.cost is None:
             self.unpriced += 1
         elif answer.currency:
@@ -152,13 +173,17 @@ class Turn:
         cell: str,
         continued: bool,
         system: str | None,
+        max_cost: str | None = None,
     ) -> None:
         self.session = session
         self.target = target
         self.cell = cell
         self.continued = continued
         self.system = system
+        self.max_cost = max_cost
         self.failed = False
+        self.finish = "stopped"
+        self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
         self.model = catalogue.find(target.model, target.endpoint.name)
         self.prompt_tokens = tokens.estimate(request.messages)
         self.request = self.model.check(request, self.prompt_tokens) if self.model else request
@@ -174,7 +199,13 @@ class Turn:
         """What the request costs at most, from the estimated prompt and the longest answer."""
         if self.model is None or self.most_output is None:
             return None
-        return self.model.worst_cost(self.prompt_tokens, self.most_output)
+        return self.model.worst_cost(tokens.at_most(self.prompt_tokens), self.most_output)
+
+    def stop(self) -> None:
+        """Cancel whatever waits for this answer, from any thread."""
+        if self._task:
+            loop, task = self._task
+            loop.call_soon_threadsafe(task.cancel)
 
     async def stream(self) -> AsyncGenerator[ev.Event, None]:
         """Send the request and yield its events; `answer` grows with them.
@@ -183,6 +214,11 @@ class Turn:
         """
         from .api.client import Client
 
+        session = self.session
+        meter = session.purse.begin(self, session.spent, notebook_path())
+        if (task := current_task()) is not None:
+            self._task = get_running_loop(), task
+        session.running = (*session.running, self)
         try:
             client = Client()
             endpoint, request = await self._ready(client)
@@ -190,9 +226,15 @@ class Turn:
             async with aclosing(client.stream(endpoint, request)) as events:
                 async for event in events:
                     self.answer.apply(event)
+                    if meter:
+                        meter.see(event)
                     yield event
-        except GLMError:
+            self.finish = self.answer.finish_reason or "stop"
+        except GLMError as error:
             self.failed = True
+            self.finish = f"error {error.code or error.status or type(error).__name__}"
+            if isinstance(error, BudgetError):
+                self.answer.notes.append("stopped by the budget")
             raise
         except (CancelledError, GeneratorExit):
             self.answer.notes.append("stopped")
@@ -200,7 +242,8 @@ class Turn:
         finally:
             self.answer.stop_clock()
             self._price()
-            self.session.settle(self)
+            session.running = tuple(turn for turn in session.running if turn is not self)
+            session.settle(self)
 
     async def _ready(self, client: Any) -> tuple[Endpoint, ChatRequest]:
         endpoint, request = self.target.endpoint, self.request
@@ -220,9 +263,11 @@ class Turn:
 
     def _price(self) -> None:
         answer = self.answer
-        if not answer.usage.total_tokens and (answer.text or answer.reasoning):
+        accepted = bool(answer.request_id or answer.text or answer.reasoning)
+        if accepted and not answer.usage.total_tokens:
             answer.usage = self._estimated_usage()
-        if self.target.endpoint.name == "local":
+        refused = self.failed and not accepted
+        if self.target.endpoint.name == "local" or refused:
             answer.cost = Decimal(0)
         elif self.model:
             answer.cost = self.model.cost(answer.usage)

@@ -35,6 +35,11 @@ class Choices(HasTraits):
     stop = List(Unicode(), None, allow_none=True, help="Texts at which the model stops.").tag(
         config=True
     )
+    max_cost = Unicode(
+        None,
+        allow_none=True,
+        help="Most an answer may cost: '0.5' in the endpoint's currency, or '0.5 RMB'.",
+    ).tag(config=True)
     think = Bool(
         None, allow_none=True, help="Reasoning on or off, where the model has the switch."
     ).tag(config=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 # A text has at least this share of the tokens it is estimated at. See `estimate` for how sure.
 SURE = 0.7
+# And at most this multiple of it.
+MOST = 1.85
 
 _PIECES = re.compile(
     r"(?P<cjk>[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u3000-\u303f\uff00-\uffef])"
@@ -47,6 +49,11 @@ def estimate(content: str | Iterable[Mapping[str, Any]]) -> int:
 def at_least(estimated: int) -> int:
     """The tokens that a text estimated at so many has beyond reasonable doubt."""
     return int(estimated * SURE)
+
+
+def at_most(estimated: int) -> int:
+    """The tokens that a text estimated at so many can have in the worst case measured."""
+    return ceil(estimated * MOST)
 
 
 def _tokens(text: str) -> float:

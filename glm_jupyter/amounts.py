@@ -1,0 +1,49 @@
+"""Amounts of money as people write them: "5", "5 RMB", "$2"."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from .api.errors import InputError
+from .render.money import number
+
+CURRENCIES = {
+    **dict.fromkeys(("rmb", "cny", "yuan", "¥", "￥", "元"), "RMB"),
+    **dict.fromkeys(("usd", "$"), "USD"),
+}
+_AMOUNT = re.compile(r"\s*([¥￥$]?)\s*([0-9.]+)\s*([a-z¥￥$元]*)\s*", re.IGNORECASE)
+
+# More than any lesson costs: a slip of the finger rather than a budget.
+LARGEST = Decimal(1_000_000)
+
+
+def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
+    """The amount and currency in "5", "5 USD", "¥5"; without one it is in `currency`.
+
+    Raises InputError for what is no amount of money.
+    """
+    match = _AMOUNT.fullmatch(text)
+    remedy = "Write an amount as 5, 0.5, 5 RMB or 2 USD."
+    if match is None:
+        raise InputError(f"{text.strip()!r} is not an amount of money.", remedy=remedy)
+    sign, digits, word = match.groups()
+    try:
+        value = Decimal(digits)
+    except InvalidOperation:
+        raise InputError(f"{digits!r} is not a number.", remedy=remedy) from None
+    named = {CURRENCIES.get(name.lower()) for name in (sign, word) if name}
+    if None in named or len(named) > 1:
+        raise InputError(f"{text.strip()!r} names no currency known here.", remedy=remedy)
+    currency = named.pop() if named else currency
+    if currency is None:
+        raise InputError(
+            "The model in use is not billed, so the amount needs a currency.", remedy=remedy
+        )
+    if value > LARGEST:
+        raise InputError(
+            f"{number(value)} {currency} is more than a budget can be "
+            f"({number(LARGEST)} {currency}).",
+            remedy="Take it off with `%glm budget off` where nothing is to be limited.",
+        )
+    return value, currency

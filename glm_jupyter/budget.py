@@ -1,0 +1,293 @@
+"""Budgets: what may be spent in a session, a day, a month; checked before and during an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from traitlets import HasTraits, Int
+
+from .amounts import parse_amount
+from .api import events as ev
+from .api import tokens
+from .api.errors import GLMError, InputError
+from .ceiling import ceilings
+from .ledger import Ledger, span
+from .render.money import amount, number
+
+if TYPE_CHECKING:
+    from .answer import Answer
+    from .api.catalogue import Model
+    from .sessions import Turn
+
+Period = Literal["session", "day", "month"]
+PERIODS: tuple[Period, ...] = get_args(Period)
+WORDS = {"session": "of this session", "day": "of today", "month": "of this month"}
+
+# An answer is measured anew each time it has grown by so many characters.
+METER_CHARACTERS = 400
+
+
+class BudgetError(GLMError):
+    """A budget does not allow the request, or no more of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A budget and what of it is used: spent, and held back for answers under way."""
+
+    period: Period | Literal["cell"]
+    amount: Decimal
+    currency: str
+    spent: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    ceiling: bool = False  # set by the administrator
+
+    @property
+    def left(self) -> Decimal:
+        """What may still be spent."""
+        return max(Decimal(0), self.amount - self.spent - self.held)
+
+    @property
+    def name(self) -> str:
+        """The limit in words: "the budget of today, 5 RMB"."""
+        if self.period == "cell":
+            return f"--max-cost {number(self.amount)}"
+        kind = "the administrator's ceiling" if self.ceiling else "the budget"
+        return f"{kind} {WORDS[self.period]}, {number(self.amount)} {self.currency}"
+
+
+class Purse(HasTraits):
+    """What a session may spend, and the book of what it spends.
+
+    Budgets of a session live in its kernel; those of a day and a month in the ledger, for all
+    kernels of the user. RMB and USD are separate budgets. `revision` counts what changes.
+    """
+
+    revision = Int(0)
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        super().__init__()
+        self.ledger = ledger or Ledger()
+        self._session: dict[str, Decimal] = {}
+        self._under_way: dict[str, tuple[str, Decimal]] = {}
+
+    def set(self, period: Period, currency: str, value: Decimal | None) -> None:
+        """Set a budget, or take it off with None.
+
+        Raises InputError where the ledger cannot keep a budget of a day or a month.
+        """
+        if period == "session":
+            self._session.pop(currency, None)
+            if value is not None:
+                self._session[currency] = value
+        elif not self.ledger.set_budget(period, currency, value):
+            raise InputError(
+                self.ledger.complaint() or "The ledger cannot be written.",
+                remedy="A budget of this session works without it: `%glm budget AMOUNT`.",
+            )
+        self.revision += 1
+
+    def limits(self, currency: str, spent: Mapping[str, Decimal]) -> list[Limit]:
+        """The limits in force for money of `currency`; `spent` is the session's own."""
+        kept = self.ledger.budgets()
+        found: list[Limit] = []
+        for period in PERIODS:
+            mine = (
+                self._session.get(currency) if period == "session" else kept.get((period, currency))
+            )
+            amounts = ((mine, False), (ceilings().get((period, currency)), True))
+            given = [(value, ceiling) for value, ceiling in amounts if value is not None]
+            if given:
+                used = self._used(period, currency, spent)
+                found += [
+                    Limit(period, value, currency, *used, ceiling) for value, ceiling in given
+                ]
+        return found
+
+    def check(self, turn: Turn, spent: Mapping[str, Decimal]) -> Limit | None:
+        """The tightest limit on a turn, None where there is none.
+
+        Raises BudgetError where what the turn costs at most is more than is left of it.
+        """
+        model = turn.model
+        tightest = self._tightest(turn, _currency(turn), spent)
+        if tightest is None or (model and model.free):
+            return None
+        _check(turn, model, tightest)
+        return tightest
+
+    def begin(
+        self, turn: Turn, spent: Mapping[str, Decimal], notebook: str | None = None
+    ) -> Meter | None:
+        """Let a turn go out if all limits have room for it, and hold back what it may cost.
+
+        Gives the meter its stream must pass, where there is a limit. Raises BudgetError.
+        """
+        tightest = self.check(turn, spent)
+        currency, worst = _currency(turn), turn.worst_cost()
+        if currency and worst:
+            self._under_way[turn.answer.id] = currency, worst
+        self.ledger.begin(turn.answer, most=worst, currency=currency, notebook=notebook)
+        self.revision += 1
+        if tightest is None or turn.model is None:
+            return None
+        return Meter(turn.model, turn.prompt_tokens, turn.most_output, tightest)
+
+    def end(self, answer: Answer, finish: str) -> None:
+        """Book an answer that will not grow any more."""
+        self._under_way.pop(answer.id, None)
+        self.ledger.finish(answer, finish)
+        if complaint := self.ledger.complaint():
+            answer.notes.append(complaint)
+        self.revision += 1
+
+    def _tightest(
+        self, turn: Turn, currency: str | None, spent: Mapping[str, Decimal]
+    ) -> Limit | None:
+        limits = self.limits(currency, spent) if currency else []
+        if turn.max_cost is not None and turn.target.endpoint.name != "local":
+            value, wanted = parse_amount(str(turn.max_cost), currency)
+            if wanted != currency:
+                raise InputError(
+                    f"--max-cost is in {wanted}, but {turn.target.endpoint.name} bills in "
+                    f"{currency or 'no currency known here'}. Nothing was sent.",
+                    remedy=f"Give --max-cost in {currency}." if currency else "Leave it out.",
+                )
+            limits.append(Limit("cell", value, wanted))
+        return min(limits, key=lambda limit: limit.left, default=None)
+
+    def _used(
+        self, period: Period, currency: str, spent: Mapping[str, Decimal]
+    ) -> tuple[Decimal, Decimal]:
+        own = spent.get(currency, Decimal(0))
+        held = sum((most for of, most in self._under_way.values() if of == currency), Decimal(0))
+        if period == "session":
+            return own, held
+        since, until = span(period)
+        booked = sum(
+            (
+                line.cost
+                for line in self.ledger.lines(None, since, until)
+                if line.currency == currency
+            ),
+            Decimal(0),
+        )
+        held_by_all = self.ledger.held(since).get(currency, Decimal(0))
+        if self.ledger.broken:
+            return max(own, booked), max(held, held_by_all)
+        return booked, held_by_all
+
+
+class Meter:
+    """Follows what an answer has cost while it grows."""
+
+    def __init__(
+        self, model: Model, prompt_tokens: int, most_output: int | None, limit: Limit
+    ) -> None:
+        self._model = model
+        self._prompt_tokens = prompt_tokens
+        self._most_output = most_output
+        self._limit = limit
+        self._output_tokens = 0
+        self._unmeasured = ""
+
+    def see(self, event: ev.Event) -> None:
+        """Count one more event of the answer. Raises BudgetError where the limit is passed."""
+        match event:
+            case ev.UsageReport(usage):
+                self._check(usage)
+            case ev.TextDelta(text) | ev.ReasoningDelta(text):
+                self._unmeasured += text
+                if len(self._unmeasured) >= METER_CHARACTERS:
+                    self._measure()
+
+    def _measure(self) -> None:
+        self._output_tokens += tokens.estimate(self._unmeasured)
+        self._unmeasured = ""
+        # An estimate must not stop what the check before sending has let through.
+        output = min(self._output_tokens, self._most_output or self._output_tokens)
+        self._check(ev.Usage(prompt_tokens=self._prompt_tokens, completion_tokens=output))
+
+    def _check(self, usage: ev.Usage) -> None:
+        cost = self._model.cost(usage)
+        if cost is not None and cost > self._limit.left:
+            raise BudgetError(
+                f"The answer was stopped: it has cost about {amount(cost, self._limit.currency)} "
+                f"so far, and {_left(self._limit)}.",
+                remedy=f"What had arrived is kept. {_how_to_go_on(self._limit)}",
+            )
+
+
+def _currency(turn: Turn) -> str | None:
+    return turn.model.currency if turn.model else turn.target.endpoint.currency
+
+
+def _check(turn: Turn, model: Model | None, limit: Limit) -> None:
+    if model is None or not model.prices:
+        raise BudgetError(
+            f"The price of {turn.target.model} is not known, so {limit.name}, cannot be kept. "
+            "Nothing was sent.",
+            remedy="Put its price into your catalogue.toml (`%glm doctor` says where that is), "
+            f"or choose a model with a price. {_how_to_go_on(limit)}",
+        )
+    # Without a known longest answer, the prompt alone must fit; the meter sees to the rest.
+    worst = turn.worst_cost()
+    least = worst if worst is not None else model.worst_cost(turn.prompt_tokens, 0)
+    if least is None or least <= limit.left:
+        return
+    fits = _longest_that_fits(turn, model, limit.left)
+    shorter = f"Give --max-tokens {fits} or less, or choose a cheaper model. " if fits else ""
+    longest = f", at most {turn.most_output:,} out" if turn.most_output else ""
+    raise BudgetError(
+        f"This cell may cost up to {amount(least, limit.currency)} with {turn.target.model} "
+        f"(about {turn.prompt_tokens:,} tokens in{longest}), and {_left(limit)}. "
+        "Nothing was sent.",
+        remedy=shorter + _how_to_go_on(limit),
+    )
+
+
+def _longest_that_fits(turn: Turn, model: Model, left: Decimal) -> int:
+    """The greatest --max-tokens whose worst case costs no more than `left`; 0 where none does."""
+    low, high = 0, turn.most_output or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        cost = model.worst_cost(tokens.at_most(turn.prompt_tokens), middle)
+        if cost is not None and cost <= left:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _left(limit: Limit) -> str:
+    if limit.period == "cell":
+        return f"{limit.name} allows no more"
+    held = f" ({number(limit.held)} are held for answers under way)" if limit.held else ""
+    return f"of {limit.name}, {number(limit.left)} {limit.currency} are left{held}"
+
+
+def _how_to_go_on(limit: Limit) -> str:
+    if limit.period == "cell":
+        return "Give a higher --max-cost, or leave it out."
+    if limit.ceiling:
+        return "Only the administrator of this system can raise the ceiling."
+    flag = "" if limit.period == "session" else f" --{limit.period}"
+    return f"Raise the budget with `%glm budget AMOUNT{flag}`, or take it off with `off`."
+
+
+def shown(limits: list[Limit]) -> list[dict[str, Any]]:
+    """The limits as rows for a table: period, budget, spent, held, left, who set it."""
+    return [
+        {
+            "for": {"session": "this session", "day": "today", "month": "this month"}[limit.period],
+            "budget": f"{number(limit.amount)} {limit.currency}",
+            "spent": number(limit.spent),
+            "under way": number(limit.held),
+            "left": number(limit.left),
+            "set by": "administrator" if limit.ceiling else "you",
+        }
+        for limit in limits
+    ]
