@@ -1,0 +1,52 @@
+# The project's commands. Each sets up what it needs in .venv, once; later runs are quick.
+#   make demo    run the quickstart notebook on the embedded engine, then open it in JupyterLab
+#   make test    everything: linters, types, unit tests, kernels, notebooks, engine, browser
+#   make lint    only linters and types
+#   make bench   the benchmarks
+#   make clean   remove all that these have made
+# PYTHON=python3.12 make ... chooses the Python that .venv is made with (3.11 or later).
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Node and npm come from a wheel in .venv, so that none need be installed.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style -type f)
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/installed
+	$(BIN)/python demo_notebooks/demo.py
+
+test: lint
+	npm --prefix labextension test
+	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
+	  $(BIN)/python -m pytest --ignore=tests/benchmarks
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	npm --prefix labextension run lint
+
+bench: .venv/installed
+	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
+	  $(BIN)/python -m pytest -s tests/benchmarks
+
+clean:
+	rm -rf .venv build dist glm_jupyter/labextension labextension/lib labextension/node_modules
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11; name another one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The package is installed to be edited; its JupyterLab extension is built at this moment.
+.venv/installed: .venv/bin/python pyproject.toml $(LABEXTENSION)
+	rm -rf glm_jupyter/labextension
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	touch $@
