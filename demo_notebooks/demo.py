@@ -37,6 +37,7 @@ def main() -> int:
             notebook,
             timeout=600,
             kernel_name="python3",
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": str(COPY)}},
             on_cell_executed=lambda cell, cell_index, execute_reply: report(cell),
         ).execute(env=environment)
@@ -66,7 +67,7 @@ def report(cell: Any) -> None:
     say(f"  ran: {textwrap.shorten(cell.source, 70)}")
     for output in cell.outputs:
         answer = output.get("data", {}).get(ANSWER)
-        if answer:
+        if answer and answer["seconds"] is not None:  # a sample took no time
             usage = answer["usage"]
             say(
                 f"       {answer['model']} answered: {usage['prompt_tokens']} tokens in, "
