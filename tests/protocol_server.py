@@ -57,6 +57,7 @@ class Reply:
     reasoning_tokens: int | None = None
     done: bool = True  # end with [DONE]
     cut_after: int | None = None  # the connection ends after so many chunks, without [DONE]
+    abrupt: bool = False  # ...and in the middle of the transfer, not tidily
     error: dict[str, Any] | None = None  # an error object in the stream, after the text
     hold: threading.Event | None = None  # wait for it...
     hold_after: int = 1  # ...after so many chunks
@@ -268,7 +269,7 @@ class _Handler(tornado.web.RequestHandler):
         self.record.ended.set()
 
     def on_connection_close(self) -> None:
-        self.record.aborted = True
+        self.record.aborted = not self.record.ended.is_set()
         self.record.ended.set()
 
 
@@ -293,7 +294,10 @@ class _Chat(_Handler):
     async def _stream(self, reply: Reply, frames: Any) -> None:
         for count, frame in enumerate(frames):
             if count == reply.cut_after:
-                break
+                if reply.abrupt:
+                    self.record.ended.set()
+                    self.request.connection.stream.close()
+                return
             if reply.hold is not None and count == reply.hold_after:
                 while not (reply.hold.is_set() or self.record.aborted):
                     await asyncio.sleep(0.005)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing, asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,7 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
 )
 
 from . import events as ev
@@ -34,7 +35,11 @@ TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
 TRIES = 3
 LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
-HEADERS = {"Accept-Language": "en-US,en", "Cache-Control": "no-store"}
+HEADERS = {
+    "Accept-Language": "en-US,en",  # the services' error texts in English
+    "Cache-Control": "no-store",
+    "Content-Type": "application/json",
+}
 
 _OUTPUT = (ev.ReasoningDelta, ev.TextDelta, ev.ToolCallDelta)
 
@@ -110,9 +115,8 @@ class Client:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, GLMError) and error.retry_after is not None:
             return error.retry_after
-        return wait_exponential_jitter(initial=self._pause, max=LONGEST_WAIT, jitter=self._pause)(
-            state
-        )
+        growing = wait_exponential(multiplier=self._pause, max=LONGEST_WAIT)
+        return growing(state) + random.uniform(0, self._pause)
 
 
 async def _begin(events: AsyncIterator[ev.Event], opening: list[ev.Event]) -> None:
@@ -189,6 +193,8 @@ async def _response(
     endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | None = None
 ) -> AsyncIterator[httpx.Response]:
     """An open response, closed at the end. What httpx raises meanwhile is a NetworkError."""
+    # In ASCII, so that half a surrogate pair in a prompt is no error here.
+    content = None if body is None else json.dumps(body).encode()
     try:
         client = httpx.AsyncClient(
             verify=_ssl_context(),
@@ -211,7 +217,7 @@ async def _response(
     try:
         async with (
             client,
-            client.stream(method, endpoint.base_url + path, json=body) as response,
+            client.stream(method, endpoint.base_url + path, content=content) as response,
         ):
             yield response
     except httpx.InvalidURL:

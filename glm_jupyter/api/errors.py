@@ -229,7 +229,7 @@ def refusal(
     if found is None:
         page = _is_page(body)
         if page and (status is None or status < 400 or status == 404):
-            return not_the_api(base_url, "a web page")
+            return not_the_api(base_url, "a web page (HTML)")
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)

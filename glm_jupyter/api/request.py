@@ -21,8 +21,6 @@ class ChatRequest:
     `max_tokens` counts tokens of the answer, reasoning included. `thinking` switches reasoning
     on or off, `reasoning_effort` is one of the words of the models that have it. `tools` and
     `response_format` are as the API names them. The messages are never changed.
-
-    Raises InputError for values that no model takes.
     """
 
     model: str
@@ -36,15 +34,6 @@ class ChatRequest:
     tools: tuple[dict[str, Any], ...] = ()
     response_format: dict[str, Any] | None = None
 
-    def __post_init__(self) -> None:
-        if not self.messages:
-            raise InputError("There is nothing to send.", remedy="Write a question.")
-        _within("temperature", self.temperature, 0.0, HIGHEST_TEMPERATURE)
-        _within("top-p", self.top_p, 0.0, 1.0)
-        _within("max-tokens", self.max_tokens, 1, math.inf)
-        if not all(self.stop):
-            raise InputError("An empty stop word stops nothing.", remedy="Leave out --stop.")
-
     @property
     def images(self) -> int:
         """How many images the messages hold."""
@@ -56,7 +45,9 @@ class ChatRequest:
         """The JSON body for a service that speaks `dialect`; it always asks for a stream.
 
         `glm` is the hosted services' own; `openai` is what self-hosted servers share.
+        Raises InputError for values that no model takes.
         """
+        self._check()
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in self.messages],
@@ -77,6 +68,15 @@ class ChatRequest:
         if self.response_format is not None:
             body["response_format"] = dict(self.response_format)
         return body | (self._glm() if dialect == "glm" else self._openai())
+
+    def _check(self) -> None:
+        if not self.messages:
+            raise InputError("There is nothing to send.", remedy="Write a question.")
+        _within("temperature", self.temperature, 0.0, HIGHEST_TEMPERATURE)
+        _within("top-p", self.top_p, 0.0, 1.0)
+        _within("max-tokens", self.max_tokens, 1, math.inf)
+        if not all(self.stop):
+            raise InputError("An empty stop word stops nothing.", remedy="Leave out --stop.")
 
     def _glm(self) -> dict[str, Any]:
         own: dict[str, Any] = {}
