@@ -9,14 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .answer import Answer
-from .api.errors import GLMError
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .answer import Answer
+    from .api.errors import GLMError
     from .asking import aask, ask, astream, stream
     from .sessions import Session
+    from .spending import usage
 
     session: Session
 
@@ -30,14 +30,23 @@ __all__ = [
     "session",
     "stream",
     "unload_ipython_extension",
+    "usage",
 ]
 
 
+# `%load_ext` imports this package, and must be quick: a name brings its module when it is used.
+_HOMES = {
+    "Answer": ".answer",
+    "GLMError": ".api.errors",
+    **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
     if name == "session":
         return import_module(".sessions", __name__).current()
-    if name in __all__:
-        return getattr(import_module(".asking", __name__), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -8,7 +8,8 @@ from decimal import Decimal, InvalidOperation
 from .api.errors import InputError
 from .render.money import number
 
-CURRENCIES = {
+CURRENCIES = ("RMB", "USD")
+_NAMES = {
     **dict.fromkeys(("rmb", "cny", "yuan", "¥", "￥", "元"), "RMB"),
     **dict.fromkeys(("usd", "$"), "USD"),
 }
@@ -23,8 +24,10 @@ def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
 
     Raises InputError for what is no amount of money.
     """
-    match = _AMOUNT.fullmatch(text)
     remedy = "Write an amount as 5, 0.5, 5 RMB or 2 USD."
+    if text.strip().startswith("-"):
+        raise InputError(f"{text.strip()} is less than nothing.", remedy=remedy)
+    match = _AMOUNT.fullmatch(text)
     if match is None:
         raise InputError(f"{text.strip()!r} is not an amount of money.", remedy=remedy)
     sign, digits, word = match.groups()
@@ -32,9 +35,9 @@ def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
         value = Decimal(digits)
     except InvalidOperation:
         raise InputError(f"{digits!r} is not a number.", remedy=remedy) from None
-    named = {CURRENCIES.get(name.lower()) for name in (sign, word) if name}
-    if None in named or len(named) > 1:
-        raise InputError(f"{text.strip()!r} names no currency known here.", remedy=remedy)
+    named = {parse_currency(name) for name in (sign, word) if name}
+    if len(named) > 1:
+        raise InputError(f"{text.strip()!r} names two currencies.", remedy=remedy)
     currency = named.pop() if named else currency
     if currency is None:
         raise InputError(
@@ -47,3 +50,14 @@ def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
             remedy="Take it off with `%glm budget off` where nothing is to be limited.",
         )
     return value, currency
+
+
+def parse_currency(text: str) -> str:
+    """The currency that `text` names. Raises InputError for one not known here."""
+    try:
+        return _NAMES[text.lower()]
+    except KeyError:
+        raise InputError(
+            f"{text!r} is no currency known here.",
+            remedy=f"The services bill in {' and '.join(CURRENCIES)}.",
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from traitlets import HasTraits, Int
 
@@ -271,23 +271,8 @@ def _left(limit: Limit) -> str:
 
 def _how_to_go_on(limit: Limit) -> str:
     if limit.period == "cell":
-        return "Give a higher --max-cost, or leave it out."
+        return "A higher --max-cost, or none, lets it through."
     if limit.ceiling:
         return "Only the administrator of this system can raise the ceiling."
     flag = "" if limit.period == "session" else f" --{limit.period}"
-    return f"Raise the budget with `%glm budget AMOUNT{flag}`, or take it off with `off`."
-
-
-def shown(limits: list[Limit]) -> list[dict[str, Any]]:
-    """The limits as rows for a table: period, budget, spent, held, left, who set it."""
-    return [
-        {
-            "for": {"session": "this session", "day": "today", "month": "this month"}[limit.period],
-            "budget": f"{number(limit.amount)} {limit.currency}",
-            "spent": number(limit.spent),
-            "under way": number(limit.held),
-            "left": number(limit.left),
-            "set by": "administrator" if limit.ceiling else "you",
-        }
-        for limit in limits
-    ]
+    return f"`%glm budget AMOUNT{flag}` raises the budget, `%glm budget off{flag}` takes it off."

@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import bridge, local, sessions
+from . import bridge, local, sessions, spending
+from .amounts import CURRENCIES, parse_amount, parse_currency
 from .api import catalogue, endpoints
 from .api.errors import GLMError, InputError
 from .listing import listing
@@ -90,6 +91,53 @@ def _engine_status() -> str:
         )
     weights = f"its weights are {status.file}" if status.file else "its weights are fetched once"
     return f"The embedded engine is ready to start local/{status.model}{note}; {weights}."
+
+
+def usage(args: Namespace) -> None:
+    """What was spent, as a table and a chart, or as a CSV file."""
+    from IPython.display import publish_display_data
+
+    ledger = sessions.current().purse.ledger
+    since = spending.moment(args.since)
+    if args.csv:
+        path = Path(args.csv).expanduser()
+        count = spending.write_csv(ledger, path, since)
+        say(f"{count} request{'' if count == 1 else 's'} written to {path}.")
+        return
+    for bundle in spending.report(ledger, args.by, since):
+        publish_display_data(bundle)  # type: ignore[no-untyped-call]
+    if complaint := ledger.complaint():
+        say(complaint)
+
+
+def budget(args: Namespace) -> dict[str, str]:
+    """Set a budget or take it off, and show what is left of all that are in force."""
+    session = sessions.current()
+    text = " ".join(args.amount)
+    if text:
+        currency = _currency(session)
+        if text.lower().startswith("off"):
+            named = text[len("off") :].strip()
+            of, value = (parse_currency(named) if named else currency), None
+        else:
+            value, of = parse_amount(text, currency)
+        if of is None:
+            raise InputError("Which budget?", remedy="Name its currency: `%glm budget off RMB`.")
+        session.purse.set(args.period or "session", of, value)
+    elif args.period:
+        raise InputError(
+            f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
+        )
+    limits = [limit for of in CURRENCIES for limit in session.purse.limits(of, session.spent)]
+    return spending.limits_table(limits)
+
+
+def _currency(session: sessions.Session) -> str | None:
+    """The currency in use; a key is not needed to set a budget."""
+    try:
+        return session.target(to_send=False).endpoint.currency or endpoints.resolve().currency
+    except GLMError:
+        return endpoints.resolve().currency
 
 
 def login(args: Namespace) -> None:
@@ -173,6 +221,8 @@ COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "models": models,
     "use": use,
     "local": engine,
+    "usage": usage,
+    "budget": budget,
     "login": login,
     "logout": logout,
     "doctor": doctor,

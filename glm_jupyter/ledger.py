@@ -248,9 +248,11 @@ class Ledger:
 
     def _write(self, values: dict[str, Any]) -> None:
         names = ", ".join(values)
-        # What `begin` wrote about when and where stays as it is.
+        # What `begin` wrote about when and where stays, and what the end knows nothing about.
         kept = ("id", "begun", "notebook")
-        changes = ", ".join(f"{name} = excluded.{name}" for name in values if name not in kept)
+        changes = ", ".join(
+            f"{name} = coalesce(excluded.{name}, {name})" for name in values if name not in kept
+        )
         query = f"""
             INSERT INTO requests ({names}) VALUES ({", ".join("?" * len(values))})
             ON CONFLICT (id) DO UPDATE SET {changes}

@@ -94,6 +94,11 @@ def cell_parser() -> Parser:
     add("--top-p", type=float, metavar="P", help="nucleus sampling")
     add("--max-tokens", type=int, metavar="N", help="most tokens the answer may have")
     add("--stop", action="append", metavar="TEXT", help="text at which to stop; repeatable")
+    add(
+        "--max-cost",
+        metavar="AMOUNT",
+        help="most the answer may cost: 0.5 in the endpoint's currency, or 0.5RMB, 0.1USD",
+    )
     think = parser.add_mutually_exclusive_group()
     think.add_argument(
         "--think",
@@ -131,6 +136,25 @@ def line_parser() -> Parser:
     engine = command("local", "the embedded engine: start, stop, status, or use FILE.gguf")
     engine.add_argument("action", nargs="?", default="status", choices=_LOCAL_ACTIONS)
     engine.add_argument("file", nargs="?", metavar="FILE.gguf", help="weights for `use`")
+    spent = command("usage", "what was spent: a table and a chart")
+    spent.add_argument(
+        "--by", default="model", metavar="WHAT", help="model (default), day, notebook or endpoint"
+    )
+    spent.add_argument("--since", metavar="DATE", help="only from this day on, as 2026-11-22")
+    spent.add_argument("--csv", metavar="FILE", help="write every request to this file instead")
+    limit = command("budget", "set what may be spent, or show what is left; `off` takes it off")
+    limit.add_argument("amount", nargs="*", metavar="AMOUNT", help="5, 5 RMB, 2 USD, or off")
+    period = limit.add_mutually_exclusive_group()
+    period.add_argument(
+        "--day", dest="period", action="store_const", const="day", help="for a day, in all kernels"
+    )
+    period.add_argument(
+        "--month",
+        dest="period",
+        action="store_const",
+        const="month",
+        help="for a month, in all kernels",
+    )
     for name, text in (
         ("login", "ask for a key and keep it in the system's keyring"),
         ("logout", "forget the key kept in the keyring"),

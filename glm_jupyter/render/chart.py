@@ -1,0 +1,103 @@
+"""Small bar charts as SVG, from labels and numbers only; readable on light and on dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from html import escape
+from typing import NamedTuple
+
+# An SVG of its own knows no theme: then grey and blue, which light and dark grounds both bear.
+TEXT = "var(--jp-ui-font-color1, var(--vscode-foreground, #767676))"
+BAR = "var(--jp-brand-color1, var(--vscode-charts-blue, #2d7dd2))"
+
+WIDTH = 640
+ROW = 24
+LABEL = 250
+VALUE = 130
+HEIGHT = 120
+LONGEST_LABEL = 34
+
+
+class Bar(NamedTuple):
+    """One bar: what it stands for, how long it is, and its length in words."""
+
+    label: str
+    value: Decimal
+    words: str
+
+
+def rows(title: str, bars: Sequence[Bar]) -> str:
+    """Bars one below the other, each with its label before and its words behind it."""
+    room = WIDTH - LABEL - VALUE
+    drawn = []
+    for number, (bar, share) in enumerate(_shares(bars)):
+        middle = number * ROW + ROW / 2
+        length = max(1.0, share * room)
+        drawn += [
+            _text(LABEL - 8, middle, _short(bar.label), "end"),
+            f'<rect x="{LABEL}" y="{middle - 7:.1f}" width="{length:.1f}" height="14" rx="2" '
+            f'fill="{BAR}"/>',
+            _text(LABEL + length + 6, middle, bar.words, "start"),
+        ]
+    return _svg(title, bars, len(bars) * ROW, drawn)
+
+
+def columns(title: str, bars: Sequence[Bar]) -> str:
+    """Columns side by side, for days: first and last are labelled, and the highest one."""
+    step = WIDTH / max(len(bars), 1)
+    width = min(step * 0.8, 40.0)
+    drawn = []
+    highest = max(bars, key=lambda bar: bar.value, default=None)
+    base, top = HEIGHT - 20, 20
+    for number, (bar, share) in enumerate(_shares(bars)):
+        middle = (number + 0.5) * step
+        height = max(1.0, share * (base - top))
+        drawn.append(
+            f'<rect x="{middle - width / 2:.1f}" y="{base - height:.1f}" width="{width:.1f}" '
+            f'height="{height:.1f}" rx="1.5" fill="{BAR}">'
+            f"<title>{escape(f'{bar.label}: {bar.words}')}</title></rect>"
+        )
+        if bar is highest:
+            anchor = "start" if middle < 80 else "end" if middle > WIDTH - 80 else "middle"
+            drawn.append(_text(middle, base - height - 9, bar.words, anchor))
+    if bars:
+        drawn.append(_text(0, HEIGHT - 8, bars[0].label, "start"))
+    if len(bars) > 1:
+        drawn.append(_text(WIDTH, HEIGHT - 8, bars[-1].label, "end"))
+    return _svg(title, bars, HEIGHT, drawn)
+
+
+def plain(bars: Sequence[Bar]) -> str:
+    """The bars as text, for terminals."""
+    longest = max((len(_short(bar.label)) for bar in bars), default=0)
+    return "\n".join(
+        f"{_short(bar.label):<{longest}}  {'█' * max(1, round(share * 30))} {bar.words}"
+        for bar, share in _shares(bars)
+    )
+
+
+def _shares(bars: Sequence[Bar]) -> list[tuple[Bar, float]]:
+    largest = max((bar.value for bar in bars), default=Decimal(0)) or Decimal(1)
+    return [(bar, float(bar.value / largest)) for bar in bars]
+
+
+def _svg(title: str, bars: Sequence[Bar], height: float, drawn: Sequence[str]) -> str:
+    said = "; ".join(f"{bar.label}: {bar.words}" for bar in bars)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
+        f'role="img" aria-label="{escape(f"{title}. {said}")}" '
+        f'style="width: 100%; max-width: {WIDTH}px; font: 13px system-ui, sans-serif">'
+        f"{''.join(drawn)}</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" dy="0.35em" text-anchor="{anchor}" '
+        f'style="fill: {TEXT}">{escape(text)}</text>'
+    )
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"…{label[1 - LONGEST_LABEL :]}"
