@@ -36,6 +36,8 @@ TRIES = 3
 LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
 HEADERS = {
+    "Accept": "text/event-stream, application/json",
+    "Accept-Encoding": "identity",  # compression on the way would gather what should flow
     "Accept-Language": "en-US,en",  # the services' error texts in English
     "Cache-Control": "no-store",
     "Content-Type": "application/json",

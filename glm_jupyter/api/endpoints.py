@@ -114,8 +114,11 @@ def base_url(text: str) -> str:
 
     Raises InputError where `text` is not one.
     """
+    text = text.strip()
+    if not text.isprintable() or " " in text:
+        raise not_a_base_url("it holds a space or a line break")
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(text)
         port = parts.port
     except ValueError:
         raise not_a_base_url("it cannot be read as a URL") from None

@@ -1,0 +1,262 @@
+"""What is known of models: prices as they are billed, limits before anything is sent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.catalogue import Model
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.api.events import Usage
+from glm_jupyter.api.request import ChatRequest
+
+MODELS = catalogue.models()
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user's own catalogue would be: nowhere yet."""
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda *args, **more: tmp_path)
+    return tmp_path / "catalogue.toml"
+
+
+def known(name: str, endpoint: str | None = None) -> Model:
+    model = catalogue.find(name, endpoint)
+    assert model is not None
+    return model
+
+
+def cost(name: str, asked: int, given: int, cached: int = 0, endpoint: str = "bigmodel") -> Any:
+    return known(name, endpoint).cost(Usage(asked, given, asked + given, cached))
+
+
+@pytest.mark.parametrize(
+    ("bill", "amount"),
+    [
+        (("GLM-4-AirX", 33, 885), "0.00918"),
+        (("GLM-Z1-Air", 140, 2550), "0.001345"),
+        (("glm-4.7", 31_999, 199), "0.06559"),  # 31,999 x 2 + 199 x 8
+        (("glm-4.7", 31_999, 200), "0.098797"),  # 31,999 x 3 + 200 x 14
+        (("glm-4.7", 32_000, 199), "0.131184"),  # 32,000 x 4 + 199 x 16
+        (("glm-4.7", 10_000, 1_000, 4_000), "0.0344"),  # 6,000 x 3 + 4,000 x 0.6 + 1,000 x 14
+        (("glm-4.5-air", 1_000, 199), "0.001198"),
+        (("glm-4.5-air", 1_000, 200), "0.002"),
+        (("glm-5.3", 1_000, 1_000, 1_000), "0.03"),
+        (("glm-4-airx", 100, 0, 100), "0.001"),  # no price for cached tokens: they cost the same
+        (("glm-4.7", 31_999, 200, 0, "zai"), "0.0196394"),  # flat, in USD
+        (("glm-4.7-flash", 10_000, 1_000), "0"),
+        (("smollm2-135m", 100, 100, 0, "local"), "0"),
+    ],
+)
+def test_cost_as_it_is_billed(bill: tuple[Any, ...], amount: str) -> None:
+    assert cost(*bill) == Decimal(amount)
+
+
+def test_cost_that_is_not_known_is_not_zero() -> None:
+    assert cost("glm-4.6v-flash", 10, 10, endpoint="zai") is None
+    assert known("glm-4-airx").cost(Usage()) is None
+    assert known("glm-4.7-flash").cost(Usage()) == 0
+
+
+lengths = st.integers(0, 300_000)
+
+
+@given(st.sampled_from(MODELS), lengths, lengths, lengths, lengths)
+def test_the_more_is_cached_the_less_it_costs(
+    model: Model, asked: int, given: int, less: int, more: int
+) -> None:
+    less, more = sorted((less, more))
+    costs = [model.cost(Usage(asked, given, asked + given, cached)) for cached in (less, more)]
+    if costs[0] is not None:
+        assert costs[0] >= costs[1] >= 0
+
+
+@given(st.sampled_from(MODELS), lengths, lengths, lengths)
+def test_nothing_costs_more_than_the_worst_case(
+    model: Model, asked: int, given: int, most: int
+) -> None:
+    given, most = sorted((given, most))
+    worst = model.worst_cost(asked, most)
+    billed = model.cost(Usage(asked, given, asked + given))
+    assert worst is None or billed is None or billed <= worst
+
+
+def test_worst_case() -> None:
+    assert known("glm-4-airx").worst_cost(1_000, 4_095) == Decimal("0.05095")
+    assert known("glm-4.7").worst_cost(1_000, 100) == Decimal("0.0028")
+    assert known("glm-4.6v-flash", "zai").worst_cost(1, 1) is None
+
+
+def test_names() -> None:
+    assert known("GLM-4-AIRX").full_name == "bigmodel/glm-4-airx"
+    assert known("glm-4.7", "zai").currency == "USD"
+    assert known("glm-4.7").currency == "RMB"
+    assert known("local/smollm2-135m").endpoint == "local"
+    assert known("Zai/GLM-4.7").endpoint == "zai"
+    assert catalogue.find("glm-4-airx", "zai") is None
+    assert catalogue.find("glm-99") is None
+    assert catalogue.suggest("glm4-airx")[0] == "glm-4-airx"
+    assert catalogue.suggest("xyzzy") == []
+
+
+def test_listing() -> None:
+    assert {m.endpoint for m in catalogue.models()} == {"bigmodel", "zai", "local"}
+    assert {m.name for m in catalogue.models("AIRX")} >= {"glm-4-airx", "glm-z1-airx"}
+    assert len(catalogue.models("glm-z1-*")) == len(catalogue.models("bigmodel/glm-z1-*")) == 4
+    assert all(m.endpoint == "zai" for m in catalogue.models(endpoint="zai"))
+    assert catalogue.models("zai/*") == catalogue.models(endpoint="zai")
+    assert catalogue.models("xyzzy") == []
+
+
+def test_facts_of_the_models_the_project_began_with() -> None:
+    airx, air = known("glm-4-airx"), known("glm-z1-air")
+    assert (airx.context, airx.max_output, airx.rights) == (8192, 4095, (5, 30, 40, 50))
+    assert (air.thinking, air.retired, air.rights) == ("inline", True, (30, 40, 50, 60))
+    assert [airx.in_flight(level) for level in (0, 3)] == [5, 50]
+    assert known("glm-5", "zai").in_flight(3) == 2
+    assert known("glm-5").in_flight(0) is None
+    assert known("local/smollm2-135m").note == "tiny model, expect mistakes"
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.full_name)
+def test_every_row_is_whole(model: Model) -> None:
+    assert model.source
+    assert model.date
+    assert model.features
+    assert model.input[0] == "text"
+    if model.prices:
+        assert model.prices[-1].holds(10**9, 10**9)
+    for tier in model.prices:
+        assert tier.cached is None or tier.cached <= tier.input
+
+
+USER = {"role": "user", "content": "Why?"}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/x.png"}}
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+
+
+def check(name: str, prompt_tokens: int = 10, **options: Any) -> ChatRequest:
+    endpoint = "local" if name.startswith("smol") else "bigmodel"
+    messages = options.pop("messages", (USER,))
+    return known(name, endpoint).check(ChatRequest(name, messages, **options), prompt_tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says", "remedy"),
+    [
+        ("glm-4-airx", {"temperature": 9}, "--temperature 9", "from 0 to 1; its default is 0.75"),
+        ("glm-4-airx", {"temperature": 1.01}, "--temperature", "from 0 to 1"),
+        ("glm-4-airx", {"top_p": 0.0}, "--top-p 0", "from 0.01 to 1"),
+        ("glm-4-airx", {"max_tokens": 4_096}, "4,095", "4095 or less"),
+        ("glm-4-airx", {"stop": ("a", "b", "c", "d", "e")}, "4 stop words", "--stop"),
+        ("glm-4-airx", {"prompt_tokens": 12_000}, "about 12,000", "longer context"),
+        ("glm-4-airx", {"prompt_tokens": 6_500, "max_tokens": 4_000}, "6,500", "1692 or less"),
+        ("glm-4-airx", {"messages": ({**USER, "content": [IMAGE]},)}, "see images", "glm-5.3-fl"),
+        ("glm-4v-flash", {"messages": ({**USER, "content": [IMAGE] * 2},)}, "at most 1", "fewer"),
+        ("glm-4v-flash", {"tools": (FUNCTION,)}, "call functions", "Models that can: glm-5.3"),
+        ("glm-5v-turbo", {"response_format": {"type": "json_object"}}, "JSON", "glm-5.3"),
+        ("smollm2-135m", {"tools": ({"type": "web_search"},)}, "search the web", "%glm models"),
+        ("glm-4-airx", {"thinking": True}, "cannot think", "glm-5.2"),
+        ("glm-z1-air", {"thinking": False}, "without thinking", "glm-5.2"),
+        ("glm-5.3", {"thinking": False}, "without thinking", "glm-5.2"),
+        ("glm-4.1v-thinking-flash", {"thinking": False}, "without thinking", "glm-5.2"),
+        ("glm-5.3", {"reasoning_effort": "medium"}, "medium", "low, high, max"),
+        ("glm-4.7", {"reasoning_effort": "low"}, "low", "none"),
+    ],
+)
+def test_what_a_model_cannot_take(
+    name: str, options: dict[str, Any], says: str, remedy: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        check(name, **options)
+    assert says in str(caught.value)
+    assert name in str(caught.value)
+    assert "Nothing was sent." in str(caught.value)
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sent"),
+    [
+        ("glm-4.7", {"thinking": False}, False),
+        ("glm-4.7", {"thinking": True}, True),
+        ("glm-4.7", {}, None),
+        ("glm-4-airx", {"thinking": False}, None),  # it never thinks: nothing to switch off
+        ("glm-z1-air", {"thinking": True}, None),  # it always does
+        ("glm-5.3", {"thinking": True, "reasoning_effort": "low"}, None),
+        ("glm-4-airx", {"temperature": 1, "top_p": 0.01, "max_tokens": 4_095}, None),
+        ("glm-4-airx", {"prompt_tokens": 9_000}, None),  # may be over, is not surely so
+        ("glm-5v-turbo", {"messages": ({**USER, "content": [IMAGE] * 50},)}, None),
+    ],
+)
+def test_what_a_model_can_take(name: str, options: dict[str, Any], sent: bool | None) -> None:
+    assert check(name, **options).thinking is sent
+
+
+def test_own_catalogue_wins_field_by_field(own: Path) -> None:
+    own.write_text(
+        '[[model]]\nendpoint = "bigmodel"\nname = "glm-4-airx"\n'
+        'prices = [{ input = "1", output = "2" }]\n'
+        '[[model]]\nendpoint = "http://gpu:8000/v1"\nname = "zai-org/GLM-4-9B"\n'
+        'like = "bigmodel/glm-4-airx"\ncurrency = "EUR"\n',
+        encoding="utf-8",
+    )
+    airx = known("glm-4-airx")
+    assert airx.cost(Usage(1_000_000, 1_000_000)) == 3
+    assert (airx.context, airx.source) == (8192, str(own))
+    gpu = known("ZAI-ORG/glm-4-9b", "http://gpu:8000/v1")
+    assert (gpu.currency, gpu.context, gpu.cost(Usage(10**6))) == ("EUR", 8192, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "says"),
+    [
+        ("contxt = 1", "contxt", "did you mean context?"),
+        ('context = "8K"', "context", "whole number"),
+        ("context = true", "context", "whole number"),
+        ("temperature = nan", "temperature", "number"),
+        ("temperature_range = [1, 0]", "temperature_range", "[lowest, highest]"),
+        ("prices = [{ input = 0.5, output = 1 }]", "prices", "quotes"),
+        ('prices = [{ input = "-1", output = "1" }]', "prices", "quotes"),
+        ('prices = [{ input = "NaN", output = "1" }]', "prices", "quotes"),
+        ('prices = [{ input = "1" }]', "prices", "input and output"),
+        ('prices = [{ input = "1", output = "1", cashed = "1" }]', "prices", "cached"),
+        ('prices = "free"', "prices", "list"),
+        ('thinking = "maybe"', "thinking", "switch"),
+        ('retired = "no"', "retired", "true nor false"),
+        ('like = "bigmodel/glm-99"', "like", "no row above"),
+        ("note = 7", "note", "quotes"),
+    ],
+)
+def test_mistake_in_the_own_catalogue(own: Path, line: str, field: str, says: str) -> None:
+    row = '[[model]]\nendpoint = "bigmodel"\nname = "glm-4-airx"\n'
+    own.write_text(row + line, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        catalogue.find("glm-4-airx")
+    for word in (str(own), "bigmodel/glm-4-airx", f"`{field}`", says):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[[model]", "x = 1", "[model]\nx = 1", "model = [1]", "[[model]]\nname = 'x'"]
+)
+def test_file_that_is_no_catalogue(own: Path, text: str) -> None:
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        catalogue.models()
+    assert str(own) in str(caught.value)
+
+
+def test_own_catalogue_mended_is_read_again(own: Path) -> None:
+    own.write_bytes(b"\xff")
+    with pytest.raises(InputError, match="cannot be read"):
+        catalogue.models()
+    own.unlink()
+    assert catalogue.models() == MODELS
