@@ -16,12 +16,15 @@ export function highlightPrompts(panel: NotebookPanel): void {
         cell.model.sharedModel.changed.connect(() => {
           highlight(panel, cell);
         });
+        // The notebook sets the language of all cells when its kernel tells what it speaks.
+        cell.model.mimeTypeChanged.connect(() => {
+          highlight(panel, cell);
+        });
       }
       highlight(panel, cell);
     }
   };
   panel.content.modelContentChanged.connect(all);
-  panel.sessionContext.kernelChanged.connect(all);
   void panel.revealed.then(all);
 }
 
