@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.completer import SimpleCompletion
 
 from .options import cell_parser, line_parser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,35 +23,27 @@ CELL = re.compile(r"%%glm(?=\s|$)")
 OPEN_BRACES = re.compile(r"\{\{(?:(?!\}\}).)*$", re.DOTALL)
 NAME = re.compile(r"[\w.]*$")
 
-Matcher: TypeAlias = "Callable[[CompletionContext], SimpleMatcherResult]"
 Offer = tuple[str, str]  # the text, and what the front end shows beside it
 
 
-def matcher_for(shell: InteractiveShell) -> Matcher:
-    """The matcher to add to `shell.Completer.custom_matchers`."""
-
-    @context_matcher(identifier="glm_jupyter")  # type: ignore[untyped-decorator]
-    def match(context: CompletionContext) -> SimpleMatcherResult:
-        before = context.text_until_cursor
-        in_cell = CELL.match(context.full_text) is not None
-        if in_cell and context.cursor_line == 0:
-            word, offers = _on_line(cell_parser(), before[len("%%glm") :], shell)
-        elif not in_cell and (magic := LINE.match(before)):
-            word, offers = _on_line(line_parser(), before[magic.end() :], shell)
-        elif in_cell and OPEN_BRACES.search(_until_cursor(context)):
-            word, offers = _in_braces(before, shell)
-        else:
-            word, offers = "", []
-        found = [SimpleCompletion(text, type=hint) for text, hint in offers]
-        return {
-            "completions": found,
-            "matched_fragment": word,
-            "suppress": bool(found),
-            "ordered": True,
-        }
-
-    matcher: Matcher = match
-    return matcher
+def complete(context: CompletionContext, shell: InteractiveShell) -> SimpleMatcherResult:
+    """What fits at the cursor of `context`; nothing where the text is not ours."""
+    before = context.text_until_cursor
+    in_cell = CELL.match(context.full_text) is not None
+    if in_cell and context.cursor_line == 0:
+        word, offers = _on_line(cell_parser(), before[len("%%glm") :], shell)
+    elif not in_cell and (magic := LINE.match(before)):
+        word, offers = _on_line(line_parser(), before[magic.end() :], shell)
+    elif in_cell and OPEN_BRACES.search(_until_cursor(context)):
+        word, offers = _in_braces(before, shell)
+    else:
+        word, offers = "", []
+    return {
+        "completions": [SimpleCompletion(text, type=hint) for text, hint in offers],
+        "matched_fragment": word,
+        "suppress": bool(offers),
+        "ordered": True,
+    }
 
 
 def _until_cursor(context: CompletionContext) -> str:

@@ -7,14 +7,14 @@ from asyncio import CancelledError
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from . import bridge
-from .completion import matcher_for
-from .options import HelpAsked, cell_parser, line_parser
 from .render.channel import channel_for
 
 if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
 CELL = re.compile(r"%%glm(?=\s|$)")
@@ -35,7 +35,6 @@ class GLMMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self.matcher = matcher_for(shell)
         self._depth = 0
         self._cell_id: str | None = None
         self.channel = channel_for(shell)
@@ -43,7 +42,10 @@ class GLMMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def glm(self, line: str, cell: str | None = None) -> None:
-        """Ask a GLM model (`%%glm`), or look after models, keys and the engine (`%glm`)."""
+        """Ask a GLM model (`%%glm`), or look after models, keys and the engine (`%glm`).
+
+        `%%glm --help` lists what a cell can ask for, `%glm --help` the commands.
+        """
         if cell is None:
             self._command(line)
             return
@@ -62,6 +64,7 @@ class GLMMagics(Magics):
     async def _ask(self, line: str, cell: str) -> None:
         from . import sessions
         from .api.events import Retrying
+        from .options import HelpAsked, cell_parser
         from .prompt import expand
         from .render.live import view_for
         from .settings import NAMES
@@ -100,6 +103,7 @@ class GLMMagics(Magics):
 
     def _command(self, line: str) -> None:
         from . import commands
+        from .options import HelpAsked, line_parser
 
         try:
             args = line_parser().parse_line(line)
@@ -113,8 +117,6 @@ class GLMMagics(Magics):
             from IPython.display import display
 
             display(shown)  # type: ignore[no-untyped-call]
-
-    glm.__doc__ = f"{glm.__doc__}\n\n{cell_parser().format_help()}\n{line_parser().format_help()}"
 
     def _display(self, bundle: dict[str, Any]) -> None:
         self.shell.display_pub.publish(bundle)
@@ -134,6 +136,13 @@ class GLMMagics(Magics):
 
     # check_complete must see the magic itself: it waits for a blank line in a terminal.
     transform.has_side_effects = True  # type: ignore[attr-defined]
+
+    @context_matcher(identifier="glm_jupyter")  # type: ignore[untyped-decorator]
+    def match(self, context: CompletionContext) -> SimpleMatcherResult:
+        """What Tab offers on our lines and in `{{ }}`."""
+        from .completion import complete
+
+        return complete(context, self.shell)
 
     def hooks(self) -> dict[str, Any]:
         """The shell's events this extension listens to."""
@@ -161,7 +170,7 @@ def load(shell: InteractiveShell) -> None:
     magics = GLMMagics(shell)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(magics.transform)
-    shell.Completer.custom_matchers.append(magics.matcher)
+    shell.Completer.custom_matchers.append(magics.match)
     for event, hook in magics.hooks().items():
         shell.events.register(event, hook)
     if shell.display_formatter:
@@ -178,7 +187,7 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("glm", None)
     shell.input_transformers_cleanup.remove(magics.transform)
-    shell.Completer.custom_matchers.remove(magics.matcher)
+    shell.Completer.custom_matchers.remove(magics.match)
     if magics.channel:
         magics.channel.close()
     for event, hook in magics.hooks().items():
