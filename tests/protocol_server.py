@@ -203,6 +203,11 @@ class ProtocolServer:
         """The requests for an answer, without those for the list of models."""
         return [r for r in self.requests if r.path.endswith("/chat/completions")]
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is about to end."""
+        return self._stop.is_set()
+
     def enqueue(self, *replies: Reply) -> None:
         """Answer the next requests with these, one each."""
         self._queue.extend(replies)
@@ -264,6 +269,11 @@ class _Handler(tornado.web.RequestHandler):
     def send(self, body: dict[str, Any]) -> None:
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps(body, ensure_ascii=False))
+
+    def send_error(self, *args: Any, **more: Any) -> None:
+        # A handler that the server's end cuts short has nobody to tell.
+        if not self.server.stopping:
+            super().send_error(*args, **more)
 
     def on_finish(self) -> None:
         self.record.ended.set()

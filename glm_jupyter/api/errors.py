@@ -288,13 +288,11 @@ def _code_and_text(body: dict[str, Any]) -> tuple[str | None, str]:
     if not isinstance(error, dict):
         error = {**body, "message": error}  # {"error": "text"}
     text = error.get("message") or error.get("msg") or error.get("detail") or ""
-    for name in ("code", "type"):
-        code = error.get(name)
-        if isinstance(code, str | int) and not isinstance(code, bool) and code != "":
-            known = str(code) in REFUSALS
-            if known or name == "code":
-                return clean(code, 40), clean(text)
-    return None, clean(text)
+    codes = [str(error[name]) for name in ("code", "type") if error.get(name) is not None]
+    known = [code for code in codes if code in REFUSALS]
+    if not known and isinstance(error.get("code"), str | int):
+        known = [clean(error["code"], 40)]
+    return known[0] if known else None, clean(text)
 
 
 def _is_page(body: bytes | str | dict[str, Any]) -> bool:

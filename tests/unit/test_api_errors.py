@@ -83,7 +83,7 @@ def test_quota_tells_when_it_comes_back() -> None:
             {"error": {"message": "n", "type": "exceed_context_size_error", "code": 400}},
             400,
             RequestError,
-            "n",
+            "longer than the model's context",
         ),
         ({"object": "error", "message": "gone", "code": 404}, 404, RequestError, "gone"),
         ({"error": "model 'x' not found"}, 404, RequestError, "model 'x' not found"),
