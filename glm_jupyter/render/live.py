@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 SHORTEST_INTERVAL = 0.1
 SECONDS_PER_CHARACTER = 0.4 / 1000
 
-# With the extension the text flows through the channel; a full copy goes into the notebook
-# only so often that a reader who reloads the page loses little.
-CHECKPOINT_SECONDS = 10.0
+# With the extension the text flows through the channel, and a page that reloads asks there. A
+# full copy goes into the notebook only so that a kernel's death in a long answer loses little.
+CHECKPOINT_SECONDS = 30.0
 
 # How long a quiet service may keep the reader without a sign.
 SILENCE_SECONDS = 1.0
