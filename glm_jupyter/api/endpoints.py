@@ -141,7 +141,8 @@ def store_key(endpoint: Endpoint, key: str) -> None:
     Raises AuthenticationError for a key that cannot be one, InputError where there is no
     keyring that works.
     """
-    _checked(key, "The key")
+    if not _checked(key, "The key"):
+        raise AuthenticationError("No key was given.", remedy="Paste the key when asked for it.")
     try:
         import keyring
 

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from glm_jupyter.api.errors import (
     NetworkError,
     RequestError,
 )
+from glm_jupyter.api.network import unreachable
 from glm_jupyter.api.request import ChatRequest
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -206,6 +208,24 @@ async def test_error_in_the_stream_before_text_is_retried_and_after_it_is_not(
     assert len(server.requests) == 2
 
 
+async def test_failure_inside_the_service_before_text_is_retried(
+    server: ProtocolServer, endpoint: Endpoint, client: Client
+) -> None:
+    server.enqueue(Reply("", finish_reason="network_error"), Reply("Because."))
+    assert (await answer_of(client.stream(endpoint, ASKED))).text == "Because."
+
+
+async def test_text_that_is_not_json_breaks_off_what_had_begun(
+    server: ProtocolServer, endpoint: Endpoint, client: Client
+) -> None:
+    frame = b'data: {"choices": [{"delta": {"content": "abc</th"}}]}\n\n'
+    server.enqueue(Reply(raw=[frame, b"data: <html>\n\n"]))
+    answer = Answer("m", "e")
+    with pytest.raises(IncompleteError, match="not JSON"):
+        await answer_of(client.stream(endpoint, ASKED), answer)
+    assert answer.text == "abc</th"
+
+
 async def held(server: ProtocolServer, endpoint: Endpoint, client: Client) -> Any:
     server.enqueue(Reply("abcdefgh", chunk=1, hold=threading.Event(), hold_after=2))
     events = client.stream(endpoint, ASKED)
@@ -296,6 +316,23 @@ async def test_name_that_does_not_resolve(client: Client) -> None:
     with pytest.raises(NetworkError, match=r"no-such-host\.invalid was not found") as caught:
         await answer_of(client.stream(Endpoint(url, url), ASKED))
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "retryable"),
+    [
+        (httpx.ConnectTimeout("t"), "within the time", True),
+        (httpx.ReadTimeout("t"), "silent for too long", False),
+        (httpx.ProxyError("t"), "proxy", False),
+        (httpx.RemoteProtocolError("t"), "broke", True),
+    ],
+)
+def test_other_ways_to_fail(error: httpx.HTTPError, says: str, retryable: bool) -> None:
+    told = unreachable(error, "https://host/v1")
+    assert says in str(told)
+    assert "https://host/v1" in str(told)
+    assert told.retryable is retryable
+    assert told.remedy
 
 
 async def test_tls_asked_of_a_server_without_it(server: ProtocolServer, client: Client) -> None:

@@ -169,6 +169,12 @@ def test_key_that_cannot_be_one_is_refused_and_not_shown(key: str) -> None:
     assert key not in str(caught.value) + caught.value.remedy
 
 
+def test_empty_key_is_not_stored(keyring: dict[str, str]) -> None:
+    with pytest.raises(AuthenticationError, match="No key"):
+        endpoints.store_key(resolve(None, {}), "")
+    assert keyring == {}
+
+
 def test_broken_keyring_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: str) -> None:
         raise RuntimeError("no backend for id.secret")
