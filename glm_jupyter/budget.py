@@ -14,7 +14,7 @@ from .api import events as ev
 from .api import tokens
 from .api.errors import GLMError, InputError
 from .ceiling import ceilings
-from .ledger import Ledger, span
+from .ledger import Ledger, Line, span
 from .render.money import amount, number
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ class Purse(HasTraits):
         self.ledger = ledger or Ledger()
         self._session: dict[str, Decimal] = {}
         self._under_way: dict[str, tuple[str, Decimal]] = {}
+        self._booked: dict[str | None, Line] = {}
+
+    @property
+    def booked(self) -> list[Line]:
+        """What this session's answers took, a line for each currency."""
+        return list(self._booked.values())
 
     def set(self, period: Period, currency: str, value: Decimal | None) -> None:
         """Set a budget, or take it off with None.
@@ -140,6 +146,8 @@ class Purse(HasTraits):
         """Book an answer that will not grow any more."""
         self._under_way.pop(answer.id, None)
         self.ledger.finish(answer, finish)
+        before = self._booked.get(answer.currency, Line("", answer.currency))
+        self._booked[answer.currency] = before.plus(answer)
         if complaint := self.ledger.complaint():
             answer.notes.append(complaint)
         self.revision += 1

@@ -20,9 +20,9 @@ from .render.table import table
 
 def panel(args: Namespace) -> Any:
     """The widget panel."""
-    from .panel import Panel
+    from .panel import panel_of
 
-    return Panel(sessions.current()).widget
+    return panel_of(sessions.current()).widget
 
 
 def models(args: Namespace) -> dict[str, str]:

@@ -107,6 +107,22 @@ class Line:
     estimated: int = 0
     unpriced: int = 0
 
+    def plus(self, answer: Answer) -> Line:
+        """The line with one more answer."""
+        usage, priced = answer.usage, answer.cost is not None
+        return Line(
+            self.key,
+            self.currency,
+            self.requests + 1,
+            self.prompt_tokens + usage.prompt_tokens,
+            self.cached_tokens + usage.cached_tokens,
+            self.completion_tokens + usage.completion_tokens,
+            self.reasoning_tokens + usage.reasoning_tokens,
+            self.cost + (answer.cost or 0),
+            self.estimated + (usage.estimated and priced),
+            self.unpriced + (not priced),
+        )
+
 
 @dataclass(slots=True)
 class Ledger:

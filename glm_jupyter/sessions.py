@@ -102,6 +102,7 @@ class Session(Choices):
             max_tokens=chosen["max_tokens"],
             stop=tuple(chosen["stop"] or ()),
             thinking=chosen["think"],
+            reasoning_effort=chosen["effort"],
         )
         turn = Turn(
             self,

@@ -43,6 +43,9 @@ class Choices(HasTraits):
     think = Bool(
         None, allow_none=True, help="Reasoning on or off, where the model has the switch."
     ).tag(config=True)
+    effort = Unicode(
+        None, allow_none=True, help="How much to reason, in a word of the models that have it."
+    ).tag(config=True)
 
 
 class GLM(Configurable, Choices):

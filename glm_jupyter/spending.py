@@ -9,14 +9,18 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .api.errors import InputError
+from .amounts import CURRENCIES
+from .api.errors import GLMError, InputError
 from .budget import Limit
 from .ledger import COLUMNS, GROUPS, Ledger, Line
 from .render import chart
 from .render.money import number
 from .render.table import table
+
+if TYPE_CHECKING:
+    from .sessions import Session
 
 HEADERS = ("requests", "in", "cached", "out", "reasoning", "cost")
 MOST_BARS = 20
@@ -68,7 +72,7 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
     )
     bundles = [table((by, *HEADERS), [*rows, *totals], caption)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
-        bars = _bars([line for line in lines if line.currency == currency], by)
+        bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)
         draw = chart.columns if by == "day" else chart.rows
         bundles.append(
             {
@@ -155,6 +159,30 @@ def spent(lines: Iterable[Line]) -> str:
     return " + ".join(found) or "nothing"
 
 
+def day_bars(lines: Iterable[Line], currency: str) -> list[chart.Bar]:
+    """A bar for each day from the first to the last that cost something in `currency`."""
+    costs = {line.key: line for line in lines if line.currency == currency and line.cost}
+    return [
+        chart.Bar(day, costs[day].cost, _cost(costs[day]))
+        if day in costs
+        else chart.Bar(day, Decimal(0), "nothing")
+        for day in (_days(min(costs), max(costs)) if costs else ())
+    ]
+
+
+def currencies_in_use(session: Session) -> list[str]:
+    """The currencies that this session has spent, may spend now, or has a budget in."""
+    try:
+        now = session.target(to_send=False).endpoint.currency
+    except GLMError:
+        now = None
+    return [
+        of
+        for of in CURRENCIES
+        if of == now or of in session.spent or session.purse.limits(of, session.spent)
+    ]
+
+
 def _cells(line: Line) -> tuple[str, ...]:
     counts = (
         line.requests,
@@ -175,14 +203,10 @@ def _cost(line: Line) -> str:
     return f"at least {price}" if line.estimated or line.unpriced else price
 
 
-def _bars(lines: Sequence[Line], by: str) -> list[chart.Bar]:
-    bars = {line.key: chart.Bar(label(line.key, by), line.cost, _cost(line)) for line in lines}
-    if by != "day":
-        billed = [bar for bar in bars.values() if bar.value]
-        return sorted(billed, key=lambda bar: -bar.value)[:MOST_BARS]
-    return [
-        bars.get(day, chart.Bar(day, Decimal(0), "nothing")) for day in _days(min(bars), max(bars))
-    ]
+def _bars(lines: Iterable[Line], currency: str, by: str) -> list[chart.Bar]:
+    billed = [line for line in lines if line.currency == currency and line.cost]
+    bars = [chart.Bar(label(line.key, by), line.cost, _cost(line)) for line in billed]
+    return sorted(bars, key=lambda bar: -bar.value)[:MOST_BARS]
 
 
 def _days(first: str, last: str) -> list[str]:

@@ -1,0 +1,85 @@
+"""The panel: a view of the session in ipywidgets, and its choices by hand."""
+
+from __future__ import annotations
+
+from importlib import resources
+from threading import RLock
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from glm_jupyter.settings import NAMES
+
+from . import bill
+from .choosing import Choosing
+from .html import reasoning, status
+
+if TYPE_CHECKING:
+    from glm_jupyter.sessions import Session
+
+SHOWN = (*NAMES, "last", "spent", "unpriced", "running")
+
+
+class Panel:
+    """Widgets that show a session and change it; all panels of a session stay in step.
+
+    `widget` is what to display. Nothing is kept here: every value lives in the session, and
+    nothing of an answer but a view of its reasoning.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        # A kernel may run callbacks of widgets in a thread of their own.
+        self._lock = RLock()
+        self._status = widgets.HTML()
+        self._stop = widgets.Button(
+            description="Stop", icon="stop", tooltip="Stop the answer; what has arrived is kept"
+        )
+        self._stop.on_click(lambda _: session.stop_running())
+        self._choosing = Choosing(session, self._lock)
+        self._spending = widgets.HTML()
+        self._reasoning = widgets.HTML()
+        fold = widgets.Accordion([self._reasoning], titles=("Reasoning of the last answer",))
+        style = (resources.files(__package__) / "panel.css").read_text("utf-8")
+        self.widget = widgets.VBox(
+            [
+                widgets.HTML(f"<style>{style}</style>"),
+                _classed(widgets.HBox([self._status, self._stop]), "glm-panel-head"),
+                _classed(widgets.Box([self._choosing.widget, self._spending]), "glm-panel-columns"),
+                fold,
+            ]
+        )
+        self.widget.add_class("glm-panel")
+        session.observe(self._show, list(SHOWN))
+        session.purse.observe(self._show, "revision")
+        self._show()
+
+    @property
+    def closed(self) -> bool:
+        """Whether somebody has closed its widgets, so that they cannot be shown any more."""
+        return self.widget.comm is None
+
+    def _show(self, change: object = None) -> None:
+        with self._lock:
+            session = self.session
+            self._stop.disabled = not session.running
+            self._choosing.show()
+            self._status.value = status(session)
+            self._spending.value = bill.view(session)
+            self._reasoning.value = reasoning(session.last)
+
+
+_panel: Panel | None = None
+
+
+def panel_of(session: Session) -> Panel:
+    """The panel of `session`, which may be shown any number of times."""
+    global _panel
+    if _panel is None or _panel.session is not session or _panel.closed:
+        _panel = Panel(session)
+    return _panel
+
+
+def _classed(widget: widgets.DOMWidget, name: str) -> widgets.DOMWidget:
+    widget.add_class(name)
+    return widget

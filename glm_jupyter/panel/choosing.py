@@ -1,0 +1,197 @@
+"""The choices of the panel: who answers, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
+from glm_jupyter.api.errors import GLMError
+from glm_jupyter.listing import price
+from glm_jupyter.settings import first_chosen
+
+from .fields import AS_CONFIGURED, Number, Pick
+from .html import facts, model_in_use
+
+if TYPE_CHECKING:
+    from glm_jupyter.sessions import Session
+
+PLACES = {"bigmodel": "bigmodel (RMB)", "zai": "zai (USD)", "local": "local (this machine, free)"}
+GOES_ON = "The answer under way goes on as it was asked; this counts from the next one on."
+
+
+class Choosing:
+    """Controls that set a session's own choices. A choice "as configured" is None there."""
+
+    def __init__(self, session: Session, lock: RLock) -> None:
+        self.session = session
+        self._lock = lock
+        self._showing = False
+        self._endpoint = Pick("Endpoint", "https://host/v1", self._choose_endpoint)
+        self._model = Pick("Model", "name of a model", self._choose_model)
+        self._think = Pick("Thinking", "", self._setter("think"), others=False)
+        self._effort = Pick("Effort", "", self._setter("effort"), others=False)
+        self._temperature = Number(
+            "Temperature", widgets.FloatSlider(step=0.01), self._setter("temperature")
+        )
+        self._longest = Number(
+            "Longest answer, in tokens",
+            widgets.BoundedIntText(continuous_update=False),
+            self._setter("max_tokens"),
+        )
+        self._system = widgets.Textarea(
+            description="System prompt", rows=3, continuous_update=False
+        )
+        self._system.observe(self._choose_system, "value")
+        self._facts = widgets.HTML()
+        self._note = widgets.HTML()
+        self.widget = widgets.VBox(
+            [
+                widgets.HTML("<h4>Who answers</h4>"),
+                self._endpoint.widget,
+                self._model.widget,
+                self._facts,
+                widgets.HTML("<h4>How</h4>"),
+                self._think.widget,
+                self._effort.widget,
+                self._temperature.widget,
+                self._longest.widget,
+                self._system,
+                self._note,
+            ]
+        )
+        self.widget.add_class("glm-panel-choices")
+
+    def show(self) -> None:
+        """Bring all controls in step with the session."""
+        with self._lock:
+            self._showing = True
+            try:
+                self._show()
+            finally:
+                self._showing = False
+
+    def _show(self) -> None:
+        session, settings = self.session, self.session.settings
+        configured = f"{AS_CONFIGURED} ({settings.endpoint or 'bigmodel'})"
+        self._endpoint.show(self._place(), [(configured, None), *_endpoints(session)])
+        self._model.show(session.model, [(self._configured_model(), None), *self._models()])
+        self._facts.value = facts(session)
+        model = model_in_use(session)
+        switchable = model is None or model.thinking == "switch"
+        self._think.show(
+            session.think,
+            [(_configured(settings.think, "on", "off"), None), ("On", True), ("Off", False)],
+            possible=switchable,
+        )
+        efforts = model.efforts if model else ()
+        self._effort.show(
+            session.effort,
+            [(_configured(settings.effort), None), *((word, word) for word in efforts)],
+            possible=bool(efforts),
+        )
+        low, high = (model.temperature_range if model else None) or (0.0, 2.0)
+        usual = first_chosen("temperature", settings) or (model.temperature if model else None)
+        self._temperature.show(session.temperature, usual, low, high)
+        most = (model.max_output if model else None) or 1_000_000
+        self._longest.show(session.max_tokens, settings.max_tokens, 1, most)
+        self._system.value = session.system or ""
+        self._system.placeholder = settings.system or "None; @file.md reads a file"
+        if not session.running:
+            self._note.value = ""
+
+    def _place(self) -> str | None:
+        model = self.session.model or ""
+        prefix = model.partition("/")[0]
+        return self.session.endpoint or (prefix if prefix in ENDPOINTS else None)
+
+    def _configured_model(self) -> str:
+        with_choice = self.session.settings
+        try:
+            name = self.session.target({"endpoint": self._place()}, to_send=False).model
+        except GLMError:
+            name = ""
+        if self.session.model:
+            name = with_choice.model or "" if self._place() is None else ""
+        return f"{AS_CONFIGURED} ({name})" if name else AS_CONFIGURED
+
+    def _models(self) -> list[tuple[str, str]]:
+        place = self._place() or self.session.settings.endpoint or "bigmodel"
+        known = catalogue.models(endpoint=place if place in ENDPOINTS else "")
+        return [
+            (f"{model.name} · {price(model)}", model.full_name)
+            for model in known
+            if not model.retired
+        ]
+
+    def _choose_endpoint(self, value: str | None) -> None:
+        if not self._showing:
+            self._set(endpoint=value, model=None)
+
+    def _choose_model(self, value: str | None) -> None:
+        if not self._showing:
+            place = self._place()
+            # A name that carries its endpoint needs no second one, and a base URL stays.
+            carries = value is not None and value.partition("/")[0] in ENDPOINTS
+            self._set(model=value, endpoint=None if carries else place)
+
+    def _choose_system(self, change: dict[str, Any]) -> None:
+        if not self._showing:
+            self._set(system=change["new"].strip() or None)
+
+    def _setter(self, name: str) -> Callable[[Any], None]:
+        def choose(value: Any) -> None:
+            if not self._showing:
+                self._set(**{name: value})
+
+        return choose
+
+    def _set(self, **choices: Any) -> None:
+        with self._lock:
+            running = bool(self.session.running)
+            with self.session.hold_trait_notifications():
+                for name, value in choices.items():
+                    setattr(self.session, name, value)
+                dropped = self._drop_impossible()
+            notes = [GOES_ON] * running + dropped
+            self._note.value = "".join(f"<p role='status'>{note}</p>" for note in notes)
+
+    def _drop_impossible(self) -> list[str]:
+        """Take back choices that the model in use cannot take, and say so."""
+        session, model = self.session, model_in_use(self.session)
+        if model is None:
+            return []
+        span, most = model.temperature_range, model.max_output
+        heat, longest = session.temperature, session.max_tokens
+        impossible = {
+            "think": session.think is not None and model.thinking != "switch",
+            "effort": session.effort is not None and session.effort not in model.efforts,
+            "temperature": bool(heat is not None and span and not span[0] <= heat <= span[1]),
+            "max_tokens": bool(longest and most and longest > most),
+        }
+        words = {"think": "thinking", "max_tokens": "longest answer"}
+        dropped = [name for name, is_so in impossible.items() if is_so]
+        for name in dropped:
+            setattr(session, name, None)
+        return [
+            f"{words.get(name, name).capitalize()} is as configured again: this model cannot "
+            "take what was chosen."
+            for name in dropped
+        ]
+
+
+def _endpoints(session: Session) -> list[tuple[str, str]]:
+    own = session.settings.endpoint
+    places = [*PLACES.items(), *([(own, own)] if own and own not in PLACES else [])]
+    return [(words, name) for name, words in places]
+
+
+def _configured(value: Any, *words: str) -> str:
+    if value is None:
+        return AS_CONFIGURED
+    said = words[0 if value else 1] if words else str(value)
+    return f"{AS_CONFIGURED} ({said})"

@@ -1,0 +1,98 @@
+"""Fields of the panel that can also be left "as configured"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+AS_CONFIGURED = "As configured"
+_OTHER = object()  # not a value that anybody can have
+
+
+class Pick:
+    """A list to choose from; with `others`, also room for what is not in it."""
+
+    def __init__(
+        self,
+        description: str,
+        placeholder: str,
+        choose: Callable[[Any], None],
+        *,
+        others: bool = True,
+    ) -> None:
+        self._choose = choose
+        self._others = others
+        self._list = widgets.Dropdown(description=description)
+        self._text = widgets.Text(
+            description=f"Other {description.lower()}",
+            placeholder=placeholder,
+            continuous_update=False,
+        )
+        self._text.layout.display = "none"
+        self._list.observe(self._picked, "value")
+        self._text.observe(self._typed, "value")
+        self.widget = widgets.VBox([self._list, self._text])
+
+    def show(
+        self, value: Any, options: Sequence[tuple[str, Any]], *, possible: bool = True
+    ) -> None:
+        """Show what is chosen and what could be; not `possible`: there is nothing to choose."""
+        found = list(options)
+        if value not in [option for _, option in found]:
+            found.append((str(value), value))
+        if self._others:
+            found.append(("Another …", _OTHER))
+        if self._list.options != tuple(found):
+            self._list.options = found
+        self._list.value = value
+        self._list.disabled = not possible
+        self._text.layout.display = "none"
+        self._text.value = ""
+
+    def _picked(self, change: dict[str, Any]) -> None:
+        if change["new"] is _OTHER:
+            self._text.layout.display = ""
+            self._text.focus()
+        else:
+            self._choose(change["new"])
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        if text := change["new"].strip():
+            self._choose(text)
+
+
+class Number:
+    """A number that counts only while its box is ticked."""
+
+    def __init__(
+        self,
+        description: str,
+        field: widgets.FloatSlider | widgets.BoundedIntText,
+        choose: Callable[[Any], None],
+    ) -> None:
+        self._description = description
+        self._choose = choose
+        self._chosen = widgets.Checkbox(indent=False)
+        self._field = field
+        self._field.add_class("glm-panel-number")
+        self._chosen.observe(self._changed, "value")
+        self._field.observe(self._changed, "value")
+        self.widget = widgets.VBox([self._chosen, self._field])
+
+    def show(self, value: float | None, usual: float | None, low: float, high: float) -> None:
+        """Show the number, what holds without one, and its bounds."""
+        without = "" if usual is None else f" (as configured: {usual:g})"
+        self._chosen.description = self._description + ("" if value is not None else without)
+        self._chosen.value = value is not None
+        # The bounds may never cross, also not between two assignments.
+        self._field.min = min(low, self._field.min)
+        self._field.max = max(high, low)
+        self._field.min = low
+        if value is not None or usual is not None:
+            self._field.value = value if value is not None else usual
+        self._field.layout.display = "" if value is not None else "none"
+
+    def _changed(self, change: object) -> None:
+        self._choose(self._field.value if self._chosen.value else None)

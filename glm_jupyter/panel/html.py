@@ -1,0 +1,92 @@
+"""The texts of the panel as HTML; whatever comes from outside is escaped here."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.errors import GLMError
+from glm_jupyter.listing import price, size
+from glm_jupyter.render.escape import clean
+from glm_jupyter.render.summary import thought
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+    from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.sessions import Session
+
+THINKING = {
+    "none": "does not think",
+    "inline": "always thinks",
+    "forced": "always thinks",
+    "effort": "always thinks, more or less",
+    "switch": "thinks if asked to",
+}
+
+
+def status(session: Session) -> str:
+    """Who answers now, or why nobody can; spoken by screen readers when it changes."""
+    if session.running:
+        names = ", ".join(dict.fromkeys(turn.answer.model for turn in session.running))
+        return _said(f"<b>{escape(names)}</b> is answering …")
+    try:
+        target = session.target()
+    except GLMError as error:
+        return _said(f"{escape(str(error))} {code(error.remedy)}", "glm-panel-trouble")
+    name = f"{target.endpoint.name}/{target.model}" if target.model else target.endpoint.name
+    notes = f" ({escape('; '.join(target.notes))})" if target.notes else ""
+    return _said(f"<b>{escape(name)}</b> answers{notes}.")
+
+
+def facts(session: Session) -> str:
+    """The model in use: what it costs, how long things may be, what it can do."""
+    model = model_in_use(session)
+    if model is None:
+        return "<p class='glm-panel-facts'>Not in the catalogue: price and limits unknown.</p>"
+    can = [THINKING.get(model.thinking, "")]
+    can += ["sees images"] * ("image" in model.input)
+    can += ["calls functions"] * ("tools" in model.features)
+    can += ["searches the web"] * ("web" in model.features)
+    per = "" if model.free or not model.prices else " (in / out, per million tokens)"
+    rows = [
+        ("Price", f"{price(model)}{per}"),
+        ("Context", f"{size(model.context)}, answers up to {size(model.max_output)}"),
+        ("It", ", ".join(filter(None, can))),
+    ]
+    if model.note:
+        rows.append(("Note", model.note))
+    cells = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+    return f"<dl class='glm-panel-facts'>{cells}</dl>"
+
+
+def reasoning(answer: Answer | None) -> str:
+    """The reasoning of an answer as plain text; model text never becomes HTML."""
+    if answer is None or not answer.reasoning:
+        return "<p class='glm-panel-facts'>The last answer has none.</p>"
+    return (
+        f"<p class='glm-panel-facts'>{escape(answer.model)}: {escape(thought(answer))}</p>"
+        f"<pre class='glm-panel-reasoning' tabindex='0'>{escape(clean(answer.reasoning))}</pre>"
+    )
+
+
+def code(text: str) -> str:
+    """Text with its `code` set as such."""
+    parts = escape(text).split("`")
+    return "".join(
+        f"<code>{part}</code>" if n % 2 and n < len(parts) - 1 else part
+        for n, part in enumerate(parts)
+    )
+
+
+def model_in_use(session: Session) -> Model | None:
+    """What the catalogue knows of the model that would answer; None where nothing or nobody."""
+    try:
+        target = session.target(to_send=False)
+    except GLMError:
+        return None
+    return catalogue.find(target.model, target.endpoint.name)
+
+
+def _said(text: str, name: str = "") -> str:
+    return f"<div role='status' class='glm-panel-status {name}'>{text}</div>"
