@@ -21,7 +21,7 @@ demo: .venv/installed
 test: lint
 	npm --prefix labextension test
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
-	  $(BIN)/python -m pytest --ignore=tests/benchmarks
+	  $(BIN)/python -m pytest
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -30,8 +30,9 @@ lint: .venv/installed
 	npm --prefix labextension run lint
 
 bench: .venv/installed
+	$(BIN)/python -m tests.benchmarks.kernel
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
-	  $(BIN)/python -m pytest -s tests/benchmarks
+	  $(BIN)/python -m tests.benchmarks.browser
 
 clean:
 	rm -rf .venv build dist glm_jupyter/labextension labextension/lib labextension/node_modules
