@@ -21,7 +21,7 @@ _ODD_BREAKS = "\x0b\x0c\x85\u2028\u2029"
 
 # Terminal escape sequences: CSI; OSC, DCS and their like, which end with a terminator (a limit
 # keeps a stray one from swallowing the text); sequences of two or three characters.
-_STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,999}"
+_STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f\n]{0,999}"
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,99}[ -/]{0,9}[@-~]"
     rf"|{_STRING}(?:\x07|\x1b\\|\x9c)"

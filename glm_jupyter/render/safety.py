@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
+from .codespans import CodeSpans
 from .escape import BACKSLASH, DOLLAR, code, entities
-from .math import MathNormaliser, Piece
+from .formulas import Piece
+from .math import MathNormaliser
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -36,11 +38,13 @@ _TARGET = re.compile(
 )
 _IMAGE = re.compile(r"!\[[^\[\]\n]*\]\(")
 _SPECIAL = re.compile(
-    rf"\\[\s\S]?|`+|<|\]\(|\]:|!\[|~{{3,}}|\$|\n|{_MARK.pattern}"
+    rf"\\[\s\S]?|`+|<|\]\(|\]:|!(?=[!\[<])|~{{3,}}|\$|\n|{_MARK.pattern}"
     r"|(?P<dollar>&(?:#0*36|#[xX]0*24|dollar);)|(?P<backslash>&(?:#0*92|#[xX]0*5[cC]|bsol);)"
 )
-_ESCAPED_HERE = frozenset("<`$~")
+_ESCAPED_HERE = frozenset("<`$~@")
 _MATH_DELIMITER = re.compile(r"[()\[\]]|(?:begin|end)\{")
+
+# (`@@0@@` with an escaped `@` in it looks to JupyterLab like a formula that it took out.)
 
 # Inline code with any of these is written with character references: some parser reads them
 # as formulas, table cells, links or HTML even within backticks.
@@ -82,18 +86,22 @@ class _Document:
         for first, last, token in _blocks(self._text):
             out.extend(self._inline(text) for text in self._lines[line:first])
             if token.type in ("fence", "code_block"):
+                if not token.level and out and out[-1].strip():
+                    out.append("")
                 out.append(self._code(token, first))
+                if not token.level and last < len(self._lines) and self._lines[last].strip():
+                    out.append("")
             elif token.type == "tr_open":
                 out.append("|".join(map(self._inline, _cells(self._lines[first]))))
             else:
                 out.append(self._inline("\n".join(self._lines[first:last])))
             line = last
         out.extend(self._inline(text) for text in self._lines[line:])
-        return "\n".join(out)
+        return "\n".join(out).rstrip("\n")
 
     def _code(self, token: Token, line: int) -> str:
         """A code block in a form about which all parsers agree."""
-        content = _source(token.content, self._changed)
+        content = _source(token.content, self._changed).rstrip("\n")
         language = _LANGUAGE.fullmatch(
             token.info.split(maxsplit=1)[0] if token.info.strip() else ""
         )
@@ -101,7 +109,7 @@ class _Document:
         info = language[0] if language else "text"
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
         if not token.level:
-            return f"\n{fence}{info}\n{content.rstrip(chr(10))}\n{fence}\n"
+            return f"{fence}{info}\n{content}\n{fence}"
         first = self._lines[line]
         if token.type == "fence":
             lead = first[: first.find(token.markup)]
@@ -115,7 +123,7 @@ class _Document:
             block = f"{lead}<pre>{code(content)}</pre>"
         else:
             lines = [f"{lead}{fence}{info}"]
-            lines += [(indent + text).rstrip() for text in content.rstrip("\n").split("\n")]
+            lines += [(indent + text).rstrip() for text in content.split("\n")]
             block = "\n".join([*lines, indent + fence])
         return f"{block}\n{blank}"
 
@@ -131,7 +139,7 @@ class _Inline:
         self._changed = changed
         self._out: list[str] = []
         self._open: list[tuple[str, int]] = []
-        self._ticks: dict[int, list[int]] | None = None
+        self._spans = CodeSpans(text)
 
     def markdown(self) -> str:
         text, position = self._text, 0
@@ -161,7 +169,10 @@ class _Inline:
                 out.append(f"]({target[0]})")
                 return target[1]
             case "!":
-                out.append("[image: " if _IMAGE.match(text, start) else "!&#91;")
+                if _IMAGE.match(text, start):
+                    out.append("[image: ")
+                    return end + 1
+                out.append("&#33;")
             case "$":
                 out.append(DOLLAR)
             case "&":
@@ -182,15 +193,15 @@ class _Inline:
 
     def _backslash(self, token: str, end: int) -> int:
         out, following = self._out, token[1:]
-        if following in _ESCAPED_HERE and following:
-            out.append(DOLLAR if following == "$" else entities(following))
+        if following in _ESCAPED_HERE:
+            out.append(DOLLAR if following == "$" else f"&#{ord(following)};")
         elif following == "\n" or not following or following == _OPEN:
             out.append(token[0])
             return end - len(following)
         elif _MATH_DELIMITER.match(self._text, end - 1):
             out.append(BACKSLASH)
             return end - 1
-        elif following == "\\" and self._text[end : end + 1] in "()[]":
+        elif following == "\\" and _MATH_DELIMITER.match(self._text, end):
             out.append(BACKSLASH)
         else:
             out.append(token)
@@ -199,19 +210,10 @@ class _Inline:
     def _ticked(self, start: int, ticks: str) -> int:
         """A code span, always within one pair of single backticks or as entities."""
         text, length = self._text, len(ticks)
-        if self._ticks is None:
-            self._ticks = {}
-            for run in re.finditer("`+", text):
-                self._ticks.setdefault(len(run[0]), []).append(run.start())
-            for places in self._ticks.values():
-                places.reverse()
-        places = self._ticks[length]
-        while places and places[-1] <= start:
-            places.pop()
-        if not places:
+        close = self._spans.close(start, length)
+        if close is None:
             self._out.append("&#96;" * length)
             return start + length
-        close = places.pop()
         content = _source(text[start + length : close], self._changed)
         content = re.sub(r"\n[ \t>]*", " ", content)
         if content[:1] == content[-1:] == " " and content.strip():
@@ -227,8 +229,9 @@ class _Inline:
             alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t>")
             out.append("&nbsp;<br>" if alone else "<br>")
             return found.end()
-        if found := _AUTOLINK.match(text, start):
-            return start + 1  # a bare address is a link as well
+        if (found := _AUTOLINK.match(text, start)) and _OPEN not in found[1]:
+            out.append(f"[{entities(found[1])}]({found[1]})")
+            return found.end()
         found = _TAG.match(text, start)
         if not found:
             out.append("&lt;")

@@ -43,8 +43,12 @@ _REFUSED = _names(
 )
 _TEXT = _names("text textrm textbf textit textsf texttt textnormal mbox hbox")
 
-_TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\[\s\S]|[%#`$<|{}]|``|\](?=\()|\n")
-_TEXT_TOKEN = re.compile(r"\$([^$]*)\$|\\\(((?:(?!\\\)).)*)\\\)|\\[\s\S]|[_%#&$^~`<|{}]", re.DOTALL)
+_TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\[\s\S]|``|[%#`\"$<|{}]|\](?=\()|\n")
+_TEXT_TOKEN = re.compile(
+    r"\$([^$]*)\$|\\\(((?:(?!\\\)).)*)\\\)|\\[\s\S]|[_%#&$^~`\"<|{}]", re.DOTALL
+)
+# At the start of a line some parser would see a list, a quote, a heading, a fence or a table.
+_BLOCK_START = re.compile(r"(?:[-+*>#|]|~~~|={2,}|\d+[.)])(?=\s|\Z|[>~=])")
 _OPENS_TAG = re.compile(r"[A-Za-z/!?]")
 _NAME = re.compile(r"[A-Za-z]+\*?")
 _SIMPLE_LABEL = re.compile(r"[\w:. *'†-]+")
@@ -89,11 +93,14 @@ class _Formula:
         self._out.append(body[position:])
         if self._depth or self._environments:
             raise _Refused
-        lines = [line.strip() for line in "".join(self._out).split("\n")]
-        # Three tildes at the start of a line would open a code fence.
-        lines = ["{}" + line if line.startswith("~~~") else line for line in lines if line]
+        lines: list[str] = []
+        for line in map(str.strip, "".join(self._out).split("\n")):
+            if lines and (not self._display or _BLOCK_START.match(line)):
+                lines[-1] += " " + line
+            elif line:
+                lines.append(_BLOCK_START.sub(r"{}\g<0>", line) if self._display else line)
         # A delimiter after a backslash would be taken as escaped.
-        return ("\n" if self._display else " ").join(lines).rstrip("\\ \n")
+        return "\n".join(lines).rstrip("\\ \n")
 
     def _token(self, token: str, end: int) -> int:
         """Put out what stands for `token`; the position from where to go on."""
@@ -116,8 +123,11 @@ class _Formula:
                 return len(body) if newline < 0 else newline
             case "#" | "$":
                 out.append("\\" + token)
-            case "`":
-                out.append("‘")
+            case "`" | "``":
+                out.append("‘" if token == "`" else "“")
+            case '"':
+                # JupyterLab puts formulas back into finished HTML, even into an attribute.
+                out.append("”")
             case "<" if _OPENS_TAG.match(body, end):
                 out.append("< ")
             case "]":
@@ -145,6 +155,9 @@ class _Formula:
             return group[1]
         if name in "()[]":
             return end  # delimiters within delimiters
+        if name == '"':
+            out.append("”")
+            return end
         out.append(r"\Vert " if token == r"\|" and self._cell else token)
         return end
 
@@ -231,8 +244,8 @@ class _Text:
             if name[0] in _REFUSED:
                 raise _Refused
             run.append(token)
-        elif token == "`":
-            run.append("‘")
+        elif token in ("`", '"', '\\"'):
+            run.append("‘" if token == "`" else "”")
         elif token == "~":
             run.append(" ")
         elif token == "<":

@@ -1,0 +1,213 @@
+r"""The formulas and dollars of one paragraph: where each begins and ends, and what to put there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .codespans import CodeSpans
+from .escape import BACKSLASH, DOLLAR, code
+from .tex import ENVIRONMENTS, formula
+
+# What stands before the text of a line: quote marks, list markers, indentation.
+PREFIX = re.compile(r"(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t\n])))*[ \t]*")
+
+_TOKEN = re.compile(r"\\(?:begin|end)\{[A-Za-z]+\*?\}|\\\\[(\[]|\\[\s\S]|\$\$?|`+")
+# A bracket might belong to a link, so it is a character reference.
+_LITERALS = {r"\(": "(", r"\)": ")", r"\[": "&#91;", r"\]": "&#93;"}
+_TEXT = r"\\(?:text[a-z]*|mbox)[ ]?\{[^{}]{0,300}\}"
+_CLOSING = {
+    "\\(": re.compile(rf"{_TEXT}|\\\\|(\\\))|\\[(\[]()|\n[ \t>]*\n()"),
+    "\\[": re.compile(rf"{_TEXT}|\\\\|(\\\])|\\\[()"),
+    "\\\\(": re.compile(r"(\\\\?\))|\\\\?[(\[](?!\d)()|\n[ \t>]*\n()"),
+    "\\\\[": re.compile(r"(\\\\?\])|\\\\\[(?!\d)()"),
+    "$$": re.compile(r"\\[\s\S]|(\$\$)"),
+}
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{([A-Za-z]+\*?)\}")
+_DOLLAR_BODY = re.compile(rf"{_TEXT}|\\[\s\S]|(\$)|\n[ \t>]*\n()")
+
+
+class Piece(NamedTuple):
+    """A piece of the text: what the model wrote, and what stands for it in the output."""
+
+    source: str
+    output: str
+    changed: bool = False
+
+
+class Formulas:
+    """The formulas and dollars of one paragraph, heading or table row."""
+
+    def __init__(
+        self, text: str, seen: set[str], one_line: bool, after_blank: bool, *, table: bool = False
+    ) -> None:
+        self._text = text
+        self._seen = seen
+        self._one_line = one_line
+        self._after_blank = after_blank
+        self._table = table
+        self._prefix = PREFIX.match(text)[0]  # type: ignore[index]
+        self._spans = CodeSpans(text)
+        self._ends: dict[int, int] | None = None
+        self._hopeless: set[str] = set()
+        self._pieces: list[Piece] = []
+        self._after_formula = False
+
+    def pieces(self) -> Iterator[Piece]:
+        """The paragraph, in pieces."""
+        text, position, literal = self._text, 0, 0
+        while found := _TOKEN.search(text, position):
+            token, start = found[0], found.start()
+            position = found.end()
+            if token[0] == "`":
+                close = self._spans.close(start, len(token))
+                position = start + len(token) if close is None else close + len(token)
+                continue
+            place = self._place(token, start)
+            if place is None and token == "$$":
+                token, position = "$", start + 1
+                place = self._place(token, start)
+            if place:
+                body_start, body_end, end, display = place
+                body = text[body_start:body_end]
+                self._literal(text[literal:start])
+                position = literal = self._formula(start, end, body, display)
+            elif token in ("$", r"\$"):
+                self._literal(text[literal:start])
+                self._pieces.append(Piece(token, DOLLAR, True))
+                literal = position
+            elif token in _LITERALS or token.startswith(("\\begin{", "\\end{")):
+                self._literal(text[literal:start])
+                shown = BACKSLASH + _LITERALS.get(token, token[1:])
+                self._pieces.append(Piece(token, shown, True))
+                literal = position
+        self._literal(text[literal:])
+        yield from self._pieces
+
+    def _literal(self, text: str) -> None:
+        if text:
+            self._pieces.append(Piece(text, text))
+            self._after_formula = False
+
+    def _place(self, opener: str, start: int) -> tuple[int, int, int, bool] | None:
+        """Begin and end of the body, the end of it all, and whether it is a display."""
+        inside = start + len(opener)
+        if opener == "$":
+            return self._dollars(start)
+        if opener.startswith("\\begin"):
+            return self._bare_environment(opener, start)
+        pattern = _CLOSING.get(opener)
+        if pattern is None or opener in self._hopeless:
+            return None
+        for found in pattern.finditer(self._text, inside):
+            if found[1]:
+                body = self._text[inside : found.start()]
+                if body.strip(" \t>\n"):
+                    return inside, found.start(), found.end(), opener[-1] in "[$"
+                return None
+            if found.lastindex:
+                return None
+        self._hopeless.add(opener)
+        return None
+
+    def _dollars(self, start: int) -> tuple[int, int, int, bool] | None:
+        """`$...$` by pandoc's rule, and `$ x $` where it can only be a formula."""
+        text = self._text
+        for found in _DOLLAR_BODY.finditer(text, start + 1):
+            if found.lastindex is None:
+                continue
+            if not found[1]:
+                return None
+            close = found.start()
+            body, after = text[start + 1 : close], text[close + 1 : close + 2]
+            if after == "$" or not _is_formula(body, after):
+                return None
+            return start + 1, close, close + 1, False
+        return None
+
+    def _bare_environment(self, opener: str, start: int) -> tuple[int, int, int, bool] | None:
+        name = opener[len("\\begin{") : -1]
+        if name.rstrip("*") not in ENVIRONMENTS:
+            return None
+        if self._ends is None:
+            self._ends = {}
+            stack: list[tuple[str, int]] = []
+            for found in _ENVIRONMENT.finditer(self._text):
+                if found[1] == "begin":
+                    stack.append((found[2], found.start()))
+                elif stack and stack[-1][0] == found[2]:
+                    self._ends[stack.pop()[1]] = found.end()
+        end = self._ends.get(start)
+        return None if end is None else (start, end, end, True)
+
+    def _formula(self, start: int, end: int, body: str, display: bool) -> int:
+        """Put out a formula; the position from where the text goes on."""
+        text = self._text
+        if ">" in self._prefix:
+            depth = self._prefix.count(">")
+            body = re.sub(rf"\n(?:[ \t]*>){{0,{depth}}}", "\n", body)
+        line_start = text.rfind("\n", 0, start) + 1
+        before = text[line_start:start]
+        own_lines = display and not self._one_line and before[-1:] not in ("*", "_", "[")
+        if own_lines:
+            following = text[end:].lstrip(" \t")[:1] if text[end : end + 1] in " \t.,;" else ""
+            if following and following in ".,;":
+                end = text.index(following, end) + 1
+                body = body.rstrip() + following
+        tex = formula(body, display=own_lines, cell=self._table, seen=self._seen)
+        source = text[start:end]
+        if not tex:
+            self._pieces.append(Piece(source, code(source), True))
+            return end
+        if own_lines:
+            return self._display(tex, source, before, line_start, end)
+        if display:
+            tex = "\\displaystyle " + tex
+        lead = "<span></span>" if self._after_formula else ""
+        if self._pieces and self._pieces[-1].output.endswith("\\"):
+            last = self._pieces.pop()
+            self._pieces.append(Piece(last.source, last.output[:-1] + BACKSLASH, True))
+        trail = "<span></span>" if text[end : end + 1].isdigit() else ""
+        self._pieces.append(Piece(source, f"{lead}${tex}${trail}", True))
+        self._after_formula = True
+        return end
+
+    def _display(self, tex: str, source: str, before: str, line_start: int, end: int) -> int:
+        """Put out a display on lines of its own, within the list item or quote it is in."""
+        text = self._text
+        indent = re.sub("[^>]", " ", self._prefix)
+        blank = indent.rstrip()
+        if before.strip(" \t>") and not (line_start == 0 and before == self._prefix):
+            self._pieces.append(Piece("", f"\n{blank}\n{indent}"))
+        elif line_start or not (self._after_blank or before.strip(" \t>")):
+            self._pieces.append(Piece("", f"\n{indent}"))
+        if ">" in indent:
+            block = f"$${' '.join(tex.split(chr(10)))}$$"
+        else:
+            block = "\n".join(["$$", *(indent + line for line in tex.split("\n")), indent + "$$"])
+        self._pieces.append(Piece(source, block, True))
+        line_end = text.find("\n", end)
+        rest = text[end:] if line_end < 0 else text[end:line_end]
+        if rest.strip():
+            self._pieces.append(Piece("", f"\n{blank}\n{indent}"))
+            return end + len(rest) - len(rest.lstrip())
+        if line_end >= 0 and text[line_end + 1 :].strip():
+            self._pieces.append(Piece("", f"\n{blank}"))
+        return end if line_end < 0 else line_end
+
+
+_OPERATOR = re.compile(r"[\\^_=<>+*/|−×≤≥∈→]")
+_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}")
+
+
+def _is_formula(body: str, after: str) -> bool:
+    """Whether what stands between two dollars, with `after` behind them, is mathematics."""
+    if not body.strip() or body[0] in ")]},;:!?，。；：）、":
+        return False
+    spaced = body[0].isspace(), body[-1].isspace()
+    if any(spaced):
+        return all(spaced) and (len(body.split()) == 1 or bool(_OPERATOR.search(body)))
+    if after.isdigit():
+        return False
+    return not (body[0].isdigit() and _WORD.search(body) and not _OPERATOR.search(body))
