@@ -85,7 +85,7 @@ def test_nothing_hostile_survives(place: str) -> None:
     tags = {tag for tag, _ in elements.found}
     assert not tags & {"script", "img", "iframe", "style", "form", "input", "button", "svg"}
     attributes = [attribute for _, attrs in elements.found for attribute in attrs]
-    assert {name for name, _ in attributes} <= {"class", "href", "id", "tabindex"}
+    assert {name for name, _ in attributes} <= {"class", "href", "id", "tabindex", "data-mime-type"}
     links = [value or "" for name, value in attributes if name == "href"]
     assert len(links) > 3
     assert all(link.startswith(("https://", "#")) for link in links)
