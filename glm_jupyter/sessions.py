@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, Instance, Int, Tuple
 
@@ -23,7 +23,12 @@ from .budget import BudgetError, Purse
 from .conversation import Conversation, Exchange, Message
 from .notebook import notebook_path
 from .prompt import read_text
+from .render.money import amount
 from .settings import GLM, NAMES, Choices, first_chosen
+
+if TYPE_CHECKING:
+    from .recording import Recorder, Source
+    from .replaying import Replayer
 
 FREE_MODEL = "glm-4.7-flash"
 SERVICES = ("bigmodel", "zai", "local")
@@ -56,6 +61,8 @@ class Session(Choices):
         super().__init__(settings=settings or GLM())
         self.conversation = Conversation()
         self.purse = purse or Purse()
+        self.recorder: Recorder | None = None
+        self.replayer: Replayer | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -69,13 +76,16 @@ class Session(Choices):
         cell: str | None = None,
         continue_: bool = False,
         to_send: bool = True,
+        fresh: bool = False,
+        aside: bool = False,
         **options: Any,
     ) -> Turn:
         """Decide and check everything about one request; nothing is sent.
 
         `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
-        again replaces its exchange. A turn that is not `to_send` needs no key. Raises GLMError
-        for what can be known to fail.
+        again replaces its exchange. A turn that is not `to_send` needs no key. A `fresh` one is
+        not answered from a recording; one `aside` takes no part in the conversation. Raises
+        GLMError for what can be known to fail.
         """
         _known(options)
         if not prompt.strip():
@@ -86,7 +96,7 @@ class Session(Choices):
         cell = cell or prompt
         layers = (options, self, self.settings)
         chosen = {name: first_chosen(name, *layers) for name in NAMES}
-        target = self.target(options, to_send=to_send)
+        target = self.target(options, to_send=to_send, fresh=fresh)
         system = read_text(chosen["system"]) if chosen["system"] else None
         history: list[Message] = []
         if continue_:
@@ -112,17 +122,27 @@ class Session(Choices):
             continued=continue_,
             system=system,
             max_cost=chosen["max_cost"],
+            replayer=None if fresh else self.replayer,
+            aside=aside,
         )
-        if to_send:
+        if to_send and not turn.replayer:
             self.purse.check(turn, self.spent)
         return turn
 
-    def target(self, options: dict[str, Any] | None = None, *, to_send: bool = True) -> Target:
-        """Who would answer now, given a cell's `options`.
+    def target(
+        self,
+        options: dict[str, Any] | None = None,
+        *,
+        to_send: bool = True,
+        fresh: bool = False,
+    ) -> Target:
+        """Who would answer now, given a cell's `options`; a recording only if not `fresh`.
 
         Raises GLMError where nobody can: for want of a key only if the turn is `to_send`.
         """
         place, name = _place_and_name([options or {}, self, self.settings])
+        if self.replayer and not fresh:
+            return _replayed(self.replayer, place, name)
         if place == "local":
             return _embedded(name)
         if place is None and name is None and not resolve(None).key:
@@ -145,7 +165,8 @@ class Session(Choices):
     def settle(self, turn: Turn) -> None:
         """Book what a turn has brought: its price, and its place in the conversation."""
         answer = turn.answer
-        self.purse.end(answer, turn.finish)
+        if not turn.replayer:
+            self.purse.end(answer, turn.finish)
         if answer.cost is None:
             self.unpriced += 1
         elif answer.currency:
@@ -153,7 +174,7 @@ class Session(Choices):
             self.spent = {**self.spent, answer.currency: before + answer.cost}
         self.answers += 1
         self.last = answer
-        if answer.text and not turn.failed:
+        if answer.text and not turn.failed and not turn.aside:
             exchange = Exchange(turn.cell, turn.request.messages[-1], answer.text)
             self.conversation.record(exchange, system=turn.system, continued=turn.continued)
 
@@ -171,6 +192,8 @@ class Turn:
         continued: bool,
         system: str | None,
         max_cost: str | None = None,
+        replayer: Replayer | None = None,
+        aside: bool = False,
     ) -> None:
         self.session = session
         self.target = target
@@ -178,6 +201,8 @@ class Turn:
         self.continued = continued
         self.system = system
         self.max_cost = max_cost
+        self.replayer = replayer
+        self.aside = aside
         self.failed = False
         self.finish = "stopped"
         self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
@@ -204,23 +229,24 @@ class Turn:
             loop, task = self._task
             loop.call_soon_threadsafe(task.cancel)
 
-    async def stream(self) -> AsyncGenerator[ev.Event, None]:
+    async def stream(self, live: Source | None = None) -> AsyncGenerator[ev.Event, None]:
         """Send the request and yield its events; `answer` grows with them.
 
-        However it ends, the answer is priced and booked. Raises GLMError where it fails.
+        `live` answers where no recording does; by default a client with its retries. However
+        it ends, the answer is priced and booked. Raises GLMError where it fails.
         """
-        from .api.client import Client
-
         session = self.session
-        meter = session.purse.begin(self, session.spent, notebook_path())
+        meter = None
+        if not self.replayer:
+            meter = session.purse.begin(self, session.spent, notebook_path())
         if (task := current_task()) is not None:
             self._task = get_running_loop(), task
         session.running = (*session.running, self)
         try:
-            client = Client()
-            endpoint, request = await self._ready(client)
+            source = self._source(live)
+            endpoint, request = await self._ready(source)
             self.answer.begin()
-            async with aclosing(client.stream(endpoint, request)) as events:
+            async with aclosing(source.stream(endpoint, request)) as events:
                 async for event in events:
                     self.answer.apply(event)
                     if meter:
@@ -242,13 +268,22 @@ class Turn:
             session.running = tuple(turn for turn in session.running if turn is not self)
             session.settle(self)
 
-    async def _ready(self, client: Any) -> tuple[Endpoint, ChatRequest]:
+    def _source(self, live: Source | None) -> Source:
+        if self.replayer:
+            return self.replayer
+        from .api.client import Client
+
+        source = live or Client()
+        recorder = self.session.recorder
+        return recorder.around(source) if recorder else source
+
+    async def _ready(self, source: Source) -> tuple[Endpoint, ChatRequest]:
         endpoint, request = self.target.endpoint, self.request
-        if endpoint.name == "local":
+        if endpoint.name == "local" and not self.replayer:
             engine = local.engine()
             endpoint = Endpoint.local(await engine.start(request.model), engine.key)
         elif not request.model:
-            names = await client.models(endpoint)
+            names = await source.models(endpoint)
             if len(names) != 1:
                 raise InputError(
                     f"{endpoint.base_url} serves {len(names)} models: {', '.join(names[:10])}.",
@@ -260,6 +295,9 @@ class Turn:
 
     def _price(self) -> None:
         answer = self.answer
+        if self.replayer:
+            self._price_recorded()
+            return
         accepted = bool(answer.request_id or answer.text or answer.reasoning)
         if accepted and not answer.usage.total_tokens:
             answer.usage = self._estimated_usage()
@@ -269,6 +307,15 @@ class Turn:
         elif self.model:
             answer.cost = self.model.cost(answer.usage)
             answer.currency = self.model.currency
+
+    def _price_recorded(self) -> None:
+        answer = self.answer
+        answer.cost = Decimal(0)
+        answer.currency = self.model.currency if self.model else None
+        answer.notes.append("recorded")
+        live = self.model.cost(answer.usage) if self.model else None
+        if live:
+            answer.notes.append(f"asked live it costs {amount(live, answer.currency)}")
 
     def _estimated_usage(self) -> ev.Usage:
         reasoning = tokens.estimate(self.answer.reasoning)
@@ -330,6 +377,19 @@ def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
                 place = place or prefix or None
         place = place or own_place
     return place, name
+
+
+def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target:
+    """Whose recorded answers are meant; no key is needed, and no engine."""
+    if place is None and name is None:
+        # What a session without any choice asks with a key, and what without one.
+        defaults = ((FREE_MODEL, "bigmodel"), (FREE_MODEL, "zai"), (local.EMBEDDED.name, "local"))
+        place, name = next(
+            ((of, model) for model, of in defaults if (of, model) in replayer.targets),
+            (None, FREE_MODEL),
+        )
+    note = local.EMBEDDED.note if (place, name) == ("local", local.EMBEDDED.name) else ""
+    return Target(resolve(place), name or "", (note,) if note else ())
 
 
 def _embedded(name: str | None) -> Target:

@@ -1,0 +1,263 @@
+"""Recordings: answers kept in a JSONL file, one a line, with the request and the timing.
+
+A line is `{"version": 1, "endpoint", "request", "events"}`: the request as it was sent, without
+any header or key, each image in it replaced by its SHA-256; the events as `[milliseconds since
+the request, kind, value]`. No date and no request id: recorded again, only what differs differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any, Protocol
+
+from .api import events as ev
+from .api.endpoints import Endpoint
+from .api.errors import GLMError, InputError, clean
+from .api.request import ChatRequest
+
+VERSION = 1
+
+# Every request has these, and they say nothing about what is asked.
+_TRANSPORT = ("stream", "stream_options")
+
+Timed = tuple[int, ev.Event]  # milliseconds since the request went out
+
+
+class Source(Protocol):
+    """Where answers come from: a client, or something that stands around it or in its place."""
+
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev.Event, None]:
+        """The events of the answer as they come; Finish is the last."""
+
+    async def models(self, endpoint: Endpoint) -> list[str]:
+        """The names of the models there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of whom, in the form that is kept and compared."""
+
+    endpoint: str
+    body: dict[str, Any]
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, request: ChatRequest) -> Asked:
+        """What `request` asks of `endpoint`."""
+        body = request.body(endpoint.dialect)
+        kept = {name: body[name] for name in sorted(body) if name not in _TRANSPORT}
+        return cls(endpoint.name, _without_images(kept))
+
+    @property
+    def model(self) -> str:
+        """The model that was asked."""
+        return str(self.body.get("model", ""))
+
+    def hash(self) -> str:
+        """The same for the same request, in every process."""
+        text = json.dumps([self.endpoint, self.body], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recorded answer."""
+
+    asked: Asked
+    events: tuple[Timed, ...]
+
+    def line(self) -> bytes:
+        """The line of the file, with its end."""
+        record = {
+            "version": VERSION,
+            "endpoint": self.asked.endpoint,
+            "request": self.asked.body,
+            "events": [[at, *_encoded(event)] for at, event in self.events],
+        }
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass") + b"\n"
+
+    @classmethod
+    def of(cls, line: bytes) -> Recorded:
+        """The answer in a line of the file. Raises ValueError where it holds none."""
+        try:
+            record = json.loads(line)
+            if record["version"] > VERSION:
+                raise ValueError("a newer version of glm-jupyter wrote it")
+            asked = Asked(str(record["endpoint"]), dict(record["request"]))
+            events = tuple((int(at), _decoded(kind, value)) for at, kind, value in record["events"])
+        except (LookupError, TypeError, RecursionError):
+            raise ValueError("it is no recorded answer") from None
+        return cls(asked, events)
+
+
+class Recorder:
+    """Adds the answers that pass through it to the file at `path`.
+
+    Raises InputError where that cannot be written. Only answers that came to their end are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.count = 0
+        try:
+            with self.path.open("ab"):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"Cannot record into {path}: {error.strerror or type(error).__name__}.",
+                remedy="Name a file in a folder that exists and can be written.",
+            ) from None
+
+    def around(self, source: Source) -> Source:
+        """The same source, whose answers are recorded."""
+        return _Recording(self, source)
+
+    def add(self, recorded: Recorded) -> None:
+        """Write one answer at the end of the file, whole or not at all.
+
+        Raises GLMError where that is not possible.
+        """
+        try:
+            with self.path.open("a+b", buffering=0) as file:
+                _mend(file)
+                file.write(recorded.line())
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise GLMError(
+                f"The answer is here, but it was not recorded into {self.path.name}: "
+                f"{error.strerror or type(error).__name__}.",
+                remedy="Make room or rights for the file and run the cell again, or stop "
+                "recording: `%glm record off`.",
+            ) from None
+        self.count += 1
+
+
+class _Recording:
+    def __init__(self, recorder: Recorder, source: Source) -> None:
+        self._recorder = recorder
+        self._source = source
+        self.models = source.models
+
+    async def stream(
+        self, endpoint: Endpoint, request: ChatRequest
+    ) -> AsyncGenerator[ev.Event, None]:
+        begun = monotonic()
+        events: list[Timed] = []
+        async with aclosing(self._source.stream(endpoint, request)) as live:
+            async for event in live:
+                if isinstance(event, ev.Retrying):
+                    # Waiting for a busy service is not part of the lesson.
+                    begun = monotonic() + event.seconds
+                else:
+                    events.append((max(0, round((monotonic() - begun) * 1000)), event))
+                yield event
+        if events and isinstance(events[-1][1], ev.Finish):
+            self._recorder.add(Recorded(Asked.of(endpoint, request), tuple(events)))
+
+
+def read(content: bytes, name: str, complaints: list[str]) -> Iterator[Recorded]:
+    """The answers in a recording; a last line that was cut off goes into `complaints`.
+
+    Raises InputError, naming the line, for content that is no recording.
+    """
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield Recorded.of(line)
+        except ValueError as error:
+            if number == len(lines):
+                complaints.append(f"The last line of {name} is cut off; it is left out.")
+                return
+            reason = "it is not JSON" if isinstance(error, json.JSONDecodeError) else error
+            raise InputError(
+                f"{name} is not a recording: line {number} cannot be used, {reason}.",
+                remedy="`%glm record FILE` makes recordings. Take the line out if the rest is one.",
+            ) from None
+
+
+def _mend(file: IO[bytes]) -> None:
+    """End the last line: a crash may have cut it off, an editor may have left out its end."""
+    end = position = file.seek(0, os.SEEK_END)
+    tail = b""
+    while position and b"\n" not in tail:
+        start = max(0, position - 65536)
+        file.seek(start)
+        tail = file.read(position - start) + tail
+        position = start
+    tail = tail.rpartition(b"\n")[2]
+    if not tail:
+        return
+    try:
+        Recorded.of(tail)
+    except ValueError:
+        file.truncate(end - len(tail))
+    else:
+        file.write(b"\n")
+
+
+def _without_images(value: Any) -> Any:
+    """The value with each image that is in it as data replaced by its digest."""
+    if isinstance(value, dict):
+        return {name: _without_images(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_images(part) for part in value]
+    if isinstance(value, str) and value.startswith("data:"):
+        return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+    return value
+
+
+def _encoded(event: ev.Event) -> tuple[str, Any]:
+    match event:
+        case ev.Started(_, model):
+            return "started", model
+        case ev.ReasoningDelta(text):
+            return "reasoning", text
+        case ev.TextDelta(text):
+            return "text", text
+        case ev.TextWasReasoning():
+            return "text was reasoning", None
+        case ev.ToolCallDelta():
+            return "tool call", asdict(event)
+        case ev.Sources(items):
+            return "sources", list(items)
+        case ev.UsageReport(usage):
+            return "usage", {name: value for name, value in asdict(usage).items() if value}
+        case ev.Finish(reason):
+            return "finish", reason
+    raise TypeError(f"{type(event).__name__} does not come from a service")
+
+
+def _decoded(kind: str, value: Any) -> ev.Event:
+    match kind:
+        case "started":
+            return ev.Started(None, value)
+        case "reasoning":
+            return ev.ReasoningDelta(_text(value))
+        case "text":
+            return ev.TextDelta(_text(value))
+        case "text was reasoning":
+            return ev.TextWasReasoning()
+        case "tool call":
+            return ev.ToolCallDelta(**value)
+        case "sources":
+            return ev.Sources(tuple(value))
+        case "usage":
+            return ev.UsageReport(ev.Usage(**value))
+        case "finish":
+            return ev.Finish(value)
+    raise ValueError(f"it holds an event of unknown kind, {clean(kind, 40)}")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
