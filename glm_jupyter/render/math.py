@@ -99,9 +99,10 @@ class _Lines:
     def _line(self, line: str) -> Iterator[Piece]:
         prefix = PREFIX.match(line)[0]  # type: ignore[index]  # it matches the empty string too
         body = line[len(prefix) :]
+        marked = bool(prefix.strip(" \t>"))
         if self._fence:
             if not self._leaves_fence(prefix, body):
-                if self._closes_fence(body):
+                if not marked and self._closes_fence(body):
                     self._fence = None
                     self._after_blank = False
                 yield Piece(line, line)
@@ -109,11 +110,11 @@ class _Lines:
             self._fence = None
         if not body.strip():
             yield from self._close_paragraph()
-            self._track(prefix)
+            if marked:
+                self._track(prefix)
             self._after_blank = True
             yield Piece(line, line)
             return
-        marked = bool(prefix.strip(" \t>"))
         if prefix.count(">") != self._quotes and not (self._paragraph and ">" not in prefix):
             yield from self._close_paragraph()
             self._offsets.clear()
@@ -135,6 +136,7 @@ class _Lines:
             yield from self._close_paragraph()
             mark = fence[1] or fence[2]
             self._fence = (mark[0], len(mark), prefix.count(">"))
+            self._offsets = [offset for offset in self._offsets if offset <= _width(prefix)]
             yield Piece(line, line)
             return
         heading = _HEADING.match(body)

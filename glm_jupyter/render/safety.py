@@ -31,7 +31,7 @@ _TAGS = "b|i|u|s|em|strong|del|ins|mark|kbd|sub|sup|small"
 _BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 _TAG = re.compile(rf"<(/?)({_TAGS})>", re.IGNORECASE)
 # Of these characters an address may consist; a formula's mark is looked at again.
-_ADDRESS = r"(?:https?://|mailto:)(?:[^\s<>()\\`\"'|]|\([^\s<>()\\`\"'|]*\))+"
+_ADDRESS = r"(?:https?://|mailto:)(?:[^\s<>()\[\]\\`\"'|]|\([^\s<>()\[\]\\`\"'|]*\))+"
 _AUTOLINK = re.compile(rf"<({_ADDRESS})>", re.IGNORECASE)
 _TARGET = re.compile(
     rf"\(\s*<?({_ADDRESS})>?(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'))?[ \t]*\)", re.IGNORECASE
