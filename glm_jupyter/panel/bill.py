@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
 from glm_jupyter import spending
+from glm_jupyter.api.events import Usage
 from glm_jupyter.budget import Limit
 from glm_jupyter.ledger import Line, span
 from glm_jupyter.render import chart, summary
@@ -16,16 +18,21 @@ if TYPE_CHECKING:
     from glm_jupyter.sessions import Session
 
 CHART_DAYS = 30
-HEADERS = ("", "cost", "in", "cached", "out", "reasoning")
+HEADERS = ("", "cost", "tokens in", "out")
 
 
 def view(session: Session) -> str:
     """What the last answer, the session, today and the month took, and what is left."""
     ledger = session.purse.ledger
-    rows = [_last(session), _session(session)]
-    for words, (start, end) in (("Today", span("day")), ("This month", span("month"))):
-        lines = ledger.lines(None, start, end)
-        rows.append((words, spending.spent(lines), *_counts(lines)))
+    last = session.last
+    rows = [
+        _row("Last answer", summary.cost(last), [_counts(last.usage)])
+        if last
+        else _row("Last answer", "none yet", []),
+        _sum("This session", session.purse.booked),
+        _sum("Today", ledger.lines(None, *span("day"))),
+        _sum("This month", ledger.lines(None, *span("month"))),
+    ]
     currencies = spending.currencies_in_use(session)
     limits = [limit for of in currencies for limit in session.purse.limits(of, session.spent)]
     parts = ["<h4>Spending</h4>", _table(rows), *map(_bar, limits)]
@@ -37,47 +44,47 @@ def view(session: Session) -> str:
     days = ledger.lines("day", since)
     for currency in currencies:
         if bars := spending.day_bars(days, currency):
-            title = f"{currency} a day"
-            parts += [f"<h5>{title}</h5>", chart.columns(title, bars)]
+            parts.append(_chart(currency, bars))
     return "".join(parts)
 
 
-def _last(session: Session) -> tuple[str, ...]:
-    answer = session.last
-    if answer is None:
-        return ("Last answer", "none yet", "", "", "", "")
-    usage = answer.usage
-    counts = (
-        usage.prompt_tokens,
-        usage.cached_tokens,
-        usage.completion_tokens,
-        usage.reasoning_tokens,
+def _sum(name: str, lines: Sequence[Line]) -> str:
+    return _row(name, spending.spent(lines), [_counts(line) for line in lines])
+
+
+def _counts(of: Line | Usage) -> tuple[int, ...]:
+    return (of.prompt_tokens, of.cached_tokens, of.completion_tokens, of.reasoning_tokens)
+
+
+def _row(name: str, cost: str, counts: Sequence[tuple[int, ...]]) -> str:
+    asked, cached, given, reasoned = map(sum, zip((0, 0, 0, 0), *counts, strict=True))
+    cells = (
+        escape(cost).replace(" + ", "<br>+ "),
+        f"{asked:,}" + f"<small>{cached:,} cached</small>" * bool(cached),
+        f"{given:,}" + f"<small>{reasoned:,} reasoning</small>" * bool(reasoned),
     )
-    return ("Last answer", summary.cost(answer), *(f"{count:,}" for count in counts))
+    return f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _session(session: Session) -> tuple[str, ...]:
-    return ("This session", spending.spent(session.purse.booked), *_counts(session.purse.booked))
-
-
-def _counts(lines: list[Line]) -> tuple[str, ...]:
-    sums = (
-        sum(line.prompt_tokens for line in lines),
-        sum(line.cached_tokens for line in lines),
-        sum(line.completion_tokens for line in lines),
-        sum(line.reasoning_tokens for line in lines),
-    )
-    return tuple(f"{count:,}" for count in sums)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: list[str]) -> str:
     head = "".join(f"<th scope='col'>{name}</th>" for name in HEADERS)
-    body = "".join(
-        f"<tr><th scope='row'>{escape(first)}</th>"
-        f"{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-        for first, *cells in rows
+    return f"<table class='glm-panel-table'><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _chart(currency: str, bars: list[chart.Bar]) -> str:
+    highest = max(bars, key=lambda bar: bar.value)
+    said = escape("; ".join(f"{bar.label}: {bar.words}" for bar in bars))
+    columns = "".join(
+        f"<i style='height: {float(bar.value / highest.value):.1%}' "
+        f"title='{escape(f'{bar.label}: {bar.words}')}'></i>"
+        for bar in bars
     )
-    return f"<table class='glm-panel-table'><tr>{head}</tr>{body}</table>"
+    return (
+        f"<h5>{currency} a day, at most {number(highest.value)} on {highest.label}</h5>"
+        f"<div class='glm-panel-chart' role='img' aria-label='{said}'>{columns}</div>"
+        f"<div class='glm-panel-dates'><span>{bars[0].label}</span>"
+        f"<span>{bars[-1].label if len(bars) > 1 else ''}</span></div>"
+    )
 
 
 def _bar(limit: Limit) -> str:

@@ -31,16 +31,18 @@ class Choosing:
         self.session = session
         self._lock = lock
         self._showing = False
-        self._endpoint = Pick("Endpoint", "https://host/v1", self._choose_endpoint)
-        self._model = Pick("Model", "name of a model", self._choose_model)
-        self._think = Pick("Thinking", "", self._setter("think"), others=False)
-        self._effort = Pick("Effort", "", self._setter("effort"), others=False)
+        self._endpoint = Pick("Endpoint", self._choose_endpoint, others="Base URL")
+        self._model = Pick("Model", self._choose_model, others="Its name")
+        self._think = Pick("Thinking", self._setter("think"))
+        self._effort = Pick("Effort", self._setter("effort"))
         self._temperature = Number(
-            "Temperature", widgets.FloatSlider(step=0.01), self._setter("temperature")
+            "Set the temperature",
+            widgets.BoundedFloatText(description="Temperature", step=0.05, continuous_update=False),
+            self._setter("temperature"),
         )
         self._longest = Number(
-            "Longest answer, in tokens",
-            widgets.BoundedIntText(continuous_update=False),
+            "Limit the answers",
+            widgets.BoundedIntText(description="Most tokens", continuous_update=False),
             self._setter("max_tokens"),
         )
         self._system = widgets.Textarea(
@@ -77,7 +79,7 @@ class Choosing:
 
     def _show(self) -> None:
         session, settings = self.session, self.session.settings
-        configured = f"{AS_CONFIGURED} ({settings.endpoint or 'bigmodel'})"
+        configured = _configured(settings.endpoint or "bigmodel")
         self._endpoint.show(self._place(), [(configured, None), *_endpoints(session)])
         self._model.show(session.model, [(self._configured_model(), None), *self._models()])
         self._facts.value = facts(session)
@@ -85,7 +87,7 @@ class Choosing:
         switchable = model is None or model.thinking == "switch"
         self._think.show(
             session.think,
-            [(_configured(settings.think, "on", "off"), None), ("On", True), ("Off", False)],
+            [(_configured(settings.think, "On", "Off"), None), ("On", True), ("Off", False)],
             possible=switchable,
         )
         efforts = model.efforts if model else ()
@@ -110,14 +112,13 @@ class Choosing:
         return self.session.endpoint or (prefix if prefix in ENDPOINTS else None)
 
     def _configured_model(self) -> str:
-        with_choice = self.session.settings
-        try:
-            name = self.session.target({"endpoint": self._place()}, to_send=False).model
-        except GLMError:
-            name = ""
+        """What answers where no model is chosen here."""
         if self.session.model:
-            name = with_choice.model or "" if self._place() is None else ""
-        return f"{AS_CONFIGURED} ({name})" if name else AS_CONFIGURED
+            return AS_CONFIGURED
+        try:
+            return _configured(self.session.target(to_send=False).model or None)
+        except GLMError:
+            return AS_CONFIGURED
 
     def _models(self) -> list[tuple[str, str]]:
         place = self._place() or self.session.settings.endpoint or "bigmodel"
@@ -194,4 +195,4 @@ def _configured(value: Any, *words: str) -> str:
     if value is None:
         return AS_CONFIGURED
     said = words[0 if value else 1] if words else str(value)
-    return f"{AS_CONFIGURED} ({said})"
+    return f"{said} ({AS_CONFIGURED.lower()})"

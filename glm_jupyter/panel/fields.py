@@ -8,7 +8,9 @@ from typing import Any
 import ipywidgets as widgets
 
 AS_CONFIGURED = "As configured"
-_OTHER = object()  # not a value that anybody can have
+
+# Stand for None, which to a list of choices means that nothing is picked, and for a name to come.
+_NONE, _OTHER = "as configured", "another"
 
 
 class Pick:
@@ -17,18 +19,15 @@ class Pick:
     def __init__(
         self,
         description: str,
-        placeholder: str,
         choose: Callable[[Any], None],
         *,
-        others: bool = True,
+        others: str = "",
     ) -> None:
         self._choose = choose
         self._others = others
         self._list = widgets.Dropdown(description=description)
         self._text = widgets.Text(
-            description=f"Other {description.lower()}",
-            placeholder=placeholder,
-            continuous_update=False,
+            description=others, placeholder="press Enter to take it", continuous_update=False
         )
         self._text.layout.display = "none"
         self._list.observe(self._picked, "value")
@@ -42,21 +41,27 @@ class Pick:
         found = list(options)
         if value not in [option for _, option in found]:
             found.append((str(value), value))
+        listed = [(words, (_NONE if option is None else option,)) for words, option in found]
         if self._others:
-            found.append(("Another …", _OTHER))
-        if self._list.options != tuple(found):
-            self._list.options = found
-        self._list.value = value
-        self._list.disabled = not possible
+            listed.append(("Another …", (_OTHER,)))
+        if self._list.options != tuple(listed):
+            self._list.options = listed
+        self._list.value = (_NONE if value is None else value,)
+        self.widget.layout.display = "" if possible else "none"
         self._text.layout.display = "none"
         self._text.value = ""
 
+    def pick(self, value: Any) -> None:
+        """Choose `value` as a reader does who picks it from the list."""
+        self._list.value = (_NONE if value is None else value,)
+
     def _picked(self, change: dict[str, Any]) -> None:
-        if change["new"] is _OTHER:
+        (value,) = change["new"]
+        if value is _OTHER:
             self._text.layout.display = ""
             self._text.focus()
         else:
-            self._choose(change["new"])
+            self._choose(None if value is _NONE else value)
 
     def _typed(self, change: dict[str, Any]) -> None:
         if text := change["new"].strip():
@@ -69,21 +74,20 @@ class Number:
     def __init__(
         self,
         description: str,
-        field: widgets.FloatSlider | widgets.BoundedIntText,
+        field: widgets.BoundedFloatText | widgets.BoundedIntText,
         choose: Callable[[Any], None],
     ) -> None:
         self._description = description
         self._choose = choose
         self._chosen = widgets.Checkbox(indent=False)
         self._field = field
-        self._field.add_class("glm-panel-number")
         self._chosen.observe(self._changed, "value")
         self._field.observe(self._changed, "value")
         self.widget = widgets.VBox([self._chosen, self._field])
 
     def show(self, value: float | None, usual: float | None, low: float, high: float) -> None:
         """Show the number, what holds without one, and its bounds."""
-        without = "" if usual is None else f" (as configured: {usual:g})"
+        without = "" if usual is None else f" (without: {usual:g})"
         self._chosen.description = self._description + ("" if value is not None else without)
         self._chosen.value = value is not None
         # The bounds may never cross, also not between two assignments.

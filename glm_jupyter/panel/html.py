@@ -52,7 +52,7 @@ def facts(session: Session) -> str:
     rows = [
         ("Price", f"{price(model)}{per}"),
         ("Context", f"{size(model.context)}, answers up to {size(model.max_output)}"),
-        ("It", ", ".join(filter(None, can))),
+        ("Abilities", ", ".join(filter(None, can))),
     ]
     if model.note:
         rows.append(("Note", model.note))
