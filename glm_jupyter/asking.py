@@ -15,8 +15,9 @@ async def aask(prompt: str, **options: Any) -> Answer:
     """Ask a model and give its whole Answer.
 
     `options` are those of `%%glm` by their long names: `model`, `endpoint`, `system`,
-    `temperature`, `top_p`, `max_tokens`, `stop` (a list), `think` (True or False), and
-    `continue_` to go on with the conversation. Raises GLMError.
+    `temperature`, `top_p`, `max_tokens`, `stop` (a list), `think` (True or False),
+    `continue_` to go on with the conversation, and `fresh` to ask the service while a recording
+    is replayed. Raises GLMError.
     """
     turn = sessions.current().turn(prompt, **options)
     async with aclosing(turn.stream()) as events:

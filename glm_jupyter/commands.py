@@ -140,6 +140,51 @@ def _currency(session: sessions.Session) -> str | None:
         return endpoints.resolve().currency
 
 
+def record(args: Namespace) -> None:
+    """Record the answers that follow, or end that, or say whether it is so."""
+    from .recording import Recorder
+
+    session = sessions.current()
+    if args.file and args.file != "off":
+        session.recorder = Recorder(Path(args.file))
+        say(f"Answers are recorded into {session.recorder.path}; `%glm record off` ends it.")
+        return
+    recorder = session.recorder
+    if args.file:
+        session.recorder = None
+    if recorder is None:
+        say("Nothing is being recorded; `%glm record FILE` begins it.")
+        return
+    count = f"{recorder.count} answer{'' if recorder.count == 1 else 's'}"
+    if args.file:
+        say(f"Recording has ended: {count} went into {recorder.path}.")
+    else:
+        say(f"Answers are being recorded into {recorder.path}: {count} so far.")
+
+
+def replay(args: Namespace) -> None:
+    """Answer from a recording from now on, or end that, or say whether it is so."""
+    from .replaying import Replayer
+
+    session = sessions.current()
+    if args.place == "off":
+        session.replayer = None
+        say("Nothing is replayed: cells ask the model again.")
+    elif args.place:
+        session.replayer = Replayer(args.place, args.speed)
+        for complaint in session.replayer.complaints:
+            say(complaint)
+        count = len(session.replayer)
+        say(
+            f"{count} recorded answer{'' if count == 1 else 's'} in {args.place}: cells are "
+            "answered from there, without key or cost. `%glm replay off` ends it."
+        )
+    elif session.replayer:
+        say(f"Cells are answered from {session.replayer.place}; `%glm replay off` ends it.")
+    else:
+        say("Nothing is replayed; `%glm replay FILE` answers from a recording.")
+
+
 def login(args: Namespace) -> None:
     """Ask for a key and keep it in the keyring."""
     endpoint = endpoints.resolve(args.endpoint)
@@ -223,6 +268,8 @@ COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "local": engine,
     "usage": usage,
     "budget": budget,
+    "record": record,
+    "replay": replay,
     "login": login,
     "logout": logout,
     "doctor": doctor,

@@ -81,6 +81,7 @@ class GLMMagics(Magics):
             cell=self._cell_id,
             continue_=args.continue_,
             to_send=not args.dry_run,
+            fresh=args.fresh,
             **options,
         )
         if args.dry_run:

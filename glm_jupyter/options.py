@@ -114,6 +114,7 @@ def cell_parser() -> Parser:
         action="store_true",
         help="show the messages, the tokens and what it costs at most; send nothing",
     )
+    add("--fresh", action="store_true", help="ask the service also while a recording is replayed")
     return parser
 
 
@@ -154,6 +155,15 @@ def line_parser() -> Parser:
         action="store_const",
         const="month",
         help="for a month, in all kernels",
+    )
+    record = command("record", "keep the answers that follow in a file; `off` ends it")
+    record.add_argument("file", nargs="?", metavar="FILE", help="lesson.glm.jsonl, or off")
+    replay = command("replay", "answer from a recording, without key or cost; `off` ends it")
+    replay.add_argument(
+        "place", nargs="?", metavar="FILE", help="a file, a folder, package:path, or off"
+    )
+    replay.add_argument(
+        "--speed", type=float, default=1.0, metavar="N", help="2 is twice as fast, inf at once"
     )
     for name, text in (
         ("login", "ask for a key and keep it in the system's keyring"),
