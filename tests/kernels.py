@@ -114,7 +114,9 @@ class Kernel:
         return run.printed
 
     def complete(self, code: str, cursor: int | None = None) -> list[str]:
-        return list(self.client.complete(code, cursor, reply=True, timeout=30)["content"]["matches"])
+        return list(
+            self.client.complete(code, cursor, reply=True, timeout=30)["content"]["matches"]
+        )
 
 
 @contextmanager

@@ -11,6 +11,9 @@ the same text as markdown, in the same page. Trust the ratios, not the seconds.
 from __future__ import annotations
 
 import argparse
+import collections
+import re
+import base64
 import json
 import tempfile
 import time
@@ -105,7 +108,7 @@ class Bench:
         self.page = self.notebook.page
         self.context = context
         self.cdp: CDPSession = context.new_cdp_session(self.page)
-        self.cdp.send("Performance.enable")
+        self.cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
         self.cdp.send("Network.enable")
         self.cdp.on("Network.webSocketFrameReceived", self._count)
         self.notebook.run(0)
