@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from traitlets import HasTraits, Int
 
@@ -20,7 +20,7 @@ from .render.money import amount, number
 if TYPE_CHECKING:
     from .answer import Answer
     from .api.catalogue import Model
-    from .sessions import Turn
+    from .sessions import Target
 
 Period = Literal["session", "day", "month"]
 PERIODS: tuple[Period, ...] = get_args(Period)
@@ -28,6 +28,27 @@ WORDS = {"session": "of this session", "day": "of today", "month": "of this mont
 
 # An answer is measured anew each time it has grown by so many characters.
 METER_CHARACTERS = 400
+
+
+class Request(Protocol):
+    """What a budget has to know of a request: who answers, how long, and for how much at most.
+
+    `max_cost` is the limit of its own cell, as typed, of which `spent_before` is used up.
+    """
+
+    target: Target
+    model: Model | None
+    answer: Answer
+    prompt_tokens: int
+    max_cost: str | None
+    spent_before: Decimal
+
+    @property
+    def most_output(self) -> int | None:
+        """The most tokens the answer can have, where that is known."""
+
+    def worst_cost(self) -> Decimal | None:
+        """What it costs at most, where that is known."""
 
 
 class BudgetError(GLMError):
@@ -113,34 +134,34 @@ class Purse(HasTraits):
                 ]
         return found
 
-    def check(self, turn: Turn, spent: Mapping[str, Decimal]) -> Limit | None:
-        """The tightest limit on a turn, None where there is none.
+    def check(self, request: Request, spent: Mapping[str, Decimal]) -> Limit | None:
+        """The tightest limit on a request, None where there is none.
 
-        Raises BudgetError where what the turn costs at most is more than is left of it.
+        Raises BudgetError where what it costs at most is more than is left of it.
         """
-        model = turn.model
-        tightest = self._tightest(turn, _currency(turn), spent)
+        model = request.model
+        tightest = self._tightest(request, _currency(request), spent)
         if tightest is None or (model and model.free):
             return None
-        _check(turn, model, tightest)
+        _check(request, model, tightest)
         return tightest
 
     def begin(
-        self, turn: Turn, spent: Mapping[str, Decimal], notebook: str | None = None
+        self, request: Request, spent: Mapping[str, Decimal], notebook: str | None = None
     ) -> Meter | None:
-        """Let a turn go out if all limits have room for it, and hold back what it may cost.
+        """Let a request go out if all limits have room for it, and hold back what it may cost.
 
         Gives the meter its stream must pass, where there is a limit. Raises BudgetError.
         """
-        tightest = self.check(turn, spent)
-        currency, worst = _currency(turn), turn.worst_cost()
+        tightest = self.check(request, spent)
+        currency, worst = _currency(request), request.worst_cost()
         if currency and worst:
-            self._under_way[turn.answer.id] = currency, worst
-        self.ledger.begin(turn.answer, most=worst, currency=currency, notebook=notebook)
+            self._under_way[request.answer.id] = currency, worst
+        self.ledger.begin(request.answer, most=worst, currency=currency, notebook=notebook)
         self.revision += 1
-        if tightest is None or turn.model is None:
+        if tightest is None or request.model is None:
             return None
-        return Meter(turn.model, turn.prompt_tokens, turn.most_output, tightest)
+        return Meter(request.model, request.prompt_tokens, request.most_output, tightest)
 
     def end(self, answer: Answer, finish: str) -> None:
         """Book an answer that will not grow any more."""
@@ -153,18 +174,18 @@ class Purse(HasTraits):
         self.revision += 1
 
     def _tightest(
-        self, turn: Turn, currency: str | None, spent: Mapping[str, Decimal]
+        self, request: Request, currency: str | None, spent: Mapping[str, Decimal]
     ) -> Limit | None:
         limits = self.limits(currency, spent) if currency else []
-        if turn.max_cost is not None and turn.target.endpoint.name != "local":
-            value, wanted = parse_amount(str(turn.max_cost), currency)
+        if request.max_cost is not None and request.target.endpoint.name != "local":
+            value, wanted = parse_amount(str(request.max_cost), currency)
             if wanted != currency:
                 raise InputError(
-                    f"--max-cost is in {wanted}, but {turn.target.endpoint.name} bills in "
+                    f"--max-cost is in {wanted}, but {request.target.endpoint.name} bills in "
                     f"{currency or 'no currency known here'}. Nothing was sent.",
                     remedy=f"Give --max-cost in {currency}." if currency else "Leave it out.",
                 )
-            limits.append(Limit("cell", value, wanted))
+            limits.append(Limit("cell", value, wanted, request.spent_before))
         return min(limits, key=lambda limit: limit.left, default=None)
 
     def _used(
@@ -229,40 +250,40 @@ class Meter:
             )
 
 
-def _currency(turn: Turn) -> str | None:
-    return turn.model.currency if turn.model else turn.target.endpoint.currency
+def _currency(request: Request) -> str | None:
+    return request.model.currency if request.model else request.target.endpoint.currency
 
 
-def _check(turn: Turn, model: Model | None, limit: Limit) -> None:
+def _check(request: Request, model: Model | None, limit: Limit) -> None:
     if model is None or not model.prices:
         raise BudgetError(
-            f"The price of {turn.target.model} is not known, so {limit.name}, cannot be kept. "
+            f"The price of {request.target.model} is not known, so {limit.name}, cannot be kept. "
             "Nothing was sent.",
             remedy="Put its price into your catalogue.toml (`%glm doctor` says where that is), "
             f"or choose a model with a price. {_how_to_go_on(limit)}",
         )
     # Without a known longest answer, the prompt alone must fit; the meter sees to the rest.
-    worst = turn.worst_cost()
-    least = worst if worst is not None else model.worst_cost(turn.prompt_tokens, 0)
+    worst = request.worst_cost()
+    least = worst if worst is not None else model.worst_cost(request.prompt_tokens, 0)
     if least is None or least <= limit.left:
         return
-    fits = _longest_that_fits(turn, model, limit.left)
+    fits = _longest_that_fits(request, model, limit.left)
     shorter = f"Give --max-tokens {fits} or less, or choose a cheaper model. " if fits else ""
-    longest = f", at most {turn.most_output:,} out" if turn.most_output else ""
+    longest = f", at most {request.most_output:,} out" if request.most_output else ""
     raise BudgetError(
-        f"This cell may cost up to {amount(least, limit.currency)} with {turn.target.model} "
-        f"(about {turn.prompt_tokens:,} tokens in{longest}), and {_left(limit)}. "
+        f"This cell may cost up to {amount(least, limit.currency)} with {request.target.model} "
+        f"(about {request.prompt_tokens:,} tokens in{longest}), and {_left(limit)}. "
         "Nothing was sent.",
         remedy=shorter + _how_to_go_on(limit),
     )
 
 
-def _longest_that_fits(turn: Turn, model: Model, left: Decimal) -> int:
+def _longest_that_fits(request: Request, model: Model, left: Decimal) -> int:
     """The greatest --max-tokens whose worst case costs no more than `left`; 0 where none does."""
-    low, high = 0, turn.most_output or 0
+    low, high = 0, request.most_output or 0
     while low < high:
         middle = (low + high + 1) // 2
-        cost = model.worst_cost(tokens.at_most(turn.prompt_tokens), middle)
+        cost = model.worst_cost(tokens.at_most(request.prompt_tokens), middle)
         if cost is not None and cost <= left:
             low = middle
         else:

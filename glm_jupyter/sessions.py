@@ -201,6 +201,7 @@ class Turn:
         self.continued = continued
         self.system = system
         self.max_cost = max_cost
+        self.spent_before = Decimal(0)
         self.replayer = replayer
         self.aside = aside
         self.failed = False
