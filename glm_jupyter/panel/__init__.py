@@ -12,7 +12,7 @@ from glm_jupyter.settings import NAMES
 
 from . import bill
 from .choosing import Choosing
-from .html import reasoning, status
+from .html import reasoning, status, trouble
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions import Session
@@ -61,12 +61,19 @@ class Panel:
 
     def _show(self, change: object = None) -> None:
         with self._lock:
-            session = self.session
-            self._stop.disabled = not session.running
-            self._choosing.show()
-            self._status.value = status(session)
-            self._spending.value = bill.view(session)
-            self._reasoning.value = reasoning(session.last)
+            try:
+                self._show_all()
+            except Exception as error:
+                # It is the session that calls: what fails here must not fail its answer.
+                self._status.value = trouble(error)
+
+    def _show_all(self) -> None:
+        session = self.session
+        self._stop.disabled = not session.running
+        self._status.value = status(session)
+        self._reasoning.value = reasoning(session.last)
+        self._choosing.show()
+        self._spending.value = bill.view(session)
 
 
 _panel: Panel | None = None

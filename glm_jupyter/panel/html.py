@@ -33,10 +33,16 @@ def status(session: Session) -> str:
     try:
         target = session.target()
     except GLMError as error:
-        return _said(f"{escape(str(error))} {code(error.remedy)}", "glm-panel-trouble")
+        return trouble(error)
     name = f"{target.endpoint.name}/{target.model}" if target.model else target.endpoint.name
     notes = f" ({escape('; '.join(target.notes))})" if target.notes else ""
     return _said(f"<b>{escape(name)}</b> answers{notes}.")
+
+
+def trouble(error: Exception) -> str:
+    """What is wrong, and what to do about it."""
+    remedy = getattr(error, "remedy", "")
+    return _said(f"{code(str(error))} {code(remedy)}", "glm-panel-trouble")
 
 
 def facts(session: Session) -> str:

@@ -1,0 +1,342 @@
+"""Budgets: what is let through, what is stopped, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_jupyter import budget, ceiling
+from glm_jupyter.amounts import LARGEST, parse_amount
+from glm_jupyter.answer import Answer
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.budget import BudgetError, Purse
+from glm_jupyter.ledger import Ledger
+from glm_jupyter.sessions import Session
+from tests.protocol_server import ProtocolServer, Reply
+
+KEY = "0123456789abcdef.sEcReTsEcReT"
+
+
+@pytest.fixture(autouse=True)
+def no_ceiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setattr(ceiling, "folders", lambda: [tmp_path / "etc"])
+    ceiling.ceilings.cache_clear()
+    yield
+    ceiling.ceilings.cache_clear()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+@pytest.fixture
+def session(server: ProtocolServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Session:
+    server.key = KEY
+    for name, value in {
+        "ZAI_API_KEY": KEY,
+        "ZAI_BASE_URL": server.url,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Session(purse=Purse(ledger))
+
+
+async def ask(session: Session, prompt: str = "Hello", **options: Any) -> Answer:
+    turn = session.turn(prompt, **options)
+    async for _ in turn.stream():
+        pass
+    return turn.answer
+
+
+def set_ceiling(tmp_path: Path, text: str, name: str = "ipython/ipython_config.py") -> None:
+    path = tmp_path / "etc" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    ceiling.ceilings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("5", (Decimal(5), "RMB")),
+        ("0.25", (Decimal("0.25"), "RMB")),
+        ("5 USD", (Decimal(5), "USD")),
+        ("5usd", (Decimal(5), "USD")),
+        ("$2", (Decimal(2), "USD")),
+        ("¥3.50", (Decimal("3.5"), "RMB")),
+        (" 3 元 ", (Decimal(3), "RMB")),
+        ("0", (Decimal(0), "RMB")),
+    ],
+)
+def test_amounts(text: str, amount: tuple[Decimal, str]) -> None:
+    assert parse_amount(text, "RMB") == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-5", "", "five", "1e9", "nan", "inf", "5 EUR", "$5 RMB", "1.2.3", ".", "5,5", "9999999"],
+)
+def test_what_is_no_budget_is_refused_with_a_remedy(text: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse_amount(text, "RMB")
+    assert refusal.value.remedy
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_an_amount_within_bounds_or_an_input_error(text: str) -> None:
+    try:
+        value, currency = parse_amount(text, "USD")
+    except InputError:
+        return
+    assert 0 <= value <= LARGEST
+    assert currency in ("RMB", "USD")
+
+
+async def test_an_answer_is_booked_in_session_and_ledger(session: Session, ledger: Ledger) -> None:
+    answer = await ask(session, model="glm-4-airx")
+    assert session.spent == {"RMB": Decimal("0.00046")} == {"RMB": answer.cost}
+    (row,) = ledger.rows()
+    assert (row["cost"], row["finish"], row["model"]) == (answer.cost, "stop", "glm-4-airx")
+
+
+async def test_the_worst_case_must_fit_into_what_is_left(
+    session: Session, server: ProtocolServer
+) -> None:
+    session.purse.set("session", "RMB", Decimal("0.01"))
+    with pytest.raises(BudgetError) as refusal:
+        await ask(session, model="glm-4-airx")
+    assert server.requests == []
+    assert "0.01 RMB" in str(refusal.value)
+    fits = int(refusal.value.remedy.split("--max-tokens ")[1].split()[0])
+    await ask(session, model="glm-4-airx", max_tokens=fits)
+    assert len(server.requests) == 1
+    with pytest.raises(BudgetError):
+        await ask(session, model="glm-4-airx", max_tokens=fits)
+
+
+async def test_a_refused_request_is_not_booked(session: Session, ledger: Ledger) -> None:
+    session.purse.set("session", "RMB", Decimal(0))
+    with pytest.raises(BudgetError):
+        await ask(session, model="glm-4-airx")
+    assert ledger.rows() == []
+    assert session.answers == 0
+
+
+async def test_free_models_answer_without_any_budget(session: Session) -> None:
+    session.purse.set("session", "RMB", Decimal(0))
+    answer = await ask(session, model="glm-4.7-flash")
+    assert answer.complete
+
+
+async def test_an_unknown_price_is_refused_only_where_there_is_a_budget(session: Session) -> None:
+    answer = await ask(session, model="glm-from-tomorrow")
+    assert answer.cost is None
+    session.purse.set("session", "RMB", Decimal(5))
+    with pytest.raises(BudgetError, match="not known"):
+        await ask(session, model="glm-from-tomorrow")
+
+
+async def test_a_budget_in_dollars_limits_nothing_in_rmb(session: Session) -> None:
+    session.purse.set("session", "USD", Decimal(0))
+    assert (await ask(session, model="glm-4-airx")).complete
+
+
+async def test_a_budget_of_a_day_counts_other_kernels(session: Session, ledger: Ledger) -> None:
+    other = Answer("glm-5", "bigmodel")
+    other.cost, other.currency = Decimal("4.99"), "RMB"
+    Ledger(ledger.path).finish(other, "stop")
+    session.purse.set("day", "RMB", Decimal(5))
+    with pytest.raises(BudgetError, match="of today"):
+        await ask(session, model="glm-4-airx")
+    session.purse.set("day", "RMB", Decimal("5.1"))
+    assert (await ask(session, model="glm-4-airx")).complete
+
+
+async def test_a_budget_of_a_day_holds_back_what_other_kernels_have_under_way(
+    session: Session, ledger: Ledger
+) -> None:
+    session.purse.set("day", "RMB", Decimal(5))
+    other, elsewhere = Answer("glm-5", "bigmodel"), Ledger(ledger.path)
+    elsewhere.begin(other, most=Decimal("4.99"), currency="RMB")
+    with pytest.raises(BudgetError, match="under way"):
+        await ask(session, model="glm-4-airx")
+    other.cost, other.currency = Decimal("0.01"), "RMB"
+    elsewhere.finish(other, "stop")
+    assert (await ask(session, model="glm-4-airx")).complete
+
+
+async def test_requests_of_one_session_at_the_same_time_share_its_budget(session: Session) -> None:
+    session.purse.set("session", "RMB", Decimal("0.015"))
+    first = session.turn("Hello", model="glm-4-airx", max_tokens=1000).stream()
+    await anext(first)
+    with pytest.raises(BudgetError, match="under way"):
+        await ask(session, model="glm-4-airx", max_tokens=1000)
+    async for _ in first:
+        pass
+    assert (await ask(session, model="glm-4-airx", max_tokens=1000)).complete
+
+
+@pytest.mark.parametrize("limit", ["0.01", "0.01 RMB", "¥0.01"])
+async def test_max_cost_limits_one_cell(session: Session, limit: str) -> None:
+    with pytest.raises(BudgetError, match="--max-cost"):
+        await ask(session, model="glm-4-airx", max_cost=limit)
+    assert (await ask(session, model="glm-4-airx", max_tokens=900, max_cost=limit)).complete
+
+
+async def test_max_cost_in_a_currency_that_is_not_billed_is_an_error(session: Session) -> None:
+    with pytest.raises(InputError, match="USD"):
+        await ask(session, model="glm-4-airx", max_cost="1 USD")
+
+
+async def test_an_answer_that_costs_more_than_it_could_is_stopped(
+    session: Session, server: ProtocolServer, ledger: Ledger
+) -> None:
+    # A service that counts on and on, past --max-tokens.
+    server.enqueue(Reply(text="word " * 400, usage="every", completion_tokens=5000))
+    with pytest.raises(BudgetError, match="was stopped"):
+        await ask(session, model="glm-4-airx", max_tokens=900, max_cost="0.01")
+    assert session.last is not None
+    assert not session.last.complete
+    assert session.last.text
+    (row,) = ledger.rows()
+    assert row["finish"].startswith("error")
+    assert row["cost"] == session.last.cost == session.spent["RMB"]
+
+
+async def test_without_a_known_longest_answer_the_stream_is_watched(
+    session: Session, server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from glm_jupyter.api import catalogue
+
+    known = catalogue.find("glm-4-airx", "bigmodel")
+    assert known
+    monkeypatch.setattr(catalogue, "find", lambda *_: replace(known, max_output=None))
+    server.enqueue(Reply(text="word " * 3000, chunk=200, usage="none"))
+    with pytest.raises(BudgetError, match="about"):
+        await ask(session, model="glm-4-airx", max_cost="0.01")
+    assert session.last is not None
+    assert session.last.usage.estimated
+    assert session.last.cost is not None
+    assert Decimal("0.01") < session.last.cost < Decimal("0.02")
+
+
+async def test_a_stopped_answer_is_booked_as_an_estimate(
+    session: Session, server: ProtocolServer, ledger: Ledger
+) -> None:
+    server.enqueue(Reply(text="word " * 1000, pause=0.01))
+    stream = session.turn("Hello", model="glm-4-airx").stream()
+    async for event in stream:
+        if getattr(event, "text", ""):
+            break
+    await stream.aclose()
+    (row,) = ledger.rows()
+    assert (row["finish"], row["estimated"]) == ("stopped", True)
+    assert row["cost"] > 0
+
+
+async def test_a_refused_key_costs_nothing(session: Session, server: ProtocolServer) -> None:
+    server.key = "another.key"
+    with pytest.raises(Exception, match="key"):
+        await ask(session, model="glm-4-airx")
+    assert session.spent.get("RMB", 0) == 0
+    assert session.unpriced == 0
+
+
+async def test_a_ceiling_holds_beside_a_higher_budget(session: Session, tmp_path: Path) -> None:
+    set_ceiling(tmp_path, "c = get_config()\nc.GLMCeiling.day = ['0.01 RMB']\n")
+    session.purse.set("day", "RMB", Decimal(100))
+    with pytest.raises(BudgetError, match="administrator") as refusal:
+        await ask(session, model="glm-4-airx")
+    assert "administrator" in refusal.value.remedy
+    limits = session.purse.limits("RMB", {})
+    assert [(limit.amount, limit.ceiling) for limit in limits] == [
+        (Decimal(100), False),
+        (Decimal("0.01"), True),
+    ]
+
+
+async def test_a_notebook_cannot_raise_the_ceiling_by_settings(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_ceiling(tmp_path, '{"GLMCeiling": {"session": ["0.01"]}}', "jupyter/jupyter_config.json")
+    with pytest.raises(InputError, match="currency"):
+        await ask(session, model="glm-4-airx")
+    set_ceiling(
+        tmp_path, '{"GLMCeiling": {"session": ["0.01 RMB"]}}', "jupyter/jupyter_config.json"
+    )
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    session.settings.config.GLMCeiling.session = ["100 RMB"]
+    session.settings.update_config(session.settings.config)
+    with pytest.raises(BudgetError, match="ceiling"):
+        await ask(session, model="glm-4-airx")
+
+
+def test_of_several_ceilings_the_lowest_counts(tmp_path: Path) -> None:
+    set_ceiling(tmp_path, "c.GLMCeiling.day = ['5 RMB', '1 USD']")
+    set_ceiling(
+        tmp_path,
+        '{"GLMCeiling": {"day": ["3 RMB"], "month": ["9 RMB"]}}',
+        "jupyter/jupyter_config.json",
+    )
+    assert ceiling.ceilings() == {
+        ("day", "RMB"): 3,
+        ("day", "USD"): 1,
+        ("month", "RMB"): 9,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["c.GLMCeiling.dya = ['5 RMB']", "c.GLMCeiling.day = ['5 Taler']", "c.GLMCeiling.day ="]
+)
+def test_a_ceiling_with_a_slip_is_an_error_and_no_free_pass(tmp_path: Path, text: str) -> None:
+    set_ceiling(tmp_path, text)
+    with pytest.raises(InputError, match="ceiling"):
+        ceiling.ceilings()
+
+
+def test_system_files_without_a_ceiling_are_not_run(tmp_path: Path) -> None:
+    set_ceiling(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert ceiling.ceilings() == {}
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_budget_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    purse = Purse(Ledger(tmp_path / "data" / "ledger.sqlite"))
+    with pytest.raises(InputError) as refusal:
+        purse.set("day", "RMB", Decimal(5))
+    assert "session" in refusal.value.remedy
+    purse.set("session", "RMB", Decimal(5))
+    (limit,) = purse.limits("RMB", {"RMB": Decimal(2)})
+    assert limit.left == 3
+
+
+def test_a_ledger_that_cannot_be_read_still_counts_the_session(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    set_ceiling(tmp_path, "c.GLMCeiling.day = ['5 RMB']")
+    purse = Purse(Ledger(tmp_path / "data" / "ledger.sqlite"))
+    (limit,) = purse.limits("RMB", {"RMB": Decimal(2)})
+    assert limit.left == 3
+
+
+@given(
+    spent=st.decimals(0, 100, places=6),
+    held=st.decimals(0, 100, places=6),
+    amount=st.decimals(0, 100, places=6),
+)
+def test_what_is_left_is_never_below_nothing_nor_above_the_budget(
+    spent: Decimal, held: Decimal, amount: Decimal
+) -> None:
+    limit = budget.Limit("day", amount, "RMB", spent, held)
+    assert 0 <= limit.left <= amount
+    assert limit.left == 0 or limit.left + spent + held == amount
