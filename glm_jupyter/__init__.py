@@ -39,6 +39,7 @@ _HOMES = {
     "Answer": ".answer",
     "GLMError": ".api.errors",
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
+    "usage": ".spending",
 }
 
 
