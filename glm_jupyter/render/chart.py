@@ -56,7 +56,7 @@ def columns(title: str, bars: Sequence[Bar]) -> str:
         drawn.append(
             f'<rect x="{middle - width / 2:.1f}" y="{base - height:.1f}" width="{width:.1f}" '
             f'height="{height:.1f}" rx="1.5" fill="{BAR}">'
-            f"<title>{escape(f'{bar.label}: {bar.words}')}</title></rect>"
+            f"<title>{_safe(f'{bar.label}: {bar.words}')}</title></rect>"
         )
         if bar is highest:
             anchor = "start" if middle < 80 else "end" if middle > WIDTH - 80 else "middle"
@@ -86,7 +86,7 @@ def _svg(title: str, bars: Sequence[Bar], height: float, drawn: Sequence[str]) -
     said = "; ".join(f"{bar.label}: {bar.words}" for bar in bars)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
-        f'role="img" aria-label="{escape(f"{title}. {said}")}" '
+        f'role="img" aria-label="{_safe(f"{title}. {said}")}" '
         f'style="width: 100%; max-width: {WIDTH}px; font: 13px system-ui, sans-serif">'
         f"{''.join(drawn)}</svg>"
     )
@@ -95,8 +95,13 @@ def _svg(title: str, bars: Sequence[Bar], height: float, drawn: Sequence[str]) -
 def _text(x: float, y: float, text: str, anchor: str) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" dy="0.35em" text-anchor="{anchor}" '
-        f'fill="{TEXT}">{escape(text)}</text>'
+        f'fill="{TEXT}">{_safe(text)}</text>'
     )
+
+
+def _safe(text: str) -> str:
+    """Text for XML, which has no place for control characters."""
+    return escape("".join(c if c.isprintable() else "\ufffd" for c in text))
 
 
 def _short(label: str) -> str:
