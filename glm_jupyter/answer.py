@@ -19,6 +19,10 @@ class Answer:
     It grows while it streams. `complete` is False until the service has said that the answer
     is finished, and stays False where it was cut off. `seconds` and `first_token_seconds`
     count from the moment the request was sent.
+
+    An answer may take several requests: function calls and their results, a repair. `usage` and
+    `cost` are their sums; `tool_calls` are the calls in order, each with its `result`, `seconds`
+    and `failed` once it was made.
     """
 
     def __init__(self, model: str, endpoint: str) -> None:
@@ -40,17 +44,22 @@ class Answer:
         self.thinking_seconds: float | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        # What earlier requests for this answer brought.
+        self._text_before = ""
+        self._reasoning_before = ""
+        self._usage_before = ev.Usage()
+        self._calls_before = 0
         self._begun = time.monotonic()
 
     @property
     def text(self) -> str:
         """The answer so far, exactly as the model sent it."""
-        return _joined(self._text)
+        return _paragraphs(self._text_before, _joined(self._text))
 
     @property
     def reasoning(self) -> str:
         """The reasoning trace so far, exactly as the model sent it."""
-        return _joined(self._reasoning)
+        return _paragraphs(self._reasoning_before, _joined(self._reasoning))
 
     @property
     def complete(self) -> bool:
@@ -78,9 +87,15 @@ class Answer:
                 self.thinking_seconds = self._elapsed()
             case ev.ToolCallDelta(index, call_id, name, arguments):
                 self._first_token()
-                self._grow_call(index, call_id, name, arguments)
+                self._grow_call(self._calls_before + index, call_id, name, arguments)
+            case ev.ToolResult(index, text, seconds, failed):
+                self.tool_calls[self._calls_before + index].update(
+                    result=text, seconds=seconds, failed=failed
+                )
+            case ev.NextRound(keeps_text):
+                self._next_round(keeps_text)
             case ev.UsageReport(usage):
-                self.usage = usage
+                self.usage = self._usage_before + usage
             case ev.Sources(items):
                 self.sources.extend(items)
             case ev.Started(request_id, _):
@@ -141,6 +156,15 @@ class Answer:
         if self.first_token_seconds is None:
             self.first_token_seconds = self._elapsed()
 
+    def _next_round(self, keeps_text: bool) -> None:
+        self._text_before = self.text if keeps_text else ""
+        self._reasoning_before = self.reasoning
+        self._text.clear()
+        self._reasoning.clear()
+        self._usage_before = self.usage
+        self._calls_before = len(self.tool_calls)
+        self.finished, self.finish_reason = False, None
+
     def _grow_call(self, index: int, call_id: str | None, name: str | None, args: str) -> None:
         while len(self.tool_calls) <= index:
             self.tool_calls.append(
@@ -150,6 +174,10 @@ class Answer:
         call["id"] = call_id or call["id"]
         call["function"]["name"] = name or call["function"]["name"]
         call["function"]["arguments"] += args
+
+
+def _paragraphs(before: str, text: str) -> str:
+    return f"{before}\n\n{text}" if before and text else before or text
 
 
 def _joined(parts: list[str]) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .api import tokens
 
 Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One question and its answer; `cell` tells which cell asked."""
+    """A question, its answer, and the function calls between; `cell` tells which cell asked."""
 
     cell: str
-    question: Message
-    answer: str
+    messages: tuple[Message, ...]
 
 
 class Conversation:
@@ -27,12 +29,12 @@ class Conversation:
     @property
     def messages(self) -> list[Message]:
         """The whole conversation in the form the API takes."""
-        return self._messages(self._exchanges)
+        return messages_of(self._exchanges)
 
-    def messages_before(self, cell: str) -> list[Message]:
+    def before(self, cell: str) -> list[Exchange]:
         """What a question from `cell` goes on from: all that came before its own exchange."""
         place = self._place(cell)
-        return self._messages(self._exchanges if place is None else self._exchanges[:place])
+        return self._exchanges[:place]
 
     def record(self, exchange: Exchange, *, system: str | None, continued: bool) -> None:
         """Keep an exchange: in its cell's old place, at the end, or as a new beginning."""
@@ -43,7 +45,7 @@ class Conversation:
             self._exchanges.append(exchange)
         else:
             self._exchanges = [exchange]
-        if place == 0 or not continued:
+        if place == 0 or not continued or len(self._exchanges) == 1:
             self.system = system
 
     def clear(self) -> None:
@@ -55,9 +57,18 @@ class Conversation:
         cells = [exchange.cell for exchange in self._exchanges]
         return cells.index(cell) if cell in cells else None
 
-    def _messages(self, exchanges: list[Exchange]) -> list[Message]:
-        found: list[Message] = []
-        for exchange in exchanges:
-            found.append(exchange.question)
-            found.append({"role": "assistant", "content": exchange.answer})
-        return found
+
+def messages_of(exchanges: Iterable[Exchange]) -> list[Message]:
+    """The exchanges in the form the API takes."""
+    return [message for exchange in exchanges for message in exchange.messages]
+
+
+def trimmed(exchanges: Sequence[Exchange], room: int) -> list[Exchange]:
+    """The latest exchanges that fit into `room` tokens, by estimate.
+
+    An exchange stays whole, so that no function call is parted from its result.
+    """
+    kept = list(exchanges)
+    while kept and tokens.estimate(messages_of(kept)) > room:
+        kept.pop(0)
+    return kept

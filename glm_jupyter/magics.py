@@ -65,7 +65,7 @@ class GLMMagics(Magics):
         from . import sessions
         from .api.events import Retrying
         from .options import HelpAsked, cell_parser
-        from .prompt import expand
+        from .prompt import Prompt, expand
         from .render.live import view_for
         from .settings import NAMES
 
@@ -74,10 +74,10 @@ class GLMMagics(Magics):
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
             return
-        prompt = cell if args.raw else expand(cell, self.shell.user_ns)
+        prompt = Prompt(cell) if args.raw else expand(cell, self.shell.user_ns)
         options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
         turn = sessions.current().turn(
-            prompt.strip("\n"),
+            prompt.text.strip("\n"),
             cell=self._cell_id,
             continue_=args.continue_,
             to_send=not args.dry_run,
@@ -87,7 +87,7 @@ class GLMMagics(Magics):
         if args.dry_run:
             from .preview import preview
 
-            self._display(preview(turn))
+            self._display(preview(turn.opening))
             return
         self.shell.user_ns["_glm"] = turn.answer
         if args.output:

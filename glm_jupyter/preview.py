@@ -8,34 +8,32 @@ from typing import TYPE_CHECKING
 from .render.money import amount
 
 if TYPE_CHECKING:
-    from .sessions import Turn
+    from .turn import Round
 
 
-def preview(turn: Turn) -> dict[str, str]:
-    """The MIME bundle that describes a turn nobody has sent."""
-    messages = [
-        (message["role"], _content(message["content"])) for message in turn.request.messages
-    ]
+def preview(one: Round) -> dict[str, str]:
+    """The MIME bundle that describes a request nobody has sent."""
+    messages = [(message["role"], _content(message["content"])) for message in one.request.messages]
     shown = [f"**{role}**\n\n{_fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
-    facts = _facts(turn)
+    facts = _facts(one)
     return {
         "text/markdown": "\n\n".join([*shown, f"<small>{facts}</small>"]),
         "text/plain": "\n\n".join([*plain, facts]),
     }
 
 
-def _facts(turn: Turn) -> str:
-    tokens = f"about {turn.prompt_tokens:,} tokens in"
-    most = turn.most_output
+def _facts(one: Round) -> str:
+    tokens = f"about {one.prompt_tokens:,} tokens in"
+    most = one.most_output
     limit = f"at most {most:,} out" if most else "length of the answer not limited"
-    if turn.target.endpoint.name == "local":
+    if one.target.endpoint.name == "local":
         price = "free"
-    elif (worst := turn.worst_cost()) is None:
+    elif (worst := one.worst_cost()) is None:
         price = "cost unknown"
     else:
-        price = f"at most {amount(worst, turn.model.currency if turn.model else None)}"
-    who = f"{turn.target.endpoint.name}/{turn.target.model}"
+        price = f"at most {amount(worst, one.model.currency if one.model else None)}"
+    who = f"{one.target.endpoint.name}/{one.target.model}"
     return " · ".join([f"Not sent. {who}", tokens, limit, price])
 
 

@@ -4,47 +4,64 @@ from __future__ import annotations
 
 import ast
 import difflib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from .api import tokens
 from .api.errors import InputError
-
-# A table in a prompt is paid for at every run, so long ones are cut to their ends.
-MAX_ROWS = 60
-MAX_COLUMNS = 30
-MAX_CELL_CHARACTERS = 200
+from .data import as_text
+from .secrets import leaked
 
 
-def expand(text: str, namespace: Mapping[str, Any]) -> str:
+class Value(NamedTuple):
+    """What one `{{ expression }}` put in: its tokens, by estimate, and what was cut of it."""
+
+    expression: str
+    tokens: int
+    cut: str
+
+    def __str__(self) -> str:
+        size = f"about {self.tokens:,} tokens"
+        cut = f"{self.cut}, " if self.cut else ""
+        return f"{{{{ {self.expression} }}}}: {cut}{size}"
+
+
+class Prompt(NamedTuple):
+    """A prompt, and the values that were put into it."""
+
+    text: str
+    values: tuple[Value, ...] = ()
+
+
+def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> Prompt:
     """Replace each `{{ expression }}` by the text of its value in `namespace`.
 
     Values are put in as they are: braces inside a value are never evaluated. Single braces
-    and an empty `{{}}` are left alone. Raises InputError where an expression cannot be read
-    or evaluated.
+    and an empty `{{}}` are left alone. Values are cut so that all fit into `room` tokens. Raises
+    InputError where an expression cannot be read or evaluated, or its value holds a secret of
+    the environment.
     """
     parts: list[str] = []
+    values: list[Value] = []
     position = 0
+    left = None if room is None else max(0, room - tokens.estimate(text))
     while (start := text.find("{{", position)) >= 0:
         # The innermost pair of an opening run, so that `{{{x}}}` is `{`, an expression, `}`.
         while text.startswith("{{{", start):
             start += 1
         parts.append(text[position:start])
         expression, position = _expression(text, start)
-        parts.append(as_text(_evaluate(expression, namespace)) if expression else "{{}}")
+        if not expression:
+            parts.append("{{}}")
+            continue
+        shown = as_text(_evaluate(expression, namespace), left)
+        _refuse_secrets(expression, shown.text)
+        parts.append(str(shown))
+        values.append(Value(expression, tokens.estimate(str(shown)), shown.cut))
+        left = None if left is None else max(0, left - values[-1].tokens)
     parts.append(text[position:])
-    return "".join(parts)
-
-
-def as_text(value: Any) -> str:
-    """The text a value stands for in a prompt: a DataFrame as a markdown table, cut to size."""
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, pandas.Series):
-        value = value.to_frame(value.name if value.name is not None else "value")
-    if pandas is not None and isinstance(value, pandas.DataFrame):
-        return _table(value)
-    return str(value)
+    return Prompt("".join(parts), tuple(values))
 
 
 def read_text(value: str) -> str:
@@ -104,33 +121,10 @@ def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def _table(frame: Any) -> str:
-    rows, columns = frame.shape
-    shown = frame.iloc[:, :MAX_COLUMNS]
-    lines = [_row(["", *shown.columns]), _row(["---"] * (shown.shape[1] + 1))]
-    if rows > MAX_ROWS:
-        head, tail = MAX_ROWS - MAX_ROWS // 3, MAX_ROWS // 3
-        lines += [_row(row) for row in shown.iloc[:head].itertuples(name=None)]
-        lines.append(_row(["…"] * (shown.shape[1] + 1)))
-        lines += [_row(row) for row in shown.iloc[-tail:].itertuples(name=None)]
-    else:
-        lines += [_row(row) for row in shown.itertuples(name=None)]
-    cut = []
-    if rows > MAX_ROWS:
-        cut.append(f"{MAX_ROWS} of {rows} rows")
-    if columns > MAX_COLUMNS:
-        cut.append(f"{MAX_COLUMNS} of {columns} columns")
-    if cut:
-        lines.append(f"\n(Cut: {' and '.join(cut)} shown.)")
-    return "\n".join(lines)
-
-
-def _row(values: Any) -> str:
-    return "| " + " | ".join(_cell(value) for value in values) + " |"
-
-
-def _cell(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    if len(text) > MAX_CELL_CHARACTERS:
-        text = text[:MAX_CELL_CHARACTERS] + "…"
-    return text.replace("|", "\\|").replace("\n", " ")
+def _refuse_secrets(expression: str, text: str) -> None:
+    if name := leaked(text):
+        raise InputError(
+            f"`{{{{ {expression} }}}}` holds the value of the environment variable {name}, which "
+            "looks like a secret. Nothing was sent.",
+            remedy="Put in only the part that is needed.",
+        )

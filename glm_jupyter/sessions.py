@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,20 +13,19 @@ from traitlets import Dict, Instance, Int, Tuple
 
 from . import local
 from .answer import Answer
-from .api import catalogue, tokens
-from .api import events as ev
 from .api.endpoints import Endpoint, resolve
-from .api.errors import AuthenticationError, GLMError, InputError
+from .api.errors import AuthenticationError, InputError
 from .api.request import ChatRequest
-from .budget import BudgetError, Purse
-from .conversation import Conversation, Exchange, Message
-from .notebook import notebook_path
+from .budget import Purse
+from .conversation import Conversation, Exchange, Message, messages_of
 from .prompt import read_text
-from .render.money import amount
+from .schema import schema_of
 from .settings import GLM, NAMES, Choices, first_chosen
+from .tools import Toolbox, ask_user, tool_of
+from .turn import Place, Round, Turn
 
 if TYPE_CHECKING:
-    from .recording import Recorder, Source
+    from .recording import Recorder
     from .replaying import Replayer
 
 FREE_MODEL = "glm-4.7-flash"
@@ -59,33 +57,40 @@ class Session(Choices):
 
     def __init__(self, settings: GLM | None = None, purse: Purse | None = None) -> None:
         super().__init__(settings=settings or GLM())
-        self.conversation = Conversation()
+        self.threads: defaultdict[str, Conversation] = defaultdict(Conversation)
         self.purse = purse or Purse()
         self.recorder: Recorder | None = None
         self.replayer: Replayer | None = None
 
     @property
     def messages(self) -> list[Message]:
-        """The conversation that `--continue` goes on with."""
-        return self.conversation.messages
+        """The conversation that `--continue` goes on with; named ones are in `threads`."""
+        return self.threads[""].messages
 
     def turn(
         self,
         prompt: str,
         *,
         cell: str | None = None,
-        continue_: bool = False,
+        continue_: bool | str = False,
         to_send: bool = True,
         fresh: bool = False,
         aside: bool = False,
+        schema: Any = None,
+        tools: Sequence[Any] = (),
+        confirm: bool = False,
         **options: Any,
     ) -> Turn:
-        """Decide and check everything about one request; nothing is sent.
+        """Decide and check everything about one question; nothing is sent.
 
         `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
-        again replaces its exchange. A turn that is not `to_send` needs no key. A `fresh` one is
-        not answered from a recording; one `aside` takes no part in the conversation. Raises
-        GLMError for what can be known to fail.
+        again replaces its exchange. `continue_` goes on with the conversation, or with the one
+        of that name. A turn that is not `to_send` needs no key. A `fresh` one is not answered
+        from a recording; one `aside` takes no part in the conversation.
+
+        The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
+        `tools`, after `confirm`ation if that is wanted. Raises GLMError for what can be known to
+        fail.
         """
         _known(options)
         if not prompt.strip():
@@ -93,41 +98,46 @@ class Session(Choices):
                 "The cell is empty: there is nothing to ask.",
                 remedy="Write the question below the %%glm line.",
             )
-        cell = cell or prompt
         layers = (options, self, self.settings)
         chosen = {name: first_chosen(name, *layers) for name in NAMES}
         target = self.target(options, to_send=to_send, fresh=fresh)
+        thread = continue_ if isinstance(continue_, str) else ""
+        conversation = self.threads[thread]
         system = read_text(chosen["system"]) if chosen["system"] else None
-        history: list[Message] = []
-        if continue_:
-            system = system or self.conversation.system
-            history = self.conversation.messages_before(cell)
-        opening = [{"role": "system", "content": system}] if system else []
-        question = {"role": "user", "content": prompt}
+        system = system or (conversation.system if continue_ else None)
+        place = Place(cell or prompt, thread, bool(continue_), system)
+        history = conversation.before(place.cell) if continue_ else []
+        form = None if schema is None else schema_of(schema)
+        toolbox = Toolbox(map(tool_of, tools), ask_user if confirm else None) if tools else None
+        told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         request = ChatRequest(
             model=target.model,
-            messages=(*opening, *history, question),
+            messages=(
+                *([{"role": "system", "content": told}] if told else []),
+                *messages_of(history),
+                {"role": "user", "content": prompt},
+            ),
             temperature=chosen["temperature"],
             top_p=chosen["top_p"],
             max_tokens=chosen["max_tokens"],
             stop=tuple(chosen["stop"] or ()),
             thinking=chosen["think"],
             reasoning_effort=chosen["effort"],
+            tools=toolbox.declarations if toolbox else (),
+            response_format=form.response_format(target.endpoint.dialect) if form else None,
         )
-        turn = Turn(
+        replayer = None if fresh else self.replayer
+        opening = Round(target, request, max_cost=chosen["max_cost"], recorded=replayer is not None)
+        if to_send and not replayer:
+            self.purse.check(opening, self.spent)
+        return Turn(
             self,
-            target,
-            request,
-            cell=cell,
-            continued=continue_,
-            system=system,
-            max_cost=chosen["max_cost"],
-            replayer=None if fresh else self.replayer,
-            aside=aside,
+            opening,
+            None if aside else place,
+            toolbox=toolbox,
+            schema=form,
+            replayer=replayer,
         )
-        if to_send and not turn.replayer:
-            self.purse.check(turn, self.spent)
-        return turn
 
     def target(
         self,
@@ -162,172 +172,28 @@ class Session(Choices):
         for turn in self.running:
             turn.stop()
 
-    def settle(self, turn: Turn) -> None:
-        """Book what a turn has brought: its price, and its place in the conversation."""
-        answer = turn.answer
-        if not turn.replayer:
-            self.purse.end(answer, turn.finish)
-        if answer.cost is None:
-            self.unpriced += 1
-        elif answer.currency:
+    def book(self, one: Round) -> None:
+        """Book what a request has cost."""
+        answer = one.answer
+        if not one.recorded:
+            self.purse.end(answer, one.finish)
+        if answer.currency and answer.cost is not None:
             before = self.spent.get(answer.currency, Decimal(0))
             self.spent = {**self.spent, answer.currency: before + answer.cost}
+
+    def settle(self, turn: Turn) -> None:
+        """Give an answer that has ended its place in the session and in the conversation."""
+        answer = turn.answer
+        if answer.cost is None:
+            self.unpriced += 1
         self.answers += 1
         self.last = answer
-        if answer.text and not turn.failed and not turn.aside:
-            exchange = Exchange(turn.cell, turn.request.messages[-1], answer.text)
-            self.conversation.record(exchange, system=turn.system, continued=turn.continued)
-
-
-class Turn:
-    """One request, decided and checked, and the answer it brings."""
-
-    def __init__(
-        self,
-        session: Session,
-        target: Target,
-        request: ChatRequest,
-        *,
-        cell: str,
-        continued: bool,
-        system: str | None,
-        max_cost: str | None = None,
-        replayer: Replayer | None = None,
-        aside: bool = False,
-    ) -> None:
-        self.session = session
-        self.target = target
-        self.cell = cell
-        self.continued = continued
-        self.system = system
-        self.max_cost = max_cost
-        self.spent_before = Decimal(0)
-        self.replayer = replayer
-        self.aside = aside
-        self.failed = False
-        self.finish = "stopped"
-        self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
-        self.model = catalogue.find(target.model, target.endpoint.name)
-        self.prompt_tokens = tokens.estimate(request.messages)
-        self.request = self.model.check(request, self.prompt_tokens) if self.model else request
-        self.answer = Answer(target.model, target.endpoint.name)
-        self.answer.notes.extend(target.notes)
-
-    @property
-    def most_output(self) -> int | None:
-        """The most tokens the answer can have, where that is known."""
-        return self.request.max_tokens or (self.model.max_output if self.model else None)
-
-    def worst_cost(self) -> Decimal | None:
-        """What the request costs at most, from the estimated prompt and the longest answer."""
-        if self.model is None or self.most_output is None:
-            return None
-        return self.model.worst_cost(tokens.at_most(self.prompt_tokens), self.most_output)
-
-    def stop(self) -> None:
-        """Cancel whatever waits for this answer, from any thread."""
-        if self._task:
-            loop, task = self._task
-            loop.call_soon_threadsafe(task.cancel)
-
-    async def stream(self, live: Source | None = None) -> AsyncGenerator[ev.Event, None]:
-        """Send the request and yield its events; `answer` grows with them.
-
-        `live` answers where no recording does; by default a client with its retries. However
-        it ends, the answer is priced and booked. Raises GLMError where it fails.
-        """
-        session = self.session
-        meter = None
-        if not self.replayer:
-            meter = session.purse.begin(self, session.spent, notebook_path())
-        if (task := current_task()) is not None:
-            self._task = get_running_loop(), task
-        session.running = (*session.running, self)
-        try:
-            source = self._source(live)
-            endpoint, request = await self._ready(source)
-            self.answer.begin()
-            async with aclosing(source.stream(endpoint, request)) as events:
-                async for event in events:
-                    self.answer.apply(event)
-                    if meter:
-                        meter.see(event)
-                    yield event
-            self.finish = self.answer.finish_reason or "stop"
-        except GLMError as error:
-            self.failed = True
-            self.finish = f"error {error.code or error.status or type(error).__name__}"
-            if isinstance(error, BudgetError):
-                self.answer.notes.append("stopped by the budget")
-            raise
-        except (CancelledError, GeneratorExit):
-            self.answer.notes.append("stopped")
-            raise
-        finally:
-            self.answer.stop_clock()
-            self._price()
-            session.running = tuple(turn for turn in session.running if turn is not self)
-            session.settle(self)
-
-    def _source(self, live: Source | None) -> Source:
-        if self.replayer:
-            return self.replayer
-        from .api.client import Client
-
-        source = live or Client()
-        recorder = self.session.recorder
-        return recorder.around(source) if recorder else source
-
-    async def _ready(self, source: Source) -> tuple[Endpoint, ChatRequest]:
-        endpoint, request = self.target.endpoint, self.request
-        if endpoint.name == "local" and not self.replayer:
-            engine = local.engine()
-            endpoint = Endpoint.local(await engine.start(request.model), engine.key)
-        elif not request.model:
-            names = await source.models(endpoint)
-            if len(names) != 1:
-                raise InputError(
-                    f"{endpoint.base_url} serves {len(names)} models: {', '.join(names[:10])}.",
-                    remedy="Name one with --model.",
-                )
-            self.answer.model = names[0]
-            request = replace(request, model=names[0])
-        return endpoint, request
-
-    def _price(self) -> None:
-        answer = self.answer
-        if self.replayer:
-            self._price_recorded()
-            return
-        accepted = bool(answer.request_id or answer.text or answer.reasoning)
-        if accepted and not answer.usage.total_tokens:
-            answer.usage = self._estimated_usage()
-        refused = self.failed and not accepted
-        if self.target.endpoint.name == "local" or refused:
-            answer.cost = Decimal(0)
-        elif self.model:
-            answer.cost = self.model.cost(answer.usage)
-            answer.currency = self.model.currency
-
-    def _price_recorded(self) -> None:
-        answer = self.answer
-        answer.cost = Decimal(0)
-        answer.currency = self.model.currency if self.model else None
-        answer.notes.append("recorded")
-        live = self.model.cost(answer.usage) if self.model else None
-        if live:
-            answer.notes.append(f"asked live it costs {amount(live, answer.currency)}")
-
-    def _estimated_usage(self) -> ev.Usage:
-        reasoning = tokens.estimate(self.answer.reasoning)
-        output = tokens.estimate(self.answer.text) + reasoning
-        return ev.Usage(
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=output,
-            total_tokens=self.prompt_tokens + output,
-            reasoning_tokens=reasoning,
-            estimated=True,
-        )
+        if (place := turn.place) and answer.text and not turn.failed:
+            self.threads[place.thread].record(
+                Exchange(place.cell, turn.exchange),
+                system=place.system,
+                continued=place.continued,
+            )
 
 
 def _no_key(endpoint: Endpoint) -> AuthenticationError:

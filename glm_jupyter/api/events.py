@@ -20,6 +20,17 @@ class Usage:
     reasoning_tokens: int = 0
     estimated: bool = False
 
+    def __add__(self, other: Usage) -> Usage:
+        """The tokens of two requests together."""
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            total_tokens=self.total_tokens + other.total_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            estimated=self.estimated or other.estimated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -59,6 +70,26 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What the function call with this index brought, in `seconds`; `failed` if it was no result.
+
+    The text is what goes back to the model.
+    """
+
+    index: int
+    text: str
+    seconds: float
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextRound:
+    """A further request goes out for the same answer, which keeps its text so far, or does not."""
+
+    keeps_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Web pages the service consulted, each with at least `title` and `link`."""
 
@@ -93,6 +124,8 @@ Event: TypeAlias = (
     | TextDelta
     | TextWasReasoning
     | ToolCallDelta
+    | ToolResult
+    | NextRound
     | Sources
     | UsageReport
     | Retrying

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from glm_jupyter.conversation import Conversation, Exchange
+from glm_jupyter.conversation import Conversation, Exchange, messages_of
 
 
 def exchange(cell: str, text: str) -> Exchange:
-    return Exchange(cell, {"role": "user", "content": text}, f"answer to {text}")
+    question = {"role": "user", "content": text}
+    return Exchange(cell, (question, {"role": "assistant", "content": f"answer to {text}"}))
 
 
 def contents(messages) -> list[str]:
@@ -28,7 +29,7 @@ def test_a_cell_alone_begins_anew_and_a_continuing_one_goes_on() -> None:
 
 def test_running_a_cell_again_replaces_its_own_exchange() -> None:
     conversation = talk(("a", "one", False), ("b", "two", True), ("c", "three", True))
-    assert contents(conversation.messages_before("b")) == ["one"]
+    assert contents(messages_of(conversation.before("b"))) == ["one"]
     conversation.record(exchange("b", "two again"), system=None, continued=True)
     assert contents(conversation.messages) == ["one", "two again", "three"]
     conversation.record(exchange("a", "one again"), system=None, continued=False)

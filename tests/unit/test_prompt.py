@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_jupyter import GLMError
-from glm_jupyter.prompt import MAX_ROWS, expand, read_text
+from glm_jupyter.data import MAX_ROWS
+from glm_jupyter.prompt import expand, read_text
 
 
 @pytest.mark.parametrize(
@@ -24,17 +25,17 @@ from glm_jupyter.prompt import MAX_ROWS, expand, read_text
     ],
 )
 def test_expressions_are_replaced_and_single_braces_are_not(text: str, expected: str) -> None:
-    assert expand(text, {"a": 1, "b": 2, "d": {"k": "{{ a }}"}}) == expected
+    assert expand(text, {"a": 1, "b": 2, "d": {"k": "{{ a }}"}}).text == expected
 
 
 @given(st.text(alphabet="{}ab \\\n$", max_size=40))
 def test_a_value_is_never_read_as_an_expression(value: str) -> None:
-    assert expand("<{{ v }}>", {"v": value}) == f"<{value}>"
+    assert expand("<{{ v }}>", {"v": value}).text == f"<{value}>"
 
 
 @given(st.text().filter(lambda text: "{{" not in text))
 def test_text_without_double_braces_is_left_alone(text: str) -> None:
-    assert expand(text, {}) == text
+    assert expand(text, {}).text == text
 
 
 def test_unknown_name_is_an_error_that_names_the_nearest() -> None:
@@ -58,7 +59,7 @@ def test_a_failing_expression_says_how_it_failed() -> None:
 def test_a_frame_becomes_a_table() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"name": ["a|b", "c"], "value": [1.5, 2.0]})
-    assert expand("{{ frame }}", {"frame": frame}).splitlines() == [
+    assert expand("{{ frame }}", {"frame": frame}).text.splitlines() == [
         "|  | name | value |",
         "| --- | --- | --- |",
         r"| 0 | a\|b | 1.5 |",
@@ -69,8 +70,8 @@ def test_a_frame_becomes_a_table() -> None:
 def test_a_long_frame_is_cut_and_says_so() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"n": range(5000)})
-    text = expand("{{ frame }}", {"frame": frame})
-    assert f"{MAX_ROWS} of 5000 rows" in text
+    text = expand("{{ frame }}", {"frame": frame}).text
+    assert f"{MAX_ROWS} of 5,000 rows" in text
     assert "| 0 | 0 |" in text
     assert "| 4999 | 4999 |" in text
     assert len(text) < 2000

@@ -1,0 +1,102 @@
+"""Values as text for a prompt: tables, arrays, lists, long texts; cut to what is worth paying."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from .api import tokens
+
+# A value in a prompt is paid for at every run, so long tables and lists are cut to their ends.
+MAX_ROWS = 60
+MAX_COLUMNS = 30
+MAX_CELL_CHARACTERS = 200
+MAX_ITEMS = 200
+MAX_ELEMENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as text; `cut` says what of it is shown ("60 of 5,000 rows"), if not all."""
+
+    text: str
+    cut: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}\n(Cut: {self.cut} shown.)" if self.cut else self.text
+
+
+def as_text(value: Any, most_tokens: int | None = None) -> Shown:
+    """The text a value stands for in a prompt: of a DataFrame a markdown table, cut to size.
+
+    A text is only cut where it has more than `most_tokens`, by estimate.
+    """
+    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
+    if pandas is not None and isinstance(value, pandas.Series):
+        value = value.to_frame(value.name if value.name is not None else "value")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return _fitted(_table(value), most_tokens)
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        text = numpy.array2string(value, threshold=MAX_ELEMENTS)
+        cut = f"the ends of an array of shape {value.shape}" if value.size > MAX_ELEMENTS else ""
+        return _fitted(Shown(text, cut), most_tokens)
+    if isinstance(value, Mapping | Sequence | Set) and not isinstance(value, str | bytes):
+        return _fitted(_container(value), most_tokens)
+    return _fitted(Shown(str(value)), most_tokens)
+
+
+def _fitted(shown: Shown, most_tokens: int | None) -> Shown:
+    """Cut to at most so many tokens, keeping both ends."""
+    text = shown.text
+    if most_tokens is None or (counted := tokens.estimate(text)) <= most_tokens:
+        return shown
+    length = max(0, int(len(text) * most_tokens / counted * 0.9))
+    head = length - length // 3
+    tail = text[len(text) - length // 3 :]
+    parts = f"{length:,} of {len(text):,} characters"
+    return Shown(
+        f"{text[:head]}\n…\n{tail}", " and of that ".join(filter(None, [shown.cut, parts]))
+    )
+
+
+def _container(value: Any) -> Shown:
+    if len(value) <= MAX_ITEMS:
+        return Shown(str(value))
+    cut = f"{MAX_ITEMS} of {len(value):,} items"
+    first = list(islice(value.items() if isinstance(value, Mapping) else value, MAX_ITEMS))
+    if isinstance(value, Mapping):
+        return Shown(str(dict(first)), cut)
+    return Shown(str(first), cut)
+
+
+def _table(frame: Any) -> Shown:
+    rows, columns = frame.shape
+    shown = frame.iloc[:, :MAX_COLUMNS]
+    lines = [_row(["", *shown.columns]), _row(["---"] * (shown.shape[1] + 1))]
+    if rows > MAX_ROWS:
+        head, tail = MAX_ROWS - MAX_ROWS // 3, MAX_ROWS // 3
+        lines += [_row(row) for row in shown.iloc[:head].itertuples(name=None)]
+        lines.append(_row(["…"] * (shown.shape[1] + 1)))
+        lines += [_row(row) for row in shown.iloc[-tail:].itertuples(name=None)]
+    else:
+        lines += [_row(row) for row in shown.itertuples(name=None)]
+    cut = []
+    if rows > MAX_ROWS:
+        cut.append(f"{MAX_ROWS} of {rows:,} rows")
+    if columns > MAX_COLUMNS:
+        cut.append(f"{MAX_COLUMNS} of {columns:,} columns")
+    return Shown("\n".join(lines), " and ".join(cut))
+
+
+def _row(values: Any) -> str:
+    return "| " + " | ".join(_cell(value) for value in values) + " |"
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    if len(text) > MAX_CELL_CHARACTERS:
+        text = text[:MAX_CELL_CHARACTERS] + "…"
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,227 @@
+"""Structured answers: the model, dataclass, TypedDict or JSON schema that an answer must fit."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .api.errors import GLMError, InputError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
+MOST_PROBLEMS = 8
+
+_FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL)
+
+
+class SchemaError(GLMError):
+    """An answer that does not fit its schema; `complaint` is what the model is told about it."""
+
+    def __init__(self, name: str, problems: list[str]) -> None:
+        listed = problems[:MOST_PROBLEMS]
+        if len(problems) > MOST_PROBLEMS:
+            listed.append(f"and {len(problems) - MOST_PROBLEMS} more")
+        super().__init__(
+            f"The answer does not fit {name}, even after it was asked for again: "
+            f"{'; '.join(listed)}.",
+            remedy="The text as it came is in `_glm.text`. Ask more plainly, allow for what is "
+            "missing, or choose a stronger model.",
+        )
+        self.complaint = "\n".join(
+            [
+                "That does not fit the schema:",
+                *(f"- {problem}" for problem in listed),
+                "Give the whole corrected JSON object, and nothing else.",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What an answer must look like, and how it becomes a value.
+
+    `name` is for people; `json_schema` describes an object, for the services promise no other
+    JSON. `check` makes the value of a decoded object, or raises SchemaError.
+    """
+
+    name: str
+    json_schema: dict[str, Any]
+    check: Callable[[Any], Any]
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told."""
+        text = json.dumps(self.json_schema, ensure_ascii=False)
+        return f"Answer with one JSON object that fits this JSON schema, and nothing else:\n{text}"
+
+    def response_format(self, dialect: str) -> dict[str, Any]:
+        """The field of the request: other servers can enforce a schema, the services only JSON."""
+        if dialect == "glm":
+            return {"type": "json_object"}
+        enforced = {"name": "answer", "schema": self.json_schema}
+        return {"type": "json_schema", "json_schema": enforced}
+
+    def parse(self, text: str) -> Any:
+        """The value in an answer's text. Raises SchemaError where none fits."""
+        return self.check(_decoded(self.name, text))
+
+
+def schema_of(value: Any, name: str = "") -> Schema:
+    """The schema that a pydantic model, dataclass, TypedDict, other type or JSON schema means.
+
+    `name` is what it is called in messages. Raises InputError for what is none of these.
+    """
+    name = name or getattr(value, "__name__", None) or "the schema"
+    if isinstance(value, dict):
+        return _from_document(value, name)
+    try:
+        from pydantic import PydanticUserError, TypeAdapter
+        from pydantic.errors import PydanticSchemaGenerationError
+
+        if inspect.isroutine(value) or not (callable(value) or typing.get_origin(value)):
+            raise TypeError(f"it is a value of type {type(value).__name__}")
+        adapter: TypeAdapter[Any] = TypeAdapter(_modern(value))
+        document = describe(adapter)
+    except (PydanticUserError, PydanticSchemaGenerationError, NameError, TypeError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError(
+            f"{name} cannot be the schema of an answer: {reason}",
+            remedy="Give a pydantic model, a dataclass, a TypedDict, a type such as list[Model], "
+            "or a JSON schema as a dict.",
+        ) from None
+    return _wrapped(name, document, lambda decoded: _validated(adapter, decoded, name))
+
+
+def describe(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """The JSON schema of a type, without titles, which only repeat names and cost tokens."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Untitled(GenerateJsonSchema):
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+    return adapter.json_schema(schema_generator=Untitled)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """Each problem in a line: where, and what."""
+    found = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(part) for part in each["loc"])
+        found.append(f"{place}: {each['msg']}" if place else each["msg"])
+    return found
+
+
+def _validated(adapter: TypeAdapter[Any], decoded: Any, name: str) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        # As JSON, so that dates, sets and their like may come as JSON has them.
+        return adapter.validate_json(json.dumps(decoded))
+    except ValidationError as error:
+        raise SchemaError(name, problems_of(error)) from None
+
+
+def _from_document(document: dict[str, Any], name: str) -> Schema:
+    try:
+        import jsonschema
+    except ImportError:
+        raise InputError(
+            "Checking an answer against a JSON schema needs the package jsonschema.",
+            remedy="`pip install jsonschema`, or give a pydantic model, dataclass or TypedDict.",
+        ) from None
+    kind = jsonschema.validators.validator_for(document)
+    try:
+        kind.check_schema(document)
+    except jsonschema.SchemaError as error:
+        raise InputError(
+            f"{name} is not a JSON schema: {error.message}",
+            remedy="A JSON schema is a dict such as "
+            '{"type": "object", "properties": {"name": {"type": "string"}}}.',
+        ) from None
+    validator = kind(document)
+
+    def check(decoded: Any) -> Any:
+        problems = [
+            f"{'.'.join(map(str, error.absolute_path)) or 'the object'}: {error.message}"
+            for error in validator.iter_errors(decoded)
+        ]
+        if problems:
+            raise SchemaError(name, problems)
+        return decoded
+
+    return _wrapped(name, document, check)
+
+
+def _wrapped(name: str, document: dict[str, Any], check: Callable[[Any], Any]) -> Schema:
+    """A schema of an object; what is no object by itself is put into one."""
+    if _is_object(document):
+        return Schema(name, document, check)
+    shared = {key: part for key, part in document.items() if key in ("$defs", "definitions")}
+    inner = {key: part for key, part in document.items() if key not in shared}
+    wrapper = {
+        "type": "object",
+        "properties": {"value": inner},
+        "required": ["value"],
+        **shared,
+    }
+
+    def unwrap(decoded: Any) -> Any:
+        held = isinstance(decoded, dict) and set(decoded) == {"value"}
+        return check(decoded["value"] if held else decoded)
+
+    return Schema(name, wrapper, unwrap)
+
+
+def _is_object(document: dict[str, Any]) -> bool:
+    reference = str(document.get("$ref", ""))
+    if reference.startswith("#/$defs/"):
+        document = document.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
+    return document.get("type") == "object" or "properties" in document
+
+
+def _decoded(name: str, text: str) -> Any:
+    """The JSON in an answer: all of it, a fenced block of it, or from its first brace on."""
+    text = text.strip()
+    candidates = [text, *_FENCED.findall(text)]
+    starts = [place for place in (text.find("{"), text.find("[")) if place > 0]
+    for candidate in candidates:
+        try:
+            return json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+    for start in sorted(starts):
+        try:
+            return json.JSONDecoder().raw_decode(text[start:])[0]
+        except (ValueError, RecursionError):
+            continue
+    raise SchemaError(name, ["it is not JSON" if text else "it is empty"])
+
+
+def _modern(kind: Any) -> Any:
+    """The type with each `typing.TypedDict` in it as pydantic can read it before Python 3.12."""
+    if sys.version_info >= (3, 12):
+        return kind
+    import typing_extensions as later
+
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if typing.is_typeddict(kind):
+        hints = {name: _modern(hint) for name, hint in typing.get_type_hints(kind).items()}
+        fields = {
+            name: hint if name in kind.__required_keys__ else later.NotRequired[hint]
+            for name, hint in hints.items()
+        }
+        return later.TypedDict(kind.__name__, fields)  # type: ignore[operator]  # made at run time
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(map(_modern, parts))]  # noqa: UP007  # has no other spelling
+    if origin in (list, dict, set, tuple):
+        return origin[tuple(map(_modern, parts))]
+    return kind

@@ -1,0 +1,204 @@
+"""Function calling: Python functions that a model may call, and nothing that was not named."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import signal
+import threading
+import time
+from asyncio import CancelledError
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NotRequired
+
+from .api import events as ev
+from .api.errors import InputError
+from .data import as_text
+from .schema import describe, problems_of
+from .secrets import redacted
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MOST_RESULT_TOKENS = 8000  # of one call's result; a longer one is cut, saying so
+LONGEST_LINE = 500  # characters of a call as it is put to the user
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+class _Failed(Exception):
+    """A call that brought no result; the message tells the model and the reader why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function as a model sees it, and how its arguments are checked."""
+
+    name: str
+    function: Callable[..., Any]
+    description: str
+    arguments: TypeAdapter[Any]
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """The tool as the API takes it."""
+        parameters = describe(self.arguments)
+        parameters.pop("title", None)
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return {"type": "function", "function": function}
+
+    def bound(self, arguments: str) -> inspect.BoundArguments:
+        """The arguments that the model wrote, checked and as the function takes them."""
+        from pydantic import ValidationError
+
+        try:
+            given = json.loads(arguments or "{}")
+            values = self.arguments.validate_json(json.dumps(given))
+        except ValidationError as error:
+            raise _Failed(f"The arguments do not fit: {'; '.join(problems_of(error))}") from None
+        except ValueError:
+            raise _Failed("The arguments are not JSON.") from None
+        call = inspect.signature(self.function).bind_partial()
+        call.arguments.update(values)
+        return call
+
+
+class Toolbox:
+    """The functions of one turn. `confirm` is asked before each call, where it is given."""
+
+    def __init__(self, tools: Iterable[Tool], confirm: Callable[[str], bool] | None = None) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._confirm = confirm
+
+    @property
+    def declarations(self) -> tuple[dict[str, Any], ...]:
+        """The tools as the API takes them."""
+        return tuple(tool.declaration for tool in self._tools.values())
+
+    async def call(self, index: int, call: Mapping[str, Any]) -> ev.ToolResult:
+        """Make a call of the model's; whatever goes wrong becomes a result that says so.
+
+        Only an interrupt ends it otherwise, as CancelledError.
+        """
+        function = call["function"]
+        started = time.monotonic()
+        failed = False
+        try:
+            text = await self._result(function["name"], function["arguments"])
+        except _Failed as failure:
+            text, failed = str(failure), True
+        return ev.ToolResult(index, redacted(text), time.monotonic() - started, failed)
+
+    async def _result(self, name: str, arguments: str) -> str:
+        tool = self._tools.get(name)
+        if tool is None:
+            raise _Failed(f"There is no function {name}. There is: {', '.join(self._tools)}.")
+        call = tool.bound(arguments)
+        if self._confirm:
+            with _interruptible():
+                allowed = self._confirm(described(name, call.arguments))
+            if not allowed:
+                raise _Failed("The user did not allow this call.")
+        try:
+            with _interruptible():
+                value = tool.function(*call.args, **call.kwargs)
+            if inspect.isawaitable(value):
+                value = await value
+            return str(as_text(value, MOST_RESULT_TOKENS))
+        except Exception as error:
+            raise _Failed(f"{type(error).__name__}: {error}") from error
+
+
+def tool_of(function: Any, name: str = "") -> Tool:
+    """A function made into a tool: schema from its signature, description from its docstring.
+
+    Raises InputError for what cannot be called by names of arguments.
+    """
+    name = name or getattr(function, "__name__", "")
+    if not callable(function) or isinstance(function, type):
+        raise _unfit(name or repr(type(function).__name__), "it is not a function")
+    if not _NAME.fullmatch(name):
+        raise _unfit(name, "its name is not one of letters, digits and _ that the API takes")
+    try:
+        adapter = _arguments(function)
+    except _Unfit as error:
+        raise _unfit(name, str(error)) from None
+    return Tool(name, function, inspect.getdoc(function) or name, adapter)
+
+
+def ask_user(call: str) -> bool:
+    """Ask who runs the cell whether a call may be made."""
+    try:
+        reply = input(f"The model wants to call {call}. Allow? [y/N] ")
+    except (NotImplementedError, EOFError):
+        raise InputError(
+            "--confirm has nobody to ask: input is not possible here.",
+            remedy="Leave out --confirm, or run the cell in a notebook or terminal.",
+        ) from None
+    return reply.strip().lower() in ("y", "yes")
+
+
+def described(name: str, arguments: Mapping[str, Any]) -> str:
+    """A call in one line, as Python writes it."""
+    text = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the interrupt reach a function that does not await; it comes out as CancelledError.
+
+    While a cell is awaited, the kernel's own handler waits for the event loop, which a function
+    that computes does not let run. And in a task, KeyboardInterrupt would end the loop itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CancelledError from None
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+class _Unfit(Exception):
+    """Why a function cannot be a tool."""
+
+
+def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
+    """The arguments as a type: a TypedDict whose keys are the parameters."""
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, with_config
+    from pydantic.errors import PydanticSchemaGenerationError
+    from typing_extensions import TypedDict, get_type_hints
+
+    try:
+        signature = inspect.signature(function)
+        hints = get_type_hints(function, include_extras=True)
+    except (ValueError, TypeError, NameError) as error:
+        raise _Unfit(f"its signature cannot be read ({error})") from None
+    fields: dict[str, Any] = {}
+    for key, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise _Unfit(f"its {parameter} has no names that a model could fill in")
+        hint = hints.get(key, Any)
+        fields[key] = hint if parameter.default is parameter.empty else NotRequired[hint]
+    made: Any = TypedDict("arguments", fields)  # type: ignore[misc]  # made at run time
+    kind = with_config(ConfigDict(extra="forbid"))(made)
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        describe(adapter)
+    except (PydanticUserError, PydanticSchemaGenerationError) as error:
+        raise _Unfit(str(error).split("\n", 1)[0]) from None
+    return adapter
+
+
+def _unfit(name: str, reason: str) -> InputError:
+    return InputError(
+        f"{name} cannot be a tool: {reason}. Nothing was sent.",
+        remedy="Give a Python function with named, annotated parameters and a docstring.",
+    )

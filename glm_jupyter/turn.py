@@ -1,0 +1,340 @@
+"""Turn: a question and its answer, in one request or in several rounds of them."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from . import local
+from .answer import Answer
+from .api import catalogue, tokens
+from .api import events as ev
+from .api.endpoints import Endpoint
+from .api.errors import GLMError, IncompleteError, InputError
+from .budget import BudgetError
+from .notebook import notebook_path
+from .render.money import amount
+from .schema import SchemaError
+
+if TYPE_CHECKING:
+    from .api.request import ChatRequest
+    from .conversation import Message
+    from .recording import Source
+    from .replaying import Replayer
+    from .schema import Schema
+    from .sessions import Session, Target
+    from .tools import Toolbox
+
+# A model that goes on calling functions would go on costing money.
+MOST_ROUNDS = 12
+
+
+class Round:
+    """One request, decided and checked, and what answers it.
+
+    `spent_before` is what earlier rounds of the same turn have cost. A `recorded` one costs
+    nothing.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        request: ChatRequest,
+        *,
+        max_cost: str | None = None,
+        spent_before: Decimal = Decimal(0),
+        recorded: bool = False,
+    ) -> None:
+        self.target = target
+        self.max_cost = max_cost
+        self.spent_before = spent_before
+        self.recorded = recorded
+        self.model = catalogue.find(target.model, target.endpoint.name)
+        self.prompt_tokens = tokens.estimate(request.messages)
+        self.request = self.model.check(request, self.prompt_tokens) if self.model else request
+        self.answer = Answer(target.model, target.endpoint.name)
+        self.failed = False
+        self.finish = "stopped"
+
+    @property
+    def most_output(self) -> int | None:
+        """The most tokens the answer can have, where that is known."""
+        return self.request.max_tokens or (self.model.max_output if self.model else None)
+
+    def worst_cost(self) -> Decimal | None:
+        """What the request costs at most, from the estimated prompt and the longest answer."""
+        if self.model is None or self.most_output is None:
+            return None
+        return self.model.worst_cost(tokens.at_most(self.prompt_tokens), self.most_output)
+
+    async def stream(
+        self, session: Session, source: Source, endpoint: Endpoint
+    ) -> AsyncGenerator[ev.Event, None]:
+        """Send the request and yield its events. However it ends, it is priced and booked."""
+        meter = None
+        if not self.recorded:
+            meter = session.purse.begin(self, session.spent, notebook_path())
+        self.answer.begin()
+        try:
+            async with aclosing(source.stream(endpoint, self.request)) as events:
+                async for event in events:
+                    self.answer.apply(event)
+                    if meter:
+                        meter.see(event)
+                    yield event
+            self.finish = self.answer.finish_reason or "stop"
+        except GLMError as error:
+            self.failed = True
+            self.finish = f"error {error.code or error.status or type(error).__name__}"
+            raise
+        finally:
+            self.answer.stop_clock()
+            self._price()
+            session.book(self)
+
+    def _price(self) -> None:
+        answer = self.answer
+        if self.recorded:
+            self._price_recorded()
+            return
+        accepted = bool(answer.request_id or answer.text or answer.reasoning)
+        if accepted and not answer.usage.total_tokens:
+            answer.usage = self._estimated_usage()
+        refused = self.failed and not accepted
+        if self.target.endpoint.name == "local" or refused:
+            answer.cost = Decimal(0)
+        elif self.model:
+            answer.cost = self.model.cost(answer.usage)
+            answer.currency = self.model.currency
+
+    def _price_recorded(self) -> None:
+        answer = self.answer
+        answer.cost = Decimal(0)
+        answer.currency = self.model.currency if self.model else None
+        answer.notes.append("recorded")
+        live = self.model.cost(answer.usage) if self.model else None
+        if live:
+            answer.notes.append(f"asked live it costs {amount(live, answer.currency)}")
+
+    def _estimated_usage(self) -> ev.Usage:
+        reasoning = tokens.estimate(self.answer.reasoning)
+        output = tokens.estimate(self.answer.text) + reasoning
+        return ev.Usage(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=output,
+            total_tokens=self.prompt_tokens + output,
+            reasoning_tokens=reasoning,
+            estimated=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an exchange belongs: the cell that asked, the conversation it begins or continues."""
+
+    cell: str
+    thread: str = ""
+    continued: bool = False
+    system: str | None = None
+
+
+class Turn:
+    """A question, decided and checked, and its answer.
+
+    The answer may take several rounds: with a `toolbox` the model's calls are made and their
+    results sent back, with a `schema` an answer that does not fit is sent back once. A turn
+    without a `place` is in no conversation.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        opening: Round,
+        place: Place | None = None,
+        *,
+        toolbox: Toolbox | None = None,
+        schema: Schema | None = None,
+        replayer: Replayer | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.session = session
+        self.opening = opening
+        self.place = place
+        self.replayer = replayer
+        self.rounds: list[Round] = []
+        self.failed = False
+        self.answer = Answer(opening.target.model, opening.target.endpoint.name)
+        self.answer.notes.extend([*opening.target.notes, *notes])
+        self._between: list[Message] = []  # calls and their results
+        self._toolbox = toolbox
+        self._schema = schema
+        self._repaired = False
+        self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
+
+    @property
+    def exchange(self) -> tuple[Message, ...]:
+        """The question, the function calls and their results, and the answer, to go on from."""
+        question = self.opening.request.messages[-1]
+        last = self.rounds[-1].answer.text if self.rounds else ""
+        said = [question, *self._between, {"role": "assistant", "content": last}]
+        return tuple(
+            {name: part for name, part in message.items() if name != "reasoning_content"}
+            for message in said
+        )
+
+    def stop(self) -> None:
+        """Cancel whatever waits for this answer, from any thread."""
+        if self._task:
+            loop, task = self._task
+            loop.call_soon_threadsafe(task.cancel)
+
+    async def stream(self, live: Source | None = None) -> AsyncGenerator[ev.Event, None]:
+        """Send the request and those that follow from its answer, and yield their events.
+
+        `answer` grows with them. `live` answers where no recording does; by default a client
+        with its retries. However it ends, it is priced and booked. Raises GLMError where it
+        fails.
+        """
+        session = self.session
+        if (task := current_task()) is not None:
+            self._task = get_running_loop(), task
+        session.running = (*session.running, self)
+        try:
+            source = self._source(live)
+            one = self.opening
+            endpoint = await self._ready(source)
+            self.answer.begin()
+            while True:
+                try:
+                    async with aclosing(one.stream(session, source, endpoint)) as events:
+                        async for event in events:
+                            self.answer.apply(event)
+                            yield event
+                finally:
+                    self._add(one)
+                if self._toolbox:
+                    for index, call in enumerate(one.answer.tool_calls):
+                        result = await self._toolbox.call(index, call)
+                        self.answer.apply(result)
+                        yield result
+                if (step := self._follow(one)) is None:
+                    return
+                further, event = step
+                self.answer.apply(event)
+                yield event
+                one = self._after(one, further)
+        except GLMError as error:
+            self.failed = True
+            if isinstance(error, BudgetError):
+                self.answer.notes.append("stopped by the budget")
+            raise
+        except (CancelledError, GeneratorExit):
+            self.answer.notes.append("stopped")
+            raise
+        finally:
+            self.answer.stop_clock()
+            session.running = tuple(turn for turn in session.running if turn is not self)
+            if self.rounds:
+                session.settle(self)
+
+    def _source(self, live: Source | None) -> Source:
+        if self.replayer:
+            return self.replayer
+        from .api.client import Client
+
+        source = live or Client()
+        recorder = self.session.recorder
+        return recorder.around(source) if recorder else source
+
+    async def _ready(self, source: Source) -> Endpoint:
+        """The endpoint as it can be reached now; the opening gets the name that it answers to."""
+        one = self.opening
+        endpoint = one.target.endpoint
+        if endpoint.name == "local" and not self.replayer:
+            engine = local.engine()
+            return Endpoint.local(await engine.start(one.request.model), engine.key)
+        if not one.request.model:
+            names = await source.models(endpoint)
+            if len(names) != 1:
+                raise InputError(
+                    f"{endpoint.base_url} serves {len(names)} models: {', '.join(names[:10])}.",
+                    remedy="Name one with --model.",
+                )
+            self.answer.model = one.answer.model = names[0]
+            one.request = replace(one.request, model=names[0])
+        return endpoint
+
+    def _add(self, one: Round) -> None:
+        """Count a round that has ended in the answer; one that never went out is none."""
+        if one.answer.seconds is None:
+            return
+        self.rounds.append(one)
+        answer = self.answer
+        answer.apply(ev.UsageReport(one.answer.usage))
+        costs = [each.answer.cost for each in self.rounds]
+        known = [cost for cost in costs if cost is not None]
+        answer.cost = sum(known, Decimal(0)) if len(known) == len(costs) else None
+        answer.currency = one.answer.currency
+        answer.notes.extend(note for note in one.answer.notes if note not in answer.notes)
+
+    def _follow(self, one: Round) -> tuple[list[Message], ev.NextRound] | None:
+        """What a further round has to add to the messages of `one`; None where none is needed."""
+        said = one.answer
+        if self._toolbox and said.tool_calls:
+            made = self.answer.tool_calls[-len(said.tool_calls) :]
+            further = [_assistant(one), *map(_result, made)]
+            self._between += further
+            return further, ev.NextRound()
+        if self._schema:
+            if not said.complete:
+                raise IncompleteError(
+                    "The answer was cut off before its value was whole.",
+                    remedy="Give a higher --max-tokens; the text as it came is in `_glm.text`.",
+                )
+            try:
+                self.answer.parsed = self._schema.parse(said.text)
+            except SchemaError as misfit:
+                if self._repaired:
+                    raise
+                self._repaired = True
+                complaint = {"role": "user", "content": misfit.complaint}
+                return [_assistant(one), complaint], ev.NextRound(keeps_text=False)
+        return None
+
+    def _after(self, one: Round, further: list[Message]) -> Round:
+        if len(self.rounds) == MOST_ROUNDS:
+            raise IncompleteError(
+                f"The model has called functions {MOST_ROUNDS} times in a row and not answered.",
+                remedy="Ask for less at once, or give it functions that bring more in one call. "
+                "The calls and their results are kept.",
+            )
+        return Round(
+            one.target,
+            replace(one.request, messages=(*one.request.messages, *further)),
+            max_cost=one.max_cost,
+            spent_before=self.answer.cost or Decimal(0),
+            recorded=one.recorded,
+        )
+
+
+def _assistant(one: Round) -> Message:
+    """What the model said, as the API wants to be told it."""
+    said = one.answer
+    message: Message = {"role": "assistant", "content": said.text}
+    # A model that thinks between calls must be given its thoughts back; where thoughts are part
+    # of the text, it has been trained not to see them again.
+    if said.reasoning and not (one.model and one.model.thinking == "inline"):
+        message["reasoning_content"] = said.reasoning
+    if said.tool_calls:
+        message["tool_calls"] = [
+            {name: call[name] for name in ("id", "type", "function")} for call in said.tool_calls
+        ]
+    return message
+
+
+def _result(call: dict[str, Any]) -> Message:
+    return {"role": "tool", "tool_call_id": call["id"], "content": call["result"]}
