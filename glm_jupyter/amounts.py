@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
+from .api import catalogue
 from .api.errors import InputError
 from .render.money import number
 
-CURRENCIES = ("RMB", "USD")
 _NAMES = {
     **dict.fromkeys(("rmb", "cny", "yuan", "¥", "￥", "元"), "RMB"),
     **dict.fromkeys(("usd", "$"), "USD"),
@@ -53,11 +53,17 @@ def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
 
 
 def parse_currency(text: str) -> str:
-    """The currency that `text` names. Raises InputError for one not known here."""
-    try:
-        return _NAMES[text.lower()]
-    except KeyError:
+    """The currency that `text` names. Raises InputError for one that no price is in."""
+    found = _NAMES.get(text.lower(), text.upper())
+    if found not in currencies():
         raise InputError(
             f"{text!r} is no currency known here.",
-            remedy=f"The services bill in {' and '.join(CURRENCIES)}.",
-        ) from None
+            remedy=f"Prices are in {' and '.join(currencies())}.",
+        )
+    return found
+
+
+def currencies() -> list[str]:
+    """The currencies of the services, and those of the user's own catalogue."""
+    named = (model.currency for model in catalogue.models())
+    return list(dict.fromkeys(("RMB", "USD", *filter(None, named))))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bridge, local, sessions, spending
-from .amounts import CURRENCIES, parse_amount, parse_currency
+from .amounts import currencies, parse_amount, parse_currency
 from .api import catalogue, endpoints
 from .api.errors import GLMError, InputError
 from .listing import listing
@@ -128,7 +128,7 @@ def budget(args: Namespace) -> dict[str, str]:
         raise InputError(
             f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
         )
-    limits = [limit for of in CURRENCIES for limit in session.purse.limits(of, session.spent)]
+    limits = [limit for of in currencies() for limit in session.purse.limits(of, session.spent)]
     return spending.limits_table(limits)
 
 

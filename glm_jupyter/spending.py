@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .amounts import CURRENCIES
+from .amounts import currencies
 from .api.errors import GLMError, InputError
 from .budget import Limit
 from .ledger import COLUMNS, GROUPS, Ledger, Line
@@ -178,7 +178,7 @@ def currencies_in_use(session: Session) -> list[str]:
         now = None
     return [
         of
-        for of in CURRENCIES
+        for of in currencies()
         if of == now or of in session.spent or session.purse.limits(of, session.spent)
     ]
 

@@ -1,0 +1,86 @@
+"""What a request would cost, with its own model and with three others that can answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from .api import catalogue, tokens
+from .api.errors import InputError
+from .api.events import Usage
+from .render.money import amount
+from .render.table import table
+
+if TYPE_CHECKING:
+    from .api.catalogue import Model
+    from .api.request import ChatRequest
+
+# An answer of about a page, to compare prices by.
+PAGE = 1_000
+OTHERS = 3
+HEADERS = ("model", "prompt", f"with {PAGE:,} tokens of answer", "at most")
+
+
+class Request(Protocol):
+    """A request that has been decided, but not sent."""
+
+    model: Model | None
+    request: ChatRequest
+    prompt_tokens: int
+
+
+def comparison(one: Request) -> dict[str, str] | None:
+    """The costs as a table, as a MIME bundle; None where nothing is known of the model."""
+    if one.model is None or not one.model.prices:
+        return None
+    rows = [_row(model, one) for model in [one.model, *others(one, one.model)]]
+    return table(HEADERS, rows)
+
+
+def others(one: Request, own: Model) -> list[Model]:
+    """Up to three models of the same service that can answer, by price: the cheapest, the next
+    cheaper than `own`, the next dearer; where there is none, the next ones.
+    """
+    able = [model for model in catalogue.models(endpoint=own.endpoint) if _can(model, one)]
+    ranked = sorted((model for model in able if model.name != own.name), key=_page_cost(one))
+    limit = _page_cost(one)(own)
+    cheaper = [model for model in ranked if _page_cost(one)(model) <= limit]
+    dearer = [model for model in ranked if _page_cost(one)(model) > limit]
+    wanted = [*cheaper[:1], *cheaper[-1:], *dearer, *reversed(cheaper)]
+    found = list({model.name: model for model in wanted}.values())[:OTHERS]
+    return sorted(found, key=_page_cost(one))
+
+
+def _can(model: Model, one: Request) -> bool:
+    """Whether a model of known price takes the request, with shorter answers if need be."""
+    if model.retired or not model.prices:
+        return False
+    most = one.request.max_tokens
+    if most and model.max_output:
+        most = min(most, model.max_output)
+    try:
+        model.check(replace(one.request, max_tokens=most), one.prompt_tokens)
+    except InputError:
+        return False
+    return True
+
+
+def _page_cost(one: Request) -> Callable[[Model], tuple[Decimal, str]]:
+    def cost(model: Model) -> tuple[Decimal, str]:
+        usage = Usage(prompt_tokens=one.prompt_tokens, completion_tokens=PAGE)
+        return model.cost(usage) or Decimal(0), model.name
+
+    return cost
+
+
+def _row(model: Model, one: Request) -> Sequence[str]:
+    most = one.request.max_tokens or model.max_output
+    if most and model.max_output:
+        most = min(most, model.max_output)
+    prompt = model.cost(Usage(prompt_tokens=one.prompt_tokens))
+    page, _ = _page_cost(one)(model)
+    worst = model.worst_cost(tokens.at_most(one.prompt_tokens), most) if most else None
+    costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
+    return (model.name, *costs)
