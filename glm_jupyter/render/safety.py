@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
-_TAGS = "b|i|u|s|em|strong|del|ins|mark|kbd|sub|sup|small"
+_TAGS = "b|i|u|s|em|strong|del|ins|mark|kbd|sub|sup"
 _BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 _TAG = re.compile(rf"<(/?)({_TAGS})>", re.IGNORECASE)
 # Of these characters an address may consist; a formula's mark is looked at again.
@@ -41,16 +41,16 @@ _SPECIAL = re.compile(
     rf"\\[\s\S]?|`+|<|\]\(|\]:|!(?=[!\[<])|~{{3,}}|\$|\n|{_MARK.pattern}"
     r"|(?P<dollar>&(?:#0*36|#[xX]0*24|dollar);)|(?P<backslash>&(?:#0*92|#[xX]0*5[cC]|bsol);)"
 )
+# A backslash before one of these is dropped. An escaped `@` could make an `@@0@@`, which is
+# JupyterLab's own mark for a formula that it has put aside.
 _ESCAPED_HERE = frozenset("<`$~@")
 _MATH_DELIMITER = re.compile(r"[()\[\]]|(?:begin|end)\{")
 
-# (`@@0@@` with an escaped `@` in it looks to JupyterLab like a formula that it took out.)
-
 # Inline code with any of these is written with character references: some parser reads them
 # as formulas, table cells, links or HTML even within backticks.
-_RISKY_INLINE = re.compile(r"[<$`|\n]|\\\\|\\(?:begin|end)\b|\]\(|!\[|\]:|&")
+_RISKY_INLINE = re.compile(r"[<$`|\n]|\\[\\@]|\\(?:begin|end)\b|\]\(|!\[|\]:|&")
 # So is a code block that is not at the margin, where parsers differ about where it ends.
-_RISKY_BLOCK = re.compile(r"[<$&]|\\\\|\\(?:begin|end)\b|\]\(|!\[|\]:|`{3}|~{3}|://")
+_RISKY_BLOCK = re.compile(r"[<$&]|\\[\\@]|\\(?:begin|end)\b|\]\(|!\[|\]:|`{3}|~{3}|://")
 
 _LANGUAGE = re.compile(r"(?!mermaid)[A-Za-z0-9_+#.-]{1,30}", re.IGNORECASE)
 

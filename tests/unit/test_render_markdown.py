@@ -178,6 +178,8 @@ def test_box_markers_are_dropped() -> None:
         ("![a](data:image/png,x)", "[image: a]&#40;data:image/png,x)"),
         ("`a` ``b`` `c", "`a` `b` &#96;c"),
         ("`<b>` ``a`b`` `$x`", "<code>&#60;b&#62;</code> <code>a&#96;b</code> <code>&#36;x</code>"),
+        ("https://a.b/`@\\@0@@`", "https://a.b/<code>&#64;&#92;&#64;0&#64;&#64;</code>"),
+        ("@\\@0@@", "@&#64;0@@"),  # JupyterLab would take it for a formula it put aside
         ("\\<script> \\`a\\`", "&#60;script> &#96;a&#96;"),
         ("&#36;5, &dollar;6", "<span>&#36;</span>5, <span>&#36;</span>6"),
         ("\\\\begin{x}", "<span>&#92;</span>begin{x}"),
