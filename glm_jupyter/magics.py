@@ -12,6 +12,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from . import bridge
 from .render.channel import channel_for
+from .settings import configured
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -168,6 +169,7 @@ class GLMMagics(Magics):
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the transformer and the formatter of answers; loading twice is once."""
     unload(shell)
+    configured(shell)
     magics = GLMMagics(shell)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(magics.transform)

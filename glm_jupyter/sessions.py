@@ -20,7 +20,7 @@ from .budget import Purse
 from .conversation import Conversation, Exchange, Message, messages_of
 from .prompt import read_text
 from .schema import schema_of
-from .settings import GLM, NAMES, Choices, first_chosen
+from .settings import GLM, NAMES, Choices, configured, first_chosen
 from .tools import Toolbox, ask_user, tool_of
 from .turn import Place, Round, Turn
 
@@ -287,8 +287,5 @@ def current() -> Session:
     if _current is None:
         from IPython.core.getipython import get_ipython
 
-        shell = get_ipython()
-        _current = Session(GLM(parent=shell) if shell else GLM())
-        if shell:
-            shell.configurables.append(_current.settings)  # type: ignore[arg-type]  # takes any
+        _current = Session(configured(get_ipython()))
     return _current

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Float, HasTraits, Int, List, Unicode
 from traitlets.config import Configurable
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 class Choices(HasTraits):
@@ -62,3 +65,15 @@ def first_chosen(name: str, *layers: Any) -> Any:
         if value is not None:
             return value
     return None
+
+
+def configured(shell: InteractiveShell | None) -> GLM:
+    """The configuration of `shell`, listed in its `%config`; the defaults where there is none."""
+    if shell is None:
+        return GLM()
+    for known in shell.configurables:
+        if isinstance(known, GLM):
+            return known
+    made = GLM(parent=shell)
+    shell.configurables.append(made)  # type: ignore[arg-type]  # takes any Configurable
+    return made

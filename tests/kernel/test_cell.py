@@ -308,8 +308,9 @@ def test_use_and_config_and_their_order(running: Kernel, server) -> None:
         assert run.ok, run.error
         return server.requests[-1].json["model"]
 
+    assert running.run("%config GLM.model = None").ok
     assert model_of("%%glm\nHi") == "glm-4.7-flash"
-    running.run("%config GLM.model = 'glm-4-plus'")
+    assert running.run("%config GLM.model = 'glm-4-plus'").ok
     assert model_of("%%glm\nHi") == "glm-4-plus"
     assert "glm-4-airx" in running.run("%glm use glm-4-airx").printed
     assert model_of("%%glm\nHi") == "glm-4-airx"
