@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from . import summary
+from . import calls, summary, value
 from .escape import clean, entities
 
 if TYPE_CHECKING:
@@ -23,8 +23,18 @@ def bundle(answer: Answer) -> dict[str, Any]:
     return {
         "text/markdown": markdown(answer),
         "text/plain": plain(answer),
-        VENDOR_TYPE: answer.to_json(),
+        VENDOR_TYPE: {**answer.to_json(), **extras(answer)},
     }
+
+
+def extras(answer: Answer) -> dict[str, str]:
+    """Harmless markdown that stands before the text, and in its place: calls, and the value."""
+    found = {}
+    if answer.tool_calls:
+        found["calls_markdown"] = calls.markdown(answer)
+    if answer.parsed is not None:
+        found["value_markdown"] = value.markdown(answer.parsed)
+    return found
 
 
 def markdown(answer: Answer) -> str:
@@ -38,7 +48,8 @@ def markdown(answer: Answer) -> str:
         title = summary.thought(answer)
         reasoning = harmless(_tidy(answer.reasoning), seen)
         parts.append(f"{opened}\n<summary>{title}</summary>\n\n{reasoning}\n\n</details>")
-    if text := _tidy(answer.text):
+    parts.extend(part for part in extras(answer).values() if part)
+    if answer.parsed is None and (text := _tidy(answer.text)):
         parts.append(harmless(text, seen))
     if sources := _sources(answer):
         listed = [
@@ -60,7 +71,11 @@ def plain(answer: Answer) -> str:
         parts.append(
             "\n".join([summary.thought(answer), *(f"  {line}".rstrip() for line in lines)])
         )
-    if text := _tidy(answer.text):
+    if answer.tool_calls:
+        parts.append(calls.plain(answer))
+    if answer.parsed is not None:
+        parts.append(value.plain(answer.parsed))
+    elif text := _tidy(answer.text):
         parts.append(text)
     return "\n\n".join([*parts, *after(answer)])
 

@@ -22,14 +22,14 @@ def table(
 
 def _markdown(headers: Sequence[str], rows: Rows, caption: str) -> str:
     lines = [_row(headers), _row(["---"] * len(headers)), *(_row(row) for row in rows)]
-    return "\n".join(lines) + (f"\n\n<small>{_safe(caption)}</small>" if caption else "")
+    return "\n".join(lines) + (f"\n\n<small>{literal(caption)}</small>" if caption else "")
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell if cell == "---" else _safe(cell) for cell in cells) + " |"
+    return "| " + " | ".join(cell if cell == "---" else literal(cell) for cell in cells) + " |"
 
 
-def _safe(text: str) -> str:
+def literal(text: str) -> str:
     """Plain text as markdown that shows it unchanged."""
     text = escape(text, quote=False).replace("\n", " ")
     for character in "\\`*_[]|":

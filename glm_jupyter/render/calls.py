@@ -1,0 +1,81 @@
+"""Function calls of an answer, folded in markdown and in a line each for terminals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .escape import clean
+from .fences import fenced
+from .summary import seconds
+from .table import literal
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+
+LONGEST_RESULT = 2000  # characters of a result in the notebook; the whole is in the Answer
+LONGEST_LINE = 120
+
+
+def markdown(answer: Answer) -> str:
+    """Each call in a fold: the call and its time in the title, arguments and result inside."""
+    folds = []
+    for call in answer.tool_calls:
+        inside = [fenced(_arguments(call), "json")]
+        if "result" in call:
+            inside.append(fenced(_short(clean(call["result"]), LONGEST_RESULT)))
+        folds.append(
+            "\n\n".join(
+                [
+                    f"<details>\n<summary>{literal(title(call))}</summary>",
+                    *inside,
+                    "</details>",
+                ]
+            )
+        )
+    return "\n\n".join(folds)
+
+
+def plain(answer: Answer) -> str:
+    """Each call in a line, with its result."""
+    return "\n".join(map(line, answer.tool_calls))
+
+
+def line(call: Mapping[str, Any]) -> str:
+    """The call in a line, with its result."""
+    result = " ".join(clean(call.get("result", "")).split())
+    return f"{title(call)}{': ' if result else ''}{_short(result, LONGEST_LINE)}"
+
+
+def title(call: Mapping[str, Any]) -> str:
+    """What was called, and how long it took or that it failed."""
+    what = f"{call['function']['name']}({', '.join(_given(call))})"
+    what = _short(" ".join(clean(what).split()), LONGEST_LINE)
+    if "result" not in call:
+        return f"Call of {what}"
+    went = "failed after" if call["failed"] else "took"
+    return f"{what} {went} {seconds(call['seconds'])}"
+
+
+def _given(call: Mapping[str, Any]) -> list[str]:
+    try:
+        given = json.loads(call["function"]["arguments"] or "{}")
+    except ValueError:
+        return ["…"]  # still coming, or no JSON
+    if not isinstance(given, dict):
+        return ["…"]
+    return [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in given.items()]
+
+
+def _arguments(call: Mapping[str, Any]) -> str:
+    text = call["function"]["arguments"]
+    try:
+        text = json.dumps(json.loads(text), ensure_ascii=False, indent=1)
+    except ValueError:
+        pass  # shown as the model wrote it
+    return _short(clean(text), LONGEST_RESULT)
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
