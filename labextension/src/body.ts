@@ -16,9 +16,13 @@ export interface Tools {
   latexTypesetter: IRenderMime.ILatexTypesetter | null;
 }
 
-// The tail is drawn anew at most so often (milliseconds), and for at most a sixth of the time.
-const TAIL_PAUSE = 80;
-const TAIL_SHARE = 6;
+// The tail is drawn anew at most so often (milliseconds), and for at most an eighth of the time.
+const TAIL_PAUSE = 100;
+const TAIL_SHARE = 8;
+
+// Every change costs the page a frame, seen or not. While the tail is out of sight, what comes is
+// gathered for so long.
+const UNSEEN_PAUSE = 2000;
 
 // Colouring code longer than this would hold up the page.
 const LONGEST_COLOURED = 20000;
@@ -44,12 +48,35 @@ export class Body {
       entries => {
         this._seen(entries);
       },
-      { rootMargin: '500px 0px' }
+      { rootMargin: '300px 0px' }
     );
   }
 
   /** Show `text`; while `growing`, more of it may follow. What is shown already is kept. */
   show(text: string, growing: boolean): void {
+    this._target = text;
+    if (growing && this._away) {
+      this._later ??= window.setTimeout(() => {
+        this._advance(this._target, true);
+      }, UNSEEN_PAUSE);
+    } else {
+      this._advance(text, growing);
+    }
+  }
+
+  dispose(): void {
+    this._disposed = true;
+    window.clearTimeout(this._later);
+    window.clearTimeout(this._tailTimer);
+    this._observer.disconnect();
+    this._formulas.dispose();
+    this._blocks.clear();
+    this._undrawn.clear();
+  }
+
+  private _advance(text: string, growing: boolean): void {
+    window.clearTimeout(this._later);
+    this._later = undefined;
     if (text === this._text && growing === this._growing) {
       return;
     }
@@ -74,15 +101,6 @@ export class Body {
     this._check();
   }
 
-  dispose(): void {
-    this._disposed = true;
-    window.clearTimeout(this._tailTimer);
-    this._observer.disconnect();
-    this._formulas.dispose();
-    this._blocks.clear();
-    this._undrawn.clear();
-  }
-
   private _newFormulas(): Formulas {
     return new Formulas(this._tools.latexTypesetter, () => {
       this._check();
@@ -95,8 +113,10 @@ export class Body {
     this._formulas = this._newFormulas();
     this._splitter = new Splitter();
     this._blocks.clear();
+    this._watched.clear();
     this._undrawn.clear();
     this._tail = null;
+    this._away = false;
     this._text = '';
     this._growing = true;
     this.node.replaceChildren();
@@ -127,11 +147,13 @@ export class Body {
     this._blocks.set(block.node, block);
     this.node.append(block.node);
     this._observer.observe(block.node);
+    this._watched.add(block);
     return block;
   }
 
   private _forget(block: Block): void {
     this._observer.unobserve(block.node);
+    this._watched.delete(block);
     this._blocks.delete(block.node);
     block.node.remove();
   }
@@ -147,8 +169,13 @@ export class Body {
         slices.now(() => this._draw(block));
       } else if (isIntersecting && block.drawn) {
         this._formulas.typeset(block.node);
-      } else if (isIntersecting && block === this._tail) {
-        this._scheduleTail();
+      }
+      if (block === this._tail) {
+        this._away = !isIntersecting;
+        if (isIntersecting) {
+          this._advance(this._target, this._growing);
+          this._scheduleTail();
+        }
       }
     }
   }
@@ -162,6 +189,7 @@ export class Body {
     const nodes = code ? plainCode(code) : await this._nodes(block.source, false);
     block.drawn = true;
     block.node.classList.remove('glm-mod-raw');
+    block.node.classList.toggle('glm-mod-heading', isHeading(nodes.firstElementChild));
     morph(block.node, nodes);
     this._formulas.typeset(block.visible ? block.node : null);
     this._check();
@@ -180,7 +208,7 @@ export class Body {
   private _newTail(): Block {
     const block = this._add();
     block.node.classList.add('glm-mod-tail');
-    block.visible = true; // until the observer says otherwise
+    block.visible = !this._away; // until the observer says otherwise
     return block;
   }
 
@@ -199,9 +227,8 @@ export class Body {
       this._formulas.typeset(block.visible ? block.node : null);
     }
     const now = performance.now();
-    // What nobody sees is only kept from falling far behind.
-    const pause = block.visible ? Math.max(TAIL_PAUSE, TAIL_SHARE * (now - start)) : 1000;
-    this._tailDue = now + pause;
+    const pause = block.visible ? TAIL_PAUSE : UNSEEN_PAUSE;
+    this._tailDue = now + Math.max(pause, TAIL_SHARE * (now - start));
   }
 
   private async _nodes(source: string, growing: boolean): Promise<DocumentFragment> {
@@ -228,7 +255,16 @@ export class Body {
   }
 
   private _check(): void {
-    if (!this._growing && this._undrawn.size === 0 && !this._formulas.waiting) {
+    if (this._formulas.waiting) {
+      return;
+    }
+    for (const block of this._watched) {
+      if (block.drawn) {
+        this._observer.unobserve(block.node); // whether it is seen matters no more
+        this._watched.delete(block);
+      }
+    }
+    if (!this._growing && this._undrawn.size === 0) {
       this._formulas.clear();
       this._settled();
     }
@@ -238,11 +274,15 @@ export class Body {
   private _splitter = new Splitter();
   private readonly _observer: IntersectionObserver;
   private readonly _blocks = new Map<Element, Block>();
+  private readonly _watched = new Set<Block>();
   private readonly _undrawn = new Set<Block>();
   private _tail: Block | null = null;
+  private _away = false; // the tail is out of sight
   private _tailTimer: number | undefined;
   private _tailDue = 0;
-  private _text = '';
+  private _target = ''; // what is to be shown
+  private _text = ''; // what the blocks hold of it
+  private _later: number | undefined;
   private _growing = true;
   private _disposed = false;
 }
@@ -252,6 +292,10 @@ function lines(source: string): number {
   return source
     .split('\n')
     .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 90)), 0);
+}
+
+function isHeading(node: Element | null): boolean {
+  return node !== null && /^h[1-6]$/.test(node.localName);
 }
 
 function plainCode(code: { info: string; code: string }): DocumentFragment {

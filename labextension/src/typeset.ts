@@ -5,8 +5,11 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { Formula } from './math.js';
 import { slices } from './slices.js';
 
-// What one call of the typesetter may take, in milliseconds.
-const BUDGET = 12;
+// What one call of the typesetter should take, in milliseconds: it measures once for each call,
+// which takes as long as several formulas do.
+const LEAST = 15;
+const MOST = 30;
+const LARGEST_BATCH = 32;
 
 /** The formulas of one text. */
 export class Formulas {
@@ -80,15 +83,18 @@ export class Formulas {
   }
 
   private async _some(): Promise<void> {
-    const batch = this._batch(Math.max(1, Math.floor(BUDGET / cost)));
+    const batch = this._batch(batchSize);
     if (!batch.length || !this._typesetter) {
       return;
     }
     const start = performance.now();
     const results = await typesetTogether(this._typesetter, batch);
     const took = performance.now() - start;
-    // The first call loads the typesetter too, hence the upper limit.
-    cost = Math.min(BUDGET, Math.max(0.5, 0.7 * cost + (0.3 * took) / batch.length));
+    if (took > MOST) {
+      batchSize = Math.max(1, Math.floor(batch.length / 2));
+    } else if (took < LEAST && batch.length === batchSize) {
+      batchSize = Math.min(LARGEST_BATCH, batchSize + 2);
+    }
     batch.forEach((key, index) => {
       const result = results[index];
       const targets = this._wanted.get(key) ?? [];
@@ -123,7 +129,7 @@ export class Formulas {
   private _running = false;
 }
 
-let cost = 4; // running mean of milliseconds for one formula on this machine
+let batchSize = 4; // formulas for one call, as this machine bears it
 let stage: HTMLElement | null = null;
 
 function keyOf(formula: Formula): string {

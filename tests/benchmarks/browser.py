@@ -1,7 +1,7 @@
 """What a streamed answer costs the page, against one finished rendering of the same text.
 
     python -m tests.benchmarks.browser [--sizes 3 24 120] [--rates 2000 0] [--kinds math prose]
-        [--without]
+        [--follow] [--reopen] [--without]
 
 A real JupyterLab in a real Chromium. Main-thread times are those of the page's tasks, with what
 the idle page takes in the same time subtracted. The finished rendering is JupyterLab's own, of
@@ -11,9 +11,6 @@ the same text as markdown, in the same page. Trust the ratios, not the seconds.
 from __future__ import annotations
 
 import argparse
-import collections
-import re
-import base64
 import json
 import tempfile
 import time
@@ -51,6 +48,11 @@ WATCH = """() => {
 FRESH = """() => {
     Object.assign(window.seen, { tasks: [], gaps: [], last: 0, visible: 0, all: 0 });
 }"""
+# A reader who scrolls along with the text.
+FOLLOW = """() => setInterval(() => {
+    const answer = document.querySelector('.glm-Answer');
+    if (answer) answer.lastElementChild.previousElementSibling.scrollIntoView({ block: 'end' });
+}, 500)"""
 # After the last message: when is what the reader sees finished, and when everything?
 FINISH = """() => {
     const seen = window.seen;
@@ -122,8 +124,10 @@ class Bench:
     def once(self) -> Measured:
         return self._measure(1, "() => true")
 
-    def stream(self) -> Measured:
+    def stream(self, *, follow: bool) -> Measured:
         self._clear()
+        if follow:
+            self.page.evaluate(FOLLOW)
         done = "() => window.seen.all > 0" if self.extension else "() => true"
         return self._measure(2, done, FINISH if self.extension else None)
 
@@ -195,6 +199,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[3, 24, 120], help="KB of text")
     parser.add_argument("--rates", type=int, nargs="+", default=[2000, 0], help="bytes/s, 0: burst")
     parser.add_argument("--kinds", nargs="+", default=["math", "prose"])
+    parser.add_argument("--follow", action="store_true", help="keep the end of the text in view")
     parser.add_argument("--without", action="store_true", help="without the extension")
     parser.add_argument("--reopen", action="store_true", help="open the saved notebook, too")
     args = parser.parse_args()
@@ -204,15 +209,17 @@ def main() -> None:
             for kind in args.kinds:
                 for size in args.sizes:
                     for rate in args.rates:
-                        report(browser, lab, kind, size, rate, reopen=args.reopen)
+                        report(browser, lab, kind, size, rate, args)
         finally:
             lab.close()
 
 
-def report(browser: Browser, lab: Lab, kind: str, size: int, rate: int, *, reopen: bool) -> None:
+def report(
+    browser: Browser, lab: Lab, kind: str, size: int, rate: int, args: argparse.Namespace
+) -> None:
     text = f"{'mathematics' if kind == 'math' else 'prose'}({size * 1000})"
     bench = Bench(browser, lab, text, rate, chunk=12 if rate else 4000)
-    once, stream = bench.once(), bench.stream()
+    once, stream = bench.once(), bench.stream(follow=args.follow)
     row = {
         "text": f"{size} KB of {kind}",
         "rate": f"{rate} B/s" if rate else "burst",
@@ -227,7 +234,7 @@ def report(browser: Browser, lab: Lab, kind: str, size: int, rate: int, *, reope
     }
     if bench.extension:
         row |= {"visible_ms": round(stream.visible), "complete_ms": round(stream.complete)}
-    if reopen:
+    if args.reopen:
         longest, took = bench.reopen()
         row |= {"reopen_longest_ms": round(longest), "reopen_s": round(took, 1)}
     print(json.dumps(row), flush=True)

@@ -59,9 +59,11 @@ class Lab:
             )
         self.files = home / "files"
         self.files.mkdir(parents=True)
-        config, data = home / "config", home / "data"
-        (data / "labextensions").mkdir(parents=True)
-        (data / "labextensions" / "glm-jupyter").symlink_to(EXTENSION)
+        config = home / "config"
+        # This tree's build goes before one that may be installed.
+        extensions = home / "labextensions"
+        extensions.mkdir()
+        (extensions / "glm-jupyter").symlink_to(EXTENSION)
         (config / "labconfig").mkdir(parents=True)
         disabled = {} if extension else {"glm-jupyter": True}
         disabled["@jupyterlab/apputils-extension:announcements"] = True
@@ -76,7 +78,7 @@ class Lab:
         env = os.environ | {
             "HOME": str(home),
             "JUPYTER_CONFIG_DIR": str(config),
-            "JUPYTER_DATA_DIR": str(data),
+            "JUPYTER_DATA_DIR": str(home / "data"),
             "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
@@ -94,6 +96,7 @@ class Lab:
             "--ServerApp.port_retries=0",
             "--IdentityProvider.token=",
             f"--ServerApp.root_dir={self.files}",
+            f"--LabServerApp.extra_labextensions_path={extensions}",
             "--expose-app-in-browser",
         ]
         self.log = home / "server.log"
