@@ -71,10 +71,10 @@ def _read(path: Path) -> dict[tuple[str, str], Decimal]:
         if GLMCeiling.__name__ not in path.read_text("utf-8", "replace"):
             return {}
         config = _load(path)
-        ceiling = GLMCeiling(config=config)
         unknown = set(config.get(GLMCeiling.__name__, {})) - set(GLMCeiling.class_trait_names())
         if unknown:
             raise InputError(f"there is no setting {', '.join(sorted(unknown))}")
+        ceiling = GLMCeiling(config=config)
         return {
             (period, currency): value
             for period in ("session", "day", "month")

@@ -32,19 +32,24 @@ class Request(Protocol):
 
 
 def comparison(one: Request) -> dict[str, str] | None:
-    """The costs as a table, as a MIME bundle; None where nothing is known of the model."""
-    if one.model is None or not one.model.prices:
+    """The costs as a table, as a MIME bundle; None where there is nothing to compare."""
+    if one.model is None or not one.model.prices or not (found := others(one, one.model)):
         return None
-    rows = [_row(model, one) for model in [one.model, *others(one, one.model)]]
-    return table(HEADERS, rows)
+    return table(HEADERS, [_row(model, one) for model in [one.model, *found]])
 
 
 def others(one: Request, own: Model) -> list[Model]:
-    """Up to three models of the same service that can answer, by price: the cheapest, the next
-    cheaper than `own`, the next dearer; where there is none, the next ones.
+    """Up to three models of the same service and kind that can answer, by price: the cheapest,
+    the next cheaper than `own`, the next dearer; where there is none, the next ones.
     """
-    able = [model for model in catalogue.models(endpoint=own.endpoint) if _can(model, one)]
-    ranked = sorted((model for model in able if model.name != own.name), key=_page_cost(one))
+    kin = [
+        model
+        for model in catalogue.models(endpoint=own.endpoint)
+        if model.name != own.name
+        and model.reasons == own.reasons
+        and ("image" in model.input) == ("image" in own.input)
+    ]
+    ranked = sorted((model for model in kin if _can(model, one)), key=_page_cost(one))
     limit = _page_cost(one)(own)
     cheaper = [model for model in ranked if _page_cost(one)(model) <= limit]
     dearer = [model for model in ranked if _page_cost(one)(model) > limit]
@@ -55,7 +60,7 @@ def others(one: Request, own: Model) -> list[Model]:
 
 def _can(model: Model, one: Request) -> bool:
     """Whether a model of known price takes the request, with shorter answers if need be."""
-    if model.retired or not model.prices:
+    if model.retired or model.unsure or not model.prices:
         return False
     most = one.request.max_tokens
     if most and model.max_output:

@@ -51,10 +51,6 @@ class Pick:
         self._text.layout.display = "none"
         self._text.value = ""
 
-    def pick(self, value: Any) -> None:
-        """Choose `value` as a reader does who picks it from the list."""
-        self._list.value = (_NONE if value is None else value,)
-
     def _picked(self, change: dict[str, Any]) -> None:
         (value,) = change["new"]
         if value is _OTHER:

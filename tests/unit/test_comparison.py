@@ -1,0 +1,49 @@
+"""What `--dry-run` compares a request with."""
+
+from __future__ import annotations
+
+import pytest
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.catalogue import Model
+from glm_jupyter.api.endpoints import resolve
+from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.comparison import comparison, others
+from glm_jupyter.sessions import Target
+from glm_jupyter.turn import Round
+
+MODELS = [model for model in catalogue.models(endpoint="bigmodel") if model.prices]
+
+
+def asked(name: str, text: str = "Hello", **options: object) -> Round:
+    message = {"role": "user", "content": text}
+    request = ChatRequest(name, (message,), **options)  # type: ignore[arg-type]
+    return Round(Target(resolve("bigmodel", {}), name), request)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_three_others_of_the_same_kind(model: Model) -> None:
+    found = others(asked(model.name), model)
+    names = [other.name for other in found]
+    assert len(set(names)) == len(names) <= 3
+    assert model.name not in names
+    assert not any(other.retired or other.unsure or not other.prices for other in found)
+    assert {other.reasons for other in found} <= {model.reasons}
+    assert {other.endpoint for other in found} <= {"bigmodel"}
+
+
+def test_what_the_others_cannot_take_is_not_proposed() -> None:
+    long = asked("glm-4-long", "word " * 400_000)
+    assert long.model
+    assert others(long, long.model) == []
+    assert comparison(long) is None
+
+
+def test_the_table_is_worked_out_by_hand() -> None:
+    one = asked("glm-4-airx", max_tokens=100)
+    one.prompt_tokens = 1_000
+    bundle = comparison(one)
+    assert bundle
+    first = bundle["text/plain"].splitlines()[2].split()
+    # 1,000 x 10; 2,000 x 10; (1,850 + 100) x 10, per million
+    assert first == ["glm-4-airx", "0.01", "RMB", "0.02", "RMB", "0.0195", "RMB"]

@@ -1,0 +1,276 @@
+"""The panel: a view of the session that changes it, and never the reason why an answer fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+
+from glm_jupyter import ceiling
+from glm_jupyter.budget import Purse
+from glm_jupyter.ledger import Ledger
+from glm_jupyter.panel import Panel, panel_of
+from glm_jupyter.sessions import Session
+from tests.protocol_server import ProtocolServer, Reply
+
+KEY = "0123456789abcdef.sEcReTsEcReT"
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture
+def session(server: ProtocolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    server.key = KEY
+    for name, value in {
+        "ZAI_API_KEY": KEY,
+        "ZAI_BASE_URL": server.url,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Session(purse=Purse(Ledger(tmp_path / "ledger.sqlite")))
+
+
+def parts(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts(child)
+
+
+def control(panel: Panel, description: str) -> Any:
+    """The control whose label begins with `description`."""
+    (found,) = [
+        part
+        for part in parts(panel.widget)
+        if getattr(part, "description", "").startswith(description)
+    ]
+    return found
+
+
+def labels(panel: Panel, description: str) -> list[str]:
+    return [option[0] for option in control(panel, description).options]
+
+
+def shown(panel: Panel) -> str:
+    return "\n".join(part.value for part in parts(panel.widget) if isinstance(part, widgets.HTML))
+
+
+def pick(panel: Panel, description: str, label: str) -> None:
+    field = control(panel, description)
+    (field.label,) = [name for name in labels(panel, description) if name.startswith(label)]
+
+
+async def ask(session: Session, prompt: str = "Hello", **options: Any) -> None:
+    async for _ in session.turn(prompt, **options).stream():
+        pass
+
+
+async def test_a_model_picked_in_the_panel_answers(
+    session: Session, server: ProtocolServer
+) -> None:
+    panel = Panel(session)
+    pick(panel, "Model", "glm-4-airx")
+    assert session.model == "bigmodel/glm-4-airx"
+    await ask(session)
+    assert server.requests[-1].json["model"] == "glm-4-airx"
+    pick(panel, "Model", "As configured")
+    assert session.model is None
+
+
+def test_endpoints_and_models_go_together(session: Session) -> None:
+    panel = Panel(session)
+    pick(panel, "Model", "glm-4-airx")
+    pick(panel, "Endpoint", "zai")
+    assert (session.endpoint, session.model) == ("zai", None)
+    assert not any(label.startswith("glm-4-airx") for label in labels(panel, "Model"))
+    pick(panel, "Model", "glm-4.7 ")
+    assert session.target().endpoint.name == "zai"
+    pick(panel, "Endpoint", "bigmodel (as")
+    assert session.target().endpoint.name == "bigmodel"
+
+
+def test_a_base_url_and_a_name_that_no_list_has(session: Session) -> None:
+    panel = Panel(session)
+    pick(panel, "Endpoint", "Another")
+    control(panel, "Base URL").value = "http://127.0.0.1:9/v1"
+    pick(panel, "Model", "Another")
+    control(panel, "Its name").value = "zai-org/GLM-4-9B"
+    target = session.target()
+    assert (target.endpoint.base_url, target.model) == (
+        "http://127.0.0.1:9/v1",
+        "zai-org/GLM-4-9B",
+    )
+    assert control(panel, "Model").label == "zai-org/GLM-4-9B"
+
+
+def test_two_panels_stay_in_step(session: Session) -> None:
+    one, other = Panel(session), Panel(session)
+    pick(one, "Model", "glm-4.7 ")
+    pick(one, "Thinking", "Off")
+    control(one, "Set the temperature").value = True
+    control(one, "Temperature").value = 0.4
+    control(one, "System").value = "Be brief."
+    assert control(other, "Model").label.startswith("glm-4.7 ")
+    assert control(other, "Thinking").label == "Off"
+    assert control(other, "Temperature").value == 0.4
+    assert control(other, "System").value == "Be brief."
+    session.model = "glm-from-tomorrow"
+    assert control(one, "Model").label == control(other, "Model").label == "glm-from-tomorrow"
+    assert shown(one) == shown(other)
+
+
+async def test_choices_go_into_the_request(session: Session, server: ProtocolServer) -> None:
+    panel = Panel(session)
+    pick(panel, "Model", "glm-4.7 ")
+    pick(panel, "Thinking", "Off")
+    control(panel, "Set the temperature").value = True
+    control(panel, "Temperature").value = 0.4
+    control(panel, "Limit").value = True
+    control(panel, "Most tokens").value = 50
+    control(panel, "System").value = "Be brief."
+    await ask(session)
+    sent = server.requests[-1].json
+    assert sent["thinking"] == {"type": "disabled"}
+    assert (sent["temperature"], sent["max_tokens"]) == (0.4, 50)
+    assert sent["messages"][0] == {"role": "system", "content": "Be brief."}
+    control(panel, "Set the temperature").value = False
+    control(panel, "Limit").value = False
+    control(panel, "System").value = ""
+    assert session.temperature is session.max_tokens is session.system is None
+
+
+async def test_effort_is_offered_where_the_model_has_it(
+    session: Session, server: ProtocolServer
+) -> None:
+    panel = Panel(session)
+    pick(panel, "Model", "glm-5.3 ")
+    pick(panel, "Effort", "low")
+    await ask(session)
+    assert server.requests[-1].json["reasoning_effort"] == "low"
+
+
+def test_what_another_model_cannot_take_is_taken_back_and_said(session: Session) -> None:
+    panel = Panel(session)
+    pick(panel, "Model", "glm-5.3 ")
+    pick(panel, "Effort", "max")
+    session.max_tokens = 100_000
+    pick(panel, "Model", "glm-4-airx")
+    assert session.effort is session.max_tokens is None
+    assert "cannot take" in shown(panel)
+
+
+async def test_it_shows_what_was_spent_and_what_is_left(
+    session: Session, server: ProtocolServer
+) -> None:
+    panel = Panel(session)
+    session.purse.set("session", "RMB", Decimal(1))
+    server.enqueue(Reply(prompt_tokens=33, completion_tokens=885, cached_tokens=7))
+    await ask(session, model="glm-4-airx")
+    text = shown(panel)
+    assert text.count(">0.00918 RMB<") == 4  # last answer, session, today, month
+    assert "7 cached" in text
+    assert "0.00918 of 1 RMB" in text
+    assert "RMB a day" in text
+
+
+async def test_an_unknown_price_is_not_shown_as_nothing(session: Session) -> None:
+    panel = Panel(session)
+    await ask(session, model="glm-from-tomorrow")
+    text = shown(panel)
+    assert "cost unknown" in text
+    assert text.count(">unknown<") == 3
+
+
+async def test_nothing_of_a_model_becomes_html(session: Session, server: ProtocolServer) -> None:
+    panel = Panel(session)
+    server.enqueue(Reply(reasoning=HOSTILE, text=HOSTILE))
+    await ask(session, model=f"glm{HOSTILE}")
+    session.model = HOSTILE
+    text = shown(panel)
+    assert "&lt;script&gt;" in text
+    assert "<script" not in text
+    assert "<img" not in text
+
+
+async def test_stop_and_its_state(session: Session, server: ProtocolServer) -> None:
+    panel = Panel(session)
+    stop = control(panel, "Stop")
+    assert stop.disabled
+    server.enqueue(Reply(text="word " * 1000, pause=0.01))
+
+    async def answering() -> None:
+        async for event in session.turn("Hello").stream():
+            if getattr(event, "text", ""):
+                assert not stop.disabled
+                assert "is answering" in shown(panel)
+                stop.click()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.ensure_future(answering())
+    assert stop.disabled
+    assert session.last is not None
+    assert session.last.text
+    assert not session.last.complete
+
+
+async def test_a_change_during_an_answer_counts_from_the_next_and_says_so(
+    session: Session, server: ProtocolServer
+) -> None:
+    panel = Panel(session)
+    stream = session.turn("Hello", model="glm-4.7").stream()
+    await anext(stream)
+    pick(panel, "Model", "glm-4-airx")
+    assert "goes on as it was asked" in shown(panel)
+    async for _ in stream:
+        pass
+    assert session.last is not None
+    assert session.last.model == "glm-4.7"
+    await ask(session)
+    assert server.requests[-1].json["model"] == "glm-4-airx"
+
+
+def test_without_a_key_it_says_what_to_do(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ZAI_API_KEY")
+    session.model = "glm-4.7"
+    assert "<code>%glm login</code>" in shown(Panel(session))
+
+
+async def test_its_own_trouble_does_not_fail_an_answer(
+    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    panel = Panel(session)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the panel is in trouble")
+
+    monkeypatch.setattr("glm_jupyter.panel.bill.view", fail)
+    await ask(session)
+    assert session.last is not None
+    assert session.last.complete
+    assert "the panel is in trouble" in shown(panel)
+
+
+def test_a_ceiling_that_cannot_be_read_is_told(
+    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "etc" / "ipython" / "ipython_config.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("c.GLMCeiling.day = ['much']")
+    monkeypatch.setattr(ceiling, "folders", lambda: [tmp_path / "etc"])
+    ceiling.ceilings.cache_clear()
+    try:
+        assert "Ask the administrator" in shown(Panel(session))
+    finally:
+        ceiling.ceilings.cache_clear()
+
+
+def test_one_panel_for_all_displays_until_it_is_closed(session: Session) -> None:
+    panel = panel_of(session)
+    assert panel_of(session) is panel
+    panel.widget.close()
+    assert panel_of(session) is not panel
