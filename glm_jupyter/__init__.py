@@ -1,7 +1,7 @@
 """glm-jupyter: ask GLM models in a notebook cell.
 
 `%load_ext glm_jupyter`, then `%%glm` on a cell of plain text. The same from Python:
-`ask`, `aask`, `stream`, `astream`. Nothing heavy is imported before it is used.
+`ask`, `aask`, `stream`, `astream`, `map`, `amap`. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .answer import Answer
     from .api.errors import GLMError
     from .asking import aask, ask, astream, stream
+    from .mapping import amap, map
     from .sessions import Session
     from .spending import usage
 
@@ -24,9 +25,11 @@ __all__ = [
     "Answer",
     "GLMError",
     "aask",
+    "amap",
     "ask",
     "astream",
     "load_ipython_extension",
+    "map",
     "session",
     "stream",
     "unload_ipython_extension",
@@ -39,6 +42,7 @@ _HOMES = {
     "Answer": ".answer",
     "GLMError": ".api.errors",
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
+    **dict.fromkeys(("amap", "map"), ".mapping"),
     "usage": ".spending",
 }
 

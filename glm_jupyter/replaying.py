@@ -90,10 +90,10 @@ class Replayer:
         )
 
 
-def _files(place: str) -> list[Path | Traversable]:
+def _files(place: str) -> list[Traversable]:
     path = Path(place).expanduser()
     if path.is_dir():
-        return sorted(path.glob("*.jsonl"))
+        return [*sorted(path.glob("*.jsonl"))]
     package, colon, inside = place.partition(":")
     # One letter before the colon is a drive.
     named = len(package) > 1 and package.replace(".", "_").isidentifier()
@@ -113,7 +113,7 @@ def _files(place: str) -> list[Path | Traversable]:
     return [found]
 
 
-def _content(file: Path | Traversable) -> bytes:
+def _content(file: Traversable) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
@@ -126,10 +126,11 @@ def _content(file: Path | Traversable) -> bytes:
 def _likeness(asked: Asked, recorded: Asked) -> float:
     """How near two requests are: equal parts, and how much their last questions share."""
     names = asked.body.keys() | recorded.body.keys()
-    same = sum(asked.body.get(name) == recorded.body.get(name) for name in names)
+    same: int = sum(asked.body.get(name) == recorded.body.get(name) for name in names)
     same += asked.endpoint == recorded.endpoint
     texts = (_last_text(asked)[:2000], _last_text(recorded)[:2000])
-    return same + len(names) * difflib.SequenceMatcher(None, *texts, autojunk=False).quick_ratio()
+    ratio: float = difflib.SequenceMatcher(None, *texts, autojunk=False).quick_ratio()
+    return same + len(names) * ratio
 
 
 def _last_text(asked: Asked) -> str:

@@ -54,6 +54,14 @@ class Choices(HasTraits):
 class GLM(Configurable, Choices):
     """Defaults for every cell: `%config GLM`, or `c.GLM.model = ...` in ipython_config.py."""
 
+    level = Int(
+        0,
+        min=0,
+        max=3,
+        help="The account's level at the service, V0 to V3: how many requests `glm.map` has in "
+        "flight.",
+    ).tag(config=True)
+
 
 NAMES: tuple[str, ...] = tuple(Choices.class_trait_names(config=True))
 

@@ -49,11 +49,13 @@ _OUTPUT = (ev.ReasoningDelta, ev.TextDelta, ev.ToolCallDelta)
 class Client:
     """Talks to services and servers, in whatever event loop it is called from.
 
-    `pause` is the wait before the first retry, in seconds; it doubles for the next.
+    `pause` is the wait before the first retry, in seconds; it doubles for the next. `tries` is
+    how often a request goes out at most.
     """
 
-    def __init__(self, pause: float = 1.0) -> None:
+    def __init__(self, pause: float = 1.0, tries: int = TRIES) -> None:
         self._pause = pause
+        self._tries = tries
 
     async def stream(
         self, endpoint: Endpoint, request: ChatRequest
@@ -76,7 +78,7 @@ class Client:
 
         async for attempt in AsyncRetrying(
             sleep=note,
-            stop=stop_after_attempt(TRIES),
+            stop=stop_after_attempt(self._tries),
             wait=self._wait,
             retry=retry_if_exception(_worth_another_try),
             reraise=True,

@@ -1,0 +1,178 @@
+"""`map` and `amap`: what users call, and the pace, source and shelf they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sized
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any
+
+from glm_jupyter import bridge, sessions
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.local.child import PARALLEL
+from glm_jupyter.render.progress import progress
+
+from .answers import Answers
+from .dispatch import Dispatch, Mapped
+from .items import each, index_of, prompt_for
+from .pace import Pace
+from .shelf import Shelf
+
+
+class MapStopped(GLMError):
+    """A map that did not come to its end; `answers` has what was answered until then."""
+
+    def __init__(self, error: GLMError, answers: Answers) -> None:
+        given = sum(answer is not None for answer in answers)
+        super().__init__(
+            f"The map was stopped after {given} answers. {error}",
+            remedy=error.remedy,
+            code=error.code,
+            status=error.status,
+            retryable=error.retryable,
+            retry_after=error.retry_after,
+        )
+        self.answers = answers
+
+
+def map(
+    items: Iterable[Any],
+    prompt: str | None = None,
+    *,
+    concurrency: int | str = "auto",
+    budget: str | float | None = None,
+    fresh: bool = False,
+    **options: Any,
+) -> Answers:
+    """Ask the same about every item of a list, a Series, or the rows of a DataFrame.
+
+    In a `prompt` with double braces, `{{ item }}` is the item, and `{{ column }}` a column of
+    the row; otherwise the item stands below the prompt. `options` are those of `ask`.
+
+    As many requests are in flight as `c.GLM.level` allows for the model, or `concurrency`. The
+    same request is asked once. Answers are kept for 30 days in the user's cache folder, so that
+    the same map run again, after an interrupt or in a new kernel, pays only for what is missing;
+    `fresh` asks everything anew, and asks the service while a recording is replayed. No request
+    goes out that might pass `budget` ("5 RMB", or 5 in the endpoint's currency).
+
+    An item that fails does not stop the rest: see `Answers.errors`. Raises MapStopped, which has
+    the answers so far, where going on makes no sense: the budget, the key, a service out of
+    reach. An interrupt raises KeyboardInterrupt.
+    """
+    answers = answers_for(items)
+    options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
+    bridge.run(fill(answers, items, prompt, {}, **options))
+    return answers
+
+
+async def amap(
+    items: Iterable[Any],
+    prompt: str | None = None,
+    *,
+    concurrency: int | str = "auto",
+    budget: str | float | None = None,
+    fresh: bool = False,
+    **options: Any,
+) -> AsyncGenerator[Mapped, None]:
+    """`map` as an asynchronous iterator: `Mapped(position, answer, error)`, as they come.
+
+    The arguments are those of `map`. Nothing is remembered of what has been given out, so
+    `items` may be an iterator without end. Raises the GLMError that stops it.
+    """
+    options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
+    async with _dispatch(items, prompt, {}, **options) as dispatch:
+        async with aclosing(dispatch.results()) as results:
+            async for result in results:
+                yield result
+        if dispatch.stopped:
+            raise dispatch.stopped
+
+
+def answers_for(items: Iterable[Any]) -> Answers:
+    """The Answers about `items` before anything is asked."""
+    return Answers(len(items) if isinstance(items, Sized) else 0, index_of(items))
+
+
+async def fill(
+    answers: Answers,
+    items: Iterable[Any],
+    prompt: str | None,
+    namespace: Mapping[str, Any],
+    **options: Any,
+) -> None:
+    """Put the answers about `items` into `answers`, showing how far it is.
+
+    Names in the prompt's braces are looked up in `namespace` too.
+    """
+    async with _dispatch(items, prompt, namespace, **options) as dispatch:
+        with progress(dispatch.tally) as shown:
+            async with aclosing(dispatch.results()) as results:
+                async for position, answer, error in results:
+                    answers.put(position, answer, error)
+                    shown.changed()
+        if dispatch.stopped:
+            raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
+    if len(answers.errors) == len(answers) > 0:
+        raise MapStopped(answers.errors[0], answers) from answers.errors[0]
+
+
+@asynccontextmanager
+async def _dispatch(
+    items: Iterable[Any],
+    prompt: str | None,
+    namespace: Mapping[str, Any],
+    *,
+    concurrency: int | str = "auto",
+    budget: str | float | None = None,
+    fresh: bool = False,
+    **options: Any,
+) -> AsyncGenerator[Dispatch, None]:
+    from glm_jupyter.api.client import Client
+
+    session = sessions.current()
+    pace = _pace(session, concurrency, fresh, options)
+    replayed = session.replayer is not None and not fresh
+    async with AsyncExitStack() as stack:
+        # A recording must get every answer, also those that an earlier run has brought.
+        anew = fresh or session.recorder is not None
+        shelf = None if replayed else stack.enter_context(Shelf(fresh=anew))
+        dispatch = Dispatch(
+            session,
+            _prompts(items, prompt, namespace),
+            options,
+            source=Client(tries=1),
+            pace=pace,
+            shelf=shelf,
+            budget=None if budget is None else str(budget),
+            fresh=fresh,
+        )
+        dispatch.tally.total = len(items) if isinstance(items, Sized) else None
+        yield dispatch
+
+
+def _pace(
+    session: sessions.Session, concurrency: int | str, fresh: bool, options: dict[str, Any]
+) -> Pace:
+    # Checks the key too, before anything is sent.
+    target = session.target(options, fresh=fresh)
+    if concurrency != "auto":
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise InputError(
+                f"concurrency={concurrency!r} is no number of requests.",
+                remedy='Give a number of 1 or more, or "auto".',
+            )
+        return Pace.of(concurrency)
+    if target.endpoint.name == "local":
+        return Pace.of(PARALLEL)
+    model = catalogue.find(target.model, target.endpoint.name)
+    return Pace.of(model.in_flight(session.settings.level) if model else None)
+
+
+def _prompts(
+    items: Iterable[Any], template: str | None, namespace: Mapping[str, Any]
+) -> Iterator[str | GLMError]:
+    for item in each(items):
+        try:
+            yield prompt_for(item, template, namespace)
+        except GLMError as error:
+            yield error

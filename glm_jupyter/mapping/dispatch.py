@@ -1,0 +1,306 @@
+"""Dispatch: the requests of a map, from the first to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from glm_jupyter.amounts import parse_amount
+from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, InputError
+from glm_jupyter.budget import BudgetError
+from glm_jupyter.recording import Asked
+from glm_jupyter.render.money import amount
+from glm_jupyter.schema import SchemaError, schema_of
+
+from .pace import Pace
+from .shelf import Shelf
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+    from glm_jupyter.recording import Source
+    from glm_jupyter.sessions import Session
+    from glm_jupyter.turn import Turn
+
+TRIES = 6
+FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
+LONGEST_WAIT = 20.0
+
+
+class Mapped(NamedTuple):
+    """The answer about one item, or the error in its place; `position` counts items from 0."""
+
+    position: int
+    answer: Answer | None
+    error: GLMError | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """A distinct request: the items that wait for it, and how often it was tried."""
+
+    prompt: str
+    key: str
+    positions: list[int]
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far; `total` is None where the items do not tell how many they are."""
+
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+    kept: int = 0  # of `done`, those answered in an earlier run
+    in_flight: int = 0
+    paid: Decimal = Decimal(0)
+    currency: str | None = None
+    unpriced: int = 0
+    begun: float = field(default_factory=monotonic)
+
+
+class Dispatch:
+    """Asks about every item, `pace` requests at a time, each distinct request once.
+
+    `prompts` are what to ask, or the error in place of it, item by item; `options` are those of
+    a turn. `budget` is an amount such as "5 RMB". `stopped` is why not all were asked, if so.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        prompts: Iterator[str | GLMError],
+        options: dict[str, Any],
+        *,
+        source: Source,
+        pace: Pace,
+        shelf: Shelf | None,
+        budget: str | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self.tally = Tally()
+        self.stopped: GLMError | None = None
+        self._session = session
+        self._prompts = enumerate(prompts)
+        self._options = options
+        self._source = source
+        self._pace = pace
+        self._shelf = shelf
+        self._budget = budget
+        self._fresh = fresh
+        self._limit: Decimal | None = None
+        self._more = True
+        self._blocked = False  # by a budget, until a request in flight has ended
+        self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
+        self._pending: dict[str, _Work] = {}
+        self._flying: dict[asyncio.Task[None], tuple[_Work, Turn]] = {}
+
+    async def results(self) -> AsyncGenerator[Mapped, None]:
+        """The results as they come. Where it is closed, what is in flight is cancelled."""
+        try:
+            while True:
+                async with aclosing(self._launch()) as known:
+                    async for result in known:
+                        yield result
+                self.tally.in_flight = len(self._flying)
+                if not self._flying and (self.stopped or not (self._more or self._again)):
+                    break
+                for work, turn, error in await self._landed():
+                    for result in self._result(work, turn, error):
+                        yield result
+        finally:
+            for task in self._flying:
+                task.cancel()
+            await asyncio.gather(*self._flying, return_exceptions=True)
+
+    async def _launch(self) -> AsyncGenerator[Mapped, None]:
+        """Send what may be sent now; the results that need no request."""
+        while self._may_launch():
+            work = self._due()
+            if work is None:
+                position, prompt = next(self._prompts, (None, None))
+                if position is None or prompt is None:
+                    self._more = False
+                    continue
+                await asyncio.sleep(0)  # a long row of known answers must not block the loop
+                if isinstance(prompt, GLMError):
+                    yield self._failure(position, prompt)
+                    continue
+                work = _Work(prompt, "", [position])
+            try:
+                turn = self._turn(work.prompt)
+                if not work.key:
+                    work.key = Asked.of(turn.opening.target.endpoint, turn.opening.request).hash()
+                    if (waiting := self._pending.get(work.key)) is not None:
+                        waiting.positions += work.positions
+                        continue
+                    if (kept := self._kept(work.key)) is not None:
+                        self.tally.kept += 1
+                        yield self._success(work.positions[0], kept)
+                        continue
+                self._check_budget(turn)
+            except BudgetError as error:
+                self._postpone(work, error)
+                continue
+            except GLMError as error:
+                self._pending.pop(work.key, None)
+                for position in work.positions:
+                    yield self._failure(position, error)
+                continue
+            self._pending[work.key] = work
+            task = asyncio.create_task(self._drained(turn))
+            self._flying[task] = work, turn
+
+    def _may_launch(self) -> bool:
+        if self.stopped or self._blocked or self._pace.wait:
+            return False
+        if len(self._flying) >= self._pace.limit:
+            return False
+        # So many that wait to be asked again are enough.
+        crowded = len(self._again) > 2 * self._pace.most
+        return self._is_due() or (self._more and not crowded)
+
+    def _is_due(self) -> bool:
+        return bool(self._again) and self._again[0][0] <= monotonic()
+
+    def _due(self) -> _Work | None:
+        return heapq.heappop(self._again)[-1] if self._is_due() else None
+
+    def _turn(self, prompt: str) -> Turn:
+        # Not `to_send`: kept answers need no budget, and sending checks it once more.
+        return self._session.turn(
+            prompt, to_send=False, fresh=self._fresh, aside=True, **self._options
+        )
+
+    def _kept(self, key: str) -> Answer | None:
+        answer = self._shelf.get(key) if self._shelf else None
+        if answer and (schema := self._options.get("schema")) is not None:
+            try:
+                answer.parsed = schema_of(schema).parse(answer.text)
+            except SchemaError:
+                return None
+        return answer
+
+    async def _drained(self, turn: Turn) -> None:
+        async with aclosing(turn.stream(self._source)) as events:
+            async for _ in events:
+                pass
+
+    async def _landed(self) -> list[tuple[_Work, Turn, GLMError | None]]:
+        """Wait until a request has ended, or another may go out; those that have ended."""
+        pause = self._pause()
+        if not self._flying:
+            await asyncio.sleep(pause or 0)
+            return []
+        done, _ = await asyncio.wait(
+            self._flying, timeout=pause, return_when=asyncio.FIRST_COMPLETED
+        )
+        landed = []
+        for task in done:
+            work, turn = self._flying.pop(task)
+            self._blocked = False
+            error = task.exception()
+            if error is not None and not isinstance(error, GLMError):
+                raise error
+            landed.append((work, turn, error))
+        return landed
+
+    def _pause(self) -> float | None:
+        """Seconds until another request may go out though none has ended; None for never."""
+        if self.stopped or self._blocked or len(self._flying) >= self._pace.limit:
+            return None
+        waits = [0.0] if self._more else []
+        waits += [self._again[0][0] - monotonic()] if self._again else []
+        return max(self._pace.wait, min(waits), 0.01) if waits else None
+
+    def _result(self, work: _Work, turn: Turn, error: GLMError | None) -> Iterator[Mapped]:
+        """What a request that has ended means for its items."""
+        answer = turn.answer
+        if not turn.rounds:
+            pass  # nothing went out
+        elif answer.cost is None:
+            self.tally.unpriced += 1
+        else:
+            self.tally.paid += answer.cost
+            self.tally.currency = answer.currency or self.tally.currency
+        if error is None:
+            self._pace.succeeded()
+            del self._pending[work.key]
+            if self._shelf and answer.complete and not turn.replayer:
+                self._shelf.put(work.key, answer)
+            for position in work.positions:
+                yield self._success(position, answer)
+            return
+        if isinstance(error, BudgetError):
+            self._postpone(work, error)
+            return
+        work.tries += 1
+        if isinstance(error, BusyError) and error.retryable:
+            self._pace.refused(error.retry_after)
+        elif error.retryable:
+            self._pace.failed()
+        if self._pace.hopeless or isinstance(error, AuthenticationError):
+            self.stopped = error
+        elif error.retryable and work.tries < TRIES:
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (work.tries - 1))
+            due = monotonic() + max(error.retry_after or 0, wait) + random.uniform(0, FIRST_WAIT)
+            heapq.heappush(self._again, (due, work.positions[0], work))
+            return
+        del self._pending[work.key]
+        for position in work.positions:
+            yield self._failure(position, error)
+
+    def _postpone(self, work: _Work, error: BudgetError) -> None:
+        """Wait until requests in flight give back what they hold of the budget; else stop."""
+        self._pending[work.key] = work
+        heapq.heappush(self._again, (monotonic(), work.positions[0], work))
+        self._blocked = True
+        if not self._flying:
+            self.stopped = error
+
+    def _check_budget(self, turn: Turn) -> None:
+        """Raise BudgetError where the turn might pass the map's own budget."""
+        one = turn.opening
+        if self._budget is None or one.recorded or one.target.endpoint.name == "local":
+            return
+        worst = one.worst_cost()
+        currency = one.model.currency if one.model else None
+        if worst is None:
+            raise InputError(
+                f"What {one.target.model} costs is not known, so a budget cannot be kept. "
+                "Nothing was sent.",
+                remedy="Choose a model with a price (`%glm models`), or leave out the budget.",
+            )
+        if self._limit is None:
+            self._limit, wanted = parse_amount(str(self._budget), currency)
+            if wanted != currency:
+                raise InputError(
+                    f"The budget is in {wanted}, but {one.target.endpoint.name} bills in "
+                    f"{currency}. Nothing was sent.",
+                    remedy=f"Give the budget in {currency}.",
+                )
+        flying = (other.opening.worst_cost() or Decimal(0) for _, other in self._flying.values())
+        held = sum(flying, worst)
+        if self.tally.paid + held > self._limit:
+            raise BudgetError(
+                f"The budget of this map, {amount(self._limit, currency)}, might be passed: "
+                f"{amount(self.tally.paid, currency)} are spent, and one more answer may cost up "
+                f"to {amount(worst, currency)}.",
+                remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
+                "higher budget. What is answered is kept: the same map goes on from there.",
+            )
+
+    def _success(self, position: int, answer: Answer) -> Mapped:
+        self.tally.done += 1
+        return Mapped(position, answer)
+
+    def _failure(self, position: int, error: GLMError) -> Mapped:
+        self.tally.failed += 1
+        return Mapped(position, None, error)

@@ -1,0 +1,68 @@
+"""From items to prompts: a list, a Series, or the rows of a DataFrame, and one template."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from math import isnan
+from typing import Any
+
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.prompt import expand
+
+
+def each(items: Iterable[Any]) -> Iterator[Any]:
+    """The items one by one; a row of a DataFrame as a dict."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(items, pandas.DataFrame):
+        names = [str(name) for name in items.columns]
+        return (
+            dict(zip(names, row, strict=True)) for row in items.itertuples(index=False, name=None)
+        )
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise InputError(
+            f"A {type(items).__name__} is not a list of items.",
+            remedy="Give a list, a Series, a DataFrame or any other iterable of items.",
+        )
+    return iter(items)
+
+
+def index_of(items: Any) -> Any:
+    """The index of a Series or DataFrame; None for anything else."""
+    pandas = sys.modules.get("pandas")
+    has_one = pandas is not None and isinstance(items, pandas.Series | pandas.DataFrame)
+    return items.index if has_one else None
+
+
+def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any]) -> str:
+    """What is asked about `item`.
+
+    In a template with `{{ }}`, `item` is the item, and the columns of a row are names too.
+    Otherwise the item stands below the template, or alone. Raises InputError for an item that
+    is missing (None, NaN, empty), and for a template that cannot be expanded.
+    """
+    if _missing(item):
+        raise InputError("The item is empty; nothing was asked.", remedy="Drop empty items.")
+    if template is None:
+        return _text(item)
+    if "{{" not in template:
+        return f"{template}\n\n{_text(item)}"
+    row = item if isinstance(item, dict) else {}
+    return expand(template, {**namespace, **row, "item": item}).text
+
+
+def _text(item: Any) -> str:
+    if isinstance(item, dict):
+        return "\n".join(f"{name}: {value}" for name, value in item.items() if not _missing(value))
+    return str(item)
+
+
+def _missing(item: Any) -> bool:
+    if isinstance(item, dict):
+        return all(map(_missing, item.values()))
+    if isinstance(item, str):
+        return not item.strip()
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and pandas.api.types.is_scalar(item):
+        return bool(pandas.isna(item))
+    return item is None or (isinstance(item, float) and isnan(item))

@@ -1,0 +1,132 @@
+"""How far a map is: a bar that a terminal forgets, and that a notebook keeps as one plain line.
+
+tqdm writes the bar. Its own notebook bar is a widget, which a reopened notebook shows as an error.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .money import amount
+from .summary import seconds
+
+if TYPE_CHECKING:
+    from glm_jupyter.mapping.dispatch import Tally
+
+INTERVAL = 0.25  # seconds between updates
+
+
+def progress(tally: Tally) -> Progress:
+    """What fits where output is shown: a kernel's display, or standard error."""
+    from IPython.core.getipython import get_ipython
+
+    return _Line(tally) if hasattr(get_ipython(), "kernel") else _Bar(tally)
+
+
+class Progress:
+    """Shows a tally while it changes."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._last = 0.0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def changed(self) -> None:
+        """Show the tally, if the last time is long enough ago."""
+        if monotonic() - self._last >= INTERVAL:
+            self._last = monotonic()
+            self._show()
+
+    def _show(self) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+
+class _Bar(Progress):
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(tally)
+        from tqdm import tqdm
+
+        # disable=None: only where somebody watches
+        self._bar = tqdm(total=tally.total, unit=" answers", leave=False, disable=None)
+
+    def _show(self) -> None:
+        tally = self._tally
+        self._bar.set_postfix_str(_so_far(tally), refresh=False)
+        self._bar.update(tally.done + tally.failed - self._bar.n)
+
+    def _close(self) -> None:
+        self._bar.close()
+
+
+class _Line(Progress):
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(tally)
+        self._handle: Any = None
+
+    def _show(self) -> None:
+        from tqdm import tqdm
+
+        tally = self._tally
+        self._publish(
+            tqdm.format_meter(
+                tally.done + tally.failed,
+                tally.total or 0,
+                monotonic() - tally.begun,
+                ncols=100,
+                unit=" answers",
+                initial=tally.kept,
+                postfix=_so_far(tally),
+            )
+        )
+
+    def _close(self) -> None:
+        self._publish(summary(self._tally))
+
+    def _publish(self, line: str) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            data = {"text/plain": line}
+            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update({"text/plain": line}, raw=True)
+
+
+def summary(tally: Tally) -> str:
+    """What has come of it, in a line."""
+    of = "" if tally.total in (None, tally.done) else f" of {tally.total:,}"
+    parts = [f"{tally.done:,}{of} answered"]
+    if tally.failed:
+        parts.append(f"{tally.failed:,} failed")
+    if tally.kept:
+        parts.append(f"{tally.kept:,} kept from an earlier run")
+    parts.append(_cost(tally))
+    parts.append(seconds(monotonic() - tally.begun))
+    return " · ".join(parts)
+
+
+def _so_far(tally: Tally) -> str:
+    failed = f"{tally.failed} failed, " if tally.failed else ""
+    return f"{failed}{_cost(tally)}, {tally.in_flight} in flight"
+
+
+def _cost(tally: Tally) -> str:
+    if tally.unpriced:
+        known = f"{amount(tally.paid, tally.currency)} and " if tally.paid else ""
+        return f"{known}{tally.unpriced} of unknown cost"
+    return amount(tally.paid, tally.currency)
