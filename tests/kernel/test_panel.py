@@ -1,0 +1,77 @@
+"""The panel in a real kernel: its controls act while a cell is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.kernels import Kernel
+from tests.protocol_server import ProtocolServer, Reply
+
+FIND = """
+def find(description, within=None):
+    from glm_jupyter.panel import panel_of
+    import glm_jupyter
+    widget = within or panel_of(glm_jupyter.session).widget
+    if getattr(widget, "description", "").startswith(description):
+        return widget
+    for child in getattr(widget, "children", ()):
+        if found := find(description, child):
+            return found
+"""
+
+
+def send(running: Kernel, comm_id: str, data: dict[str, Any]) -> None:
+    """What a front end sends when a control is used."""
+    message = running.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+    running.client.shell_channel.send(message)
+
+
+def test_the_panel_is_one_widget_however_often_it_is_shown(running: Kernel) -> None:
+    first, second = running.run("%glm"), running.run("%glm panel")
+    views = [run.bundle["application/vnd.jupyter.widget-view+json"] for run in (first, second)]
+    assert views[0]["model_id"] == views[1]["model_id"]
+
+
+def test_stop_stops_the_answer_under_way(running: Kernel, server: ProtocolServer) -> None:
+    running.run(FIND)
+    running.run("%glm")
+    stop = running.value("find('Stop').comm.comm_id")
+    server.enqueue(Reply(text="word " * 2000, pause=0.02))
+    clicked: list[bool] = []
+
+    def click(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "display_data" and not clicked:
+            clicked.append(True)
+            send(running, stop, {"method": "custom", "content": {"event": "click"}})
+
+    run = running.run("%%glm -m glm-4-airx\nHello", on_message=click, timeout=30)
+    assert not run.ok
+    assert "Stopped" in run.error
+    assert 0 < int(running.value("len(_glm.text)")) < 10_000
+    assert running.value("_glm.complete") == "False"
+    assert running.run("%%glm -m glm-4-airx\nHello").ok
+
+
+def test_a_model_picked_during_an_answer_gives_the_next(
+    running: Kernel, server: ProtocolServer
+) -> None:
+    running.run(FIND)
+    running.run("%glm")
+    model = running.value("find('Model').comm.comm_id")
+    names = running.value("[label for label, _ in find('Model').options]")
+    index = next(n for n, name in enumerate(eval(names)) if name.startswith("glm-4-airx"))
+    server.enqueue(Reply(text="word " * 60, pause=0.02))
+    picked: list[bool] = []
+
+    def pick(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "display_data" and not picked:
+            picked.append(True)
+            send(
+                running, model, {"method": "update", "state": {"index": index}, "buffer_paths": []}
+            )
+
+    run = running.run("%%glm -m glm-4.7\nHello", on_message=pick)
+    assert run.ok, run.error
+    assert running.value("_glm.model") == "glm-4.7"
+    assert running.run("%%glm\nHello").ok
+    assert server.requests[-1].json["model"] == "glm-4-airx"

@@ -1,0 +1,131 @@
+"""Spending and budgets as a user meets them: in the cells of a real kernel."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernels import Kernel, kernel
+from tests.protocol_server import ProtocolServer, Reply
+
+LEDGER = Path("data", "glm-jupyter", "ledger.sqlite")
+
+
+@pytest.fixture
+def running(env: dict[str, str]) -> Iterator[Kernel]:
+    with kernel({**env, "JPY_SESSION_NAME": "/home/ann/lesson.ipynb"}) as running:
+        yield running
+
+
+def plain(run: object) -> str:
+    return "\n".join(bundle["text/plain"] for bundle in run.displays.values())  # type: ignore[attr-defined]
+
+
+def test_usage_and_budget_in_cells(running: Kernel, server: ProtocolServer, tmp_path: Path) -> None:
+    server.enqueue(Reply(prompt_tokens=33, completion_tokens=885))
+    run = running.run("%%glm -m glm-4-airx\nHello")
+    assert run.ok, run.error
+    assert "0.00918 RMB" in plain(running.run("%glm usage"))
+    assert "lesson.ipynb" in plain(running.run("%glm usage --by notebook"))
+    assert "image/svg+xml" in str(running.run("%glm usage --by day").messages)
+    assert running.run(f"%glm usage --csv {tmp_path}/spent.csv").printed.startswith("1 request")
+    with (tmp_path / "spent.csv").open() as file:
+        assert [row["cost"] for row in csv.DictReader(file)] == ["0.00918"]
+    assert "0.99082" in plain(running.run("%glm budget 1"))
+    refused = running.run("%%glm -m glm-5\nHello")
+    assert not refused.ok
+    assert refused.error.count("\n") < 3
+    assert "0.99082 RMB" in refused.error
+    assert len(server.requests) == 1
+    assert "No budget" in plain(running.run("%glm budget off"))
+    assert running.run("%%glm -m glm-5\nHello").ok
+
+
+def test_max_cost_is_an_option_of_cells_and_of_ask(running: Kernel, server: ProtocolServer) -> None:
+    assert "--max-cost" in running.run("%%glm -m glm-5 --max-cost 0.1\nHello").error
+    run = running.run("import glm_jupyter\nglm_jupyter.ask('Hello', model='glm-5', max_cost='0.1')")
+    assert "BudgetError" in run.error
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("budget -5", "less than nothing"),
+        ("budget five", "'five' is not an amount"),
+        ("budget 99999999", "more than a budget can be"),
+        ("budget 5 --dya", "--day"),
+        ("budget --day", "How much"),
+        ("usage --by colour", "colour"),
+        ("usage --since tomorrow", "not a date"),
+        ("usage --csv /nowhere/at/all.csv", "Cannot write"),
+    ],
+)
+def test_slips_are_told_in_a_line_or_two(running: Kernel, line: str, said: str) -> None:
+    run = running.run(f"%glm {line}")
+    assert not run.ok
+    assert said in run.error
+    assert run.error.count("\n") < 3
+
+
+def test_a_budget_of_a_day_outlives_its_kernel(env: dict[str, str]) -> None:
+    with kernel(env) as first:
+        first.run("%glm budget 0.01 --day")
+    with kernel(env) as second:
+        assert "of today, 0.01 RMB" in second.run("%%glm -m glm-4-airx\nHello").error
+
+
+def test_neither_key_nor_text_is_in_the_ledger(
+    running: Kernel, env: dict[str, str], tmp_path: Path
+) -> None:
+    assert running.run("%%glm -m glm-4-airx\nA very private question").ok
+    content = (tmp_path / LEDGER).read_bytes()
+    assert b"private" not in content
+    assert env["ZAI_API_KEY"].encode() not in content
+    assert stat.S_IMODE(os.stat((tmp_path / LEDGER).parent).st_mode) == 0o700
+
+
+def test_a_killed_kernel_leaves_its_request_as_unknown(
+    env: dict[str, str], server: ProtocolServer, tmp_path: Path
+) -> None:
+    server.enqueue(Reply(), Reply(text="word " * 1000, pause=0.05))
+    with kernel(env) as doomed:
+        assert doomed.run("%%glm -m glm-4-airx\nHello").ok
+        with pytest.raises(Exception):  # noqa: B017, PT011  # how a client notices is its own affair
+            doomed.run(
+                "%%glm -m glm-4-airx\nHello",
+                timeout=5,
+                on_message=lambda message: (
+                    doomed.manager.signal_kernel(9)
+                    if message["msg_type"] == "display_data"
+                    else None
+                ),
+            )
+    with sqlite3.connect(tmp_path / LEDGER) as db:
+        rows = db.execute("SELECT cost, finish FROM requests ORDER BY rowid").fetchall()
+    assert rows == [("0.00046", "stop"), (None, None)]
+
+
+def test_a_ledger_that_cannot_be_written_is_told_once_and_stops_nothing(
+    running: Kernel, tmp_path: Path
+) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    first = running.run("%%glm -m glm-4-airx\nHello")
+    second = running.run("%%glm -m glm-4-airx\nHello")
+    assert first.ok
+    assert second.ok
+    assert "ledger" in first.bundle["text/markdown"]
+    assert "ledger" not in second.bundle["text/markdown"]
+
+
+def test_vs_code_tells_the_notebook_in_the_namespace(env: dict[str, str]) -> None:
+    with kernel(env) as running:
+        running.run("__vsc_ipynb_file__ = '/home/ann/analysis.ipynb'")
+        assert running.run("%%glm -m glm-4-airx\nHello").ok
+        assert "analysis.ipynb" in plain(running.run("%glm usage --by notebook"))
