@@ -42,6 +42,8 @@ class Parser(MagicArgumentParser):
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 names += list(action.choices)
+                below = [part for sub in action.choices.values() for part in sub._actions]
+                names += [name for part in below for name in part.option_strings]
         for word in message.replace("'", " ").replace("=", " ").split():
             close = difflib.get_close_matches(word, names, n=1)
             if close and close[0] != word:
