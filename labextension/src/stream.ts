@@ -162,6 +162,7 @@ export class Link {
     const content = message.content as KernelMessage.ICommMsgMsg['content'];
     if (content.comm_id === TARGET) {
       this._join();
+      this._handle(content.data as unknown as Message); // it came before there was a comm
     }
   }
 

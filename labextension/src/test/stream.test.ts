@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Kernel } from '@jupyterlab/services';
+
+import type { AnswerData } from '../format.js';
+import { Link, Streams, TARGET, type Live, type Notebooks } from '../stream.js';
+
+/** A kernel connection of which only what the stream uses is there. */
+class FakeKernel {
+  readonly id = 'k';
+  readonly handleComms = true;
+  readonly said: { type: string; id?: string }[] = [];
+  open: ((comm: Kernel.IComm) => void) | null = null;
+  comm: { onMsg: (message: unknown) => void } | null = null;
+  private readonly _listeners: Record<string, ((sender: unknown, value: unknown) => void)[]> = {};
+
+  readonly iopubMessage = this._signal('iopub');
+  readonly statusChanged = this._signal('status');
+  readonly disposed = this._signal('disposed');
+
+  registerCommTarget(_: string, open: (comm: Kernel.IComm) => void): void {
+    this.open = open;
+  }
+
+  hasComm(): boolean {
+    return this.comm !== null;
+  }
+
+  createComm(): Kernel.IComm {
+    const comm = {
+      isDisposed: false,
+      onMsg: () => undefined,
+      send: (data: { type: string }) => this.said.push(data)
+    };
+    this.comm = comm;
+    return comm as unknown as Kernel.IComm;
+  }
+
+  /** As JupyterLab does: the comm gets the message, then all are told of it. */
+  receive(data: unknown): void {
+    const message = { header: { msg_type: 'comm_msg' }, content: { comm_id: TARGET, data } };
+    this.comm?.onMsg(message);
+    this.emit('iopub', message);
+  }
+
+  emit(name: string, value: unknown): void {
+    for (const listener of this._listeners[name] ?? []) {
+      listener(this, value);
+    }
+  }
+
+  private _signal(name: string) {
+    return {
+      connect: (listener: (sender: unknown, value: unknown) => void) => {
+        (this._listeners[name] ??= []).push(listener);
+      }
+    };
+  }
+}
+
+/** A notebook that has the answer's display, or not. */
+class FakeNotebooks implements Notebooks {
+  readonly adopted: string[] = [];
+  readonly finished: Record<string, unknown>[] = [];
+  readonly kept: string[] = [];
+  final = false;
+  waiting: string[] = [];
+
+  began = (_: string, live: Live) => this.adopted.push(live.data.id);
+  isFinal = () => this.final;
+  finish = (_: string, __: string, bundle: Record<string, unknown>) => this.finished.push(bundle);
+  keep = (_: string, live: Live) => this.kept.push(live.data.text);
+  unfinished = () => this.waiting;
+}
+
+function setUp(waiting: string[] = []) {
+  const kernel = new FakeKernel();
+  const notebooks = new FakeNotebooks();
+  notebooks.waiting = waiting;
+  const streams = new Streams();
+  new Link(kernel as unknown as Kernel.IKernelConnection, streams, notebooks);
+  return { kernel, notebooks, streams };
+}
+
+function state(n: number, text: string, id = 'a') {
+  const answer = { id, text, reasoning: '', seconds: null, complete: false } as AnswerData;
+  return { type: 'state', n, id, cell: 'c', display: 'd', request: 'r', answer };
+}
+
+function delta(n: number, text: string, id = 'a') {
+  return { type: 'delta', id, n, text, reasoning: '' };
+}
+
+test('says hello when the kernel opens the channel', () => {
+  const { kernel } = setUp();
+  kernel.open?.(kernel.createComm());
+  assert.deepEqual(kernel.said, [{ type: 'hello' }]);
+});
+
+test('deltas grow the answer', () => {
+  const { kernel, streams } = setUp();
+  kernel.receive(state(0, 'one'));
+  kernel.receive(delta(1, ' two'));
+  assert.equal(streams.get('a')?.data.text, 'one two');
+});
+
+test('a repeated message changes nothing', () => {
+  const { kernel, streams } = setUp();
+  kernel.receive(state(0, 'one'));
+  kernel.receive(delta(1, ' two'));
+  kernel.receive(delta(1, ' two'));
+  assert.equal(streams.get('a')?.data.text, 'one two');
+});
+
+test('after a gap the whole state is asked for', () => {
+  const { kernel, streams } = setUp();
+  kernel.receive(state(0, 'one'));
+  kernel.receive(delta(2, ' three'));
+  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  kernel.receive(state(3, 'one two three'));
+  kernel.receive(delta(4, ' four'));
+  assert.equal(streams.get('a')?.data.text, 'one two three four');
+});
+
+test('a page that comes late asks for the state', () => {
+  const { kernel, notebooks, streams } = setUp();
+  kernel.receive(delta(7, ' more'));
+  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  kernel.receive(state(8, 'all the more'));
+  assert.equal(streams.get('a')?.data.text, 'all the more');
+  assert.deepEqual(notebooks.adopted, ['a']);
+});
+
+test('a page that missed the final display asks for it', () => {
+  const { kernel, notebooks, streams } = setUp();
+  kernel.receive(state(0, 'one'));
+  kernel.receive({ type: 'end', id: 'a' });
+  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  kernel.receive({ type: 'end', id: 'a', bundle: { 'text/plain': 'one' } });
+  assert.deepEqual(notebooks.finished, [{ 'text/plain': 'one' }]);
+  assert.equal(streams.get('a'), undefined);
+});
+
+test('a page that has the final display asks for nothing', () => {
+  const { kernel, notebooks, streams } = setUp();
+  kernel.receive(state(0, 'one'));
+  notebooks.final = true;
+  kernel.receive({ type: 'end', id: 'a' });
+  assert.deepEqual(kernel.said, []);
+  assert.equal(streams.get('a'), undefined);
+});
+
+test('an answer that a saved notebook shows as unfinished is asked for', () => {
+  const { kernel } = setUp(['a']);
+  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+});
+
+test('what has come is kept when the kernel restarts', () => {
+  const { kernel, notebooks, streams } = setUp();
+  kernel.receive(state(0, 'one'));
+  kernel.receive(delta(1, ' two'));
+  const live = streams.get('a');
+  kernel.emit('status', 'restarting');
+  assert.deepEqual(notebooks.kept, ['one two']);
+  assert.equal(live?.over, true);
+  assert.equal(live?.data.complete, false);
+});
+
+test('two answers at once do not mix', () => {
+  const { kernel, streams } = setUp();
+  kernel.receive(state(0, 'a0', 'a'));
+  kernel.receive(state(0, 'b0', 'b'));
+  kernel.receive(delta(1, 'a1', 'a'));
+  kernel.receive(delta(1, 'b1', 'b'));
+  assert.equal(streams.get('a')?.data.text, 'a0a1');
+  assert.equal(streams.get('b')?.data.text, 'b0b1');
+});
