@@ -66,6 +66,11 @@ class Answer:
         """Whether the model came to the end of its answer."""
         return self.finished and self.finish_reason not in CUT_OFF
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything of it to show."""
+        return bool(self._text or self._reasoning or self.tool_calls or self._text_before)
+
     def begin(self) -> None:
         """Start the clock: the request goes out now."""
         self._begun = time.monotonic()

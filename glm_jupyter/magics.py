@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from .turn import Turn
+
 CELL = re.compile(r"%%glm(?=\s|$)")
 
 
@@ -63,36 +65,32 @@ class GLMMagics(Magics):
             raise Stopped from None
 
     async def _ask(self, line: str, cell: str) -> None:
-        from . import sessions
-        from .api.events import Retrying
-        from .options import HelpAsked, cell_parser
-        from .prompt import Prompt, expand
-        from .render.live import view_for
-        from .settings import NAMES
+        from . import cells, sessions
+        from .options import HelpAsked
 
         try:
-            args = cell_parser().parse_line(line)
+            asked = cells.read(line, cell, self.shell.user_ns)
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
             return
-        prompt = Prompt(cell) if args.raw else expand(cell, self.shell.user_ns)
-        options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
-        turn = sessions.current().turn(
-            prompt.text.strip("\n"),
-            cell=self._cell_id,
-            continue_=args.continue_,
-            to_send=not args.dry_run,
-            fresh=args.fresh,
-            **options,
-        )
-        if args.dry_run:
+        turn = sessions.current().turn(asked.prompt, cell=self._cell_id, **asked.options)
+        if asked.args.dry_run:
             from .preview import preview
 
             self._display(preview(turn.opening))
             return
-        self.shell.user_ns["_glm"] = turn.answer
-        if args.output:
-            self.shell.user_ns[args.output] = turn.answer
+        self._keep(turn.answer, asked.args.output)
+        await self._show(turn)
+
+    def _keep(self, answer: Any, name: str | None) -> None:
+        self.shell.user_ns["_glm"] = answer
+        if name:
+            self.shell.user_ns[name] = answer
+
+    async def _show(self, turn: Turn) -> None:
+        from .api.events import Retrying
+        from .render.live import view_for
+
         view = view_for(self.shell, turn.answer, self.channel)
         try:
             async with aclosing(turn.stream()) as events:

@@ -110,6 +110,13 @@ def cell_parser() -> Parser:
     )
     think.add_argument("--no-think", dest="think", action="store_false", help="reasoning off")
     add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
+    add(
+        "--schema",
+        metavar="NAME",
+        help="a pydantic model, dataclass, TypedDict or JSON schema that the answer must fit",
+    )
+    add("--tools", metavar="A,B", help="functions of the notebook that the model may call")
+    add("--confirm", action="store_true", help="ask before each function call")
     add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
     add(
         "--dry-run",

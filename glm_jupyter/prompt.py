@@ -55,13 +55,36 @@ def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> 
         if not expression:
             parts.append("{{}}")
             continue
-        shown = as_text(_evaluate(expression, namespace), left)
+        shown = as_text(evaluate(expression, namespace, f"{{{{ {expression} }}}}"), left)
         _refuse_secrets(expression, shown.text)
         parts.append(str(shown))
         values.append(Value(expression, tokens.estimate(str(shown)), shown.cut))
         left = None if left is None else max(0, left - values[-1].tokens)
     parts.append(text[position:])
     return Prompt("".join(parts), tuple(values))
+
+
+def evaluate(expression: str, namespace: Mapping[str, Any], written: str) -> Any:
+    """The value of an expression in `namespace`; `written` is how it stands in the cell.
+
+    Raises InputError where it has none.
+    """
+    try:
+        # The user's own expression in the user's own namespace, as if typed in a cell.
+        return eval(expression, dict(namespace))
+    except NameError as error:
+        close = difflib.get_close_matches(error.name or "", list(namespace), n=1)
+        hint = f"Did you mean `{close[0]}`? " if close else ""
+        raw = ", or use --raw to send braces as text" if written.startswith("{{") else ""
+        raise InputError(
+            f"`{written}`: the name `{error.name}` is not defined. Nothing was sent.",
+            remedy=f"{hint}Define it in a cell above{raw}.",
+        ) from None
+    except Exception as error:
+        raise InputError(
+            f"`{written}` failed: {type(error).__name__}: {error}",
+            remedy="Nothing was sent. Try the expression in a cell of its own.",
+        ) from error
 
 
 def read_text(value: str) -> str:
@@ -101,24 +124,6 @@ def _parses(source: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
-
-
-def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
-    try:
-        # The user's own expression in the user's own namespace, as if typed in a cell.
-        return eval(expression, dict(namespace))
-    except NameError as error:
-        close = difflib.get_close_matches(error.name or "", list(namespace), n=1)
-        hint = f"Did you mean `{close[0]}`? " if close else ""
-        raise InputError(
-            f"`{{{{ {expression} }}}}`: the name `{error.name}` is not defined.",
-            remedy=f"{hint}Define it in a cell above, or use --raw to send braces as text.",
-        ) from None
-    except Exception as error:
-        raise InputError(
-            f"`{{{{ {expression} }}}}` failed: {type(error).__name__}: {error}",
-            remedy="Nothing was sent. Try the expression in a cell of its own.",
-        ) from error
 
 
 def _refuse_secrets(expression: str, text: str) -> None:

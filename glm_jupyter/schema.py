@@ -77,8 +77,11 @@ class Schema:
 def schema_of(value: Any, name: str = "") -> Schema:
     """The schema that a pydantic model, dataclass, TypedDict, other type or JSON schema means.
 
-    `name` is what it is called in messages. Raises InputError for what is none of these.
+    `name` is what it is called in messages; a Schema is one already. Raises InputError for what
+    is none of these.
     """
+    if isinstance(value, Schema):
+        return value
     name = name or getattr(value, "__name__", None) or "the schema"
     if isinstance(value, dict):
         return _from_document(value, name)

@@ -107,9 +107,21 @@ class Toolbox:
                 value = tool.function(*call.args, **call.kwargs)
             if inspect.isawaitable(value):
                 value = await value
-            return str(as_text(value, MOST_RESULT_TOKENS))
+            return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
         except Exception as error:
             raise _Failed(f"{type(error).__name__}: {error}") from error
+
+
+def _as_json(value: Any) -> Any:
+    """The value as JSON where it has any; else the value."""
+    from pydantic_core import PydanticSerializationError, to_json
+
+    if isinstance(value, str):
+        return value
+    try:
+        return to_json(value).decode()
+    except (PydanticSerializationError, UnicodeDecodeError):
+        return value
 
 
 def tool_of(function: Any, name: str = "") -> Tool:
@@ -117,6 +129,8 @@ def tool_of(function: Any, name: str = "") -> Tool:
 
     Raises InputError for what cannot be called by names of arguments.
     """
+    if isinstance(function, Tool):
+        return function
     name = name or getattr(function, "__name__", "")
     if not callable(function) or isinstance(function, type):
         raise _unfit(name or repr(type(function).__name__), "it is not a function")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .escape import clean
@@ -70,10 +71,8 @@ def _given(call: Mapping[str, Any]) -> list[str]:
 
 def _arguments(call: Mapping[str, Any]) -> str:
     text = call["function"]["arguments"]
-    try:
+    with suppress(ValueError):  # what is no JSON is shown as the model wrote it
         text = json.dumps(json.loads(text), ensure_ascii=False, indent=1)
-    except ValueError:
-        pass  # shown as the model wrote it
     return _short(clean(text), LONGEST_RESULT)
 
 

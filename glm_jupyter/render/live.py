@@ -81,12 +81,12 @@ class NotebookView:
 
     def status(self, text: str) -> None:
         """Show `text` in the place of the answer, until there is one."""
-        if not (self._answer.text or self._answer.reasoning):
+        if not self._answer.begun:
             self._publish({"text/markdown": f"*{text}*", "text/plain": text})
 
     def changed(self) -> None:
         """Publish now, or when the interval is over."""
-        if not (self._answer.text or self._answer.reasoning):
+        if not self._answer.begun:
             return
         self._silence.cancel()
         if not self._streaming and self._channel is not None and self._channel.listening:
@@ -107,7 +107,7 @@ class NotebookView:
         self._silence.cancel()
         if self._timer:
             self._timer.cancel()
-        if not (self._shown or self._answer.text or self._answer.reasoning):
+        if not (self._shown or self._answer.begun):
             return  # the error that follows says it all
         final = bundle(self._answer)
         self._publish(final)

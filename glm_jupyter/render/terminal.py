@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import summary
+from . import calls, summary, value
 from .escape import Cleaner
 from .markdown import after
 
@@ -31,6 +31,7 @@ class TerminalView:
         self._dim, self._normal = (_DIM, _NORMAL) if colours else ("", "")
         self._reasoning = _Shown()
         self._text = _Shown()
+        self._calls = 0
 
     def status(self, text: str) -> None:
         """Say what is being waited for."""
@@ -48,6 +49,9 @@ class TerminalView:
                 self._write(f"\n{self._dim}{summary.thought(self._answer)}{self._normal}\n\n")
             self._text.begun = True
             self._write(new)
+        while self._calls < len(made := self._answer.tool_calls) and "result" in made[self._calls]:
+            self._write(f"\n{calls.line(made[self._calls])}\n")
+            self._calls += 1
 
     def close(self) -> None:
         """Write the rest and the last line."""
@@ -58,6 +62,8 @@ class TerminalView:
         ):
             if rest := shown.rest():
                 self._write(f"{codes[0]}{rest}{codes[1]}")
+        if self._answer.parsed is not None:
+            self._write(f"\n\n{value.plain(self._answer.parsed)}")
         begun = self._reasoning.begun or self._text.begun
         self._write(("\n\n" if begun else "") + "\n\n".join(after(self._answer)) + "\n")
 
@@ -71,7 +77,8 @@ class _Shown:
         self._cleaner = Cleaner()
 
     def new(self, text: str) -> str:
-        fresh, self._length = text[self._length :], len(text)
+        again = len(text) < self._length  # the model is asked anew: what it said does not count
+        fresh, self._length = f"\n\n{text}" if again else text[self._length :], len(text)
         return self._trim(self._cleaner.decode(fresh))
 
     def rest(self) -> str:

@@ -1,0 +1,124 @@
+"""Python functions as tools: their declaration, the check of arguments, permission."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from glm_jupyter import GLMError
+from glm_jupyter.tools import Toolbox, tool_of
+
+
+class Point(BaseModel):
+    x: float
+    y: float = 0
+
+
+def distance(
+    a: Point, unit: Annotated[Literal["m", "km"], Field(description="of length")] = "m"
+) -> float:
+    """How far a point is from the origin."""
+    return (a.x**2 + a.y**2) ** 0.5 / {"m": 1, "km": 1000}[unit]
+
+
+def positional(a: int, /, b: int, *, schema: int = 0, _c: int = 0) -> tuple[int, ...]:
+    return a, b, schema, _c
+
+
+async def call(function: Any, arguments: Any, **options: Any) -> Any:
+    written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    made = {"id": "1", "function": {"name": function.__name__, "arguments": written}}
+    return await Toolbox([tool_of(function)], **options).call(0, made)
+
+
+def test_the_declaration_comes_from_signature_and_docstring() -> None:
+    function = tool_of(distance).declaration["function"]
+    assert function["name"] == "distance"
+    assert function["description"] == "How far a point is from the origin."
+    parameters = function["parameters"]
+    assert parameters["required"] == ["a"]
+    assert parameters["properties"]["unit"] == {
+        "description": "of length",
+        "enum": ["m", "km"],
+        "type": "string",
+    }
+    assert parameters["$defs"]["Point"]["required"] == ["x"]
+
+
+async def test_arguments_arrive_as_the_types_they_are_annotated_with() -> None:
+    result = await call(distance, {"a": {"x": 3, "y": 4}})
+    assert (result.text, result.failed) == ("5.0", False)
+    assert (await call(distance, {"a": {"x": 3, "y": 4}, "unit": "km"})).text == "0.005"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"a": {"y": 4}}, "a.x: Field required"),
+        ({"a": {"x": 1}, "unit": "mile"}, "unit"),
+        ("[]", "do not fit"),
+        ("{", "not JSON"),
+        ("", "a: Field required"),
+    ],
+)
+async def test_arguments_that_do_not_fit_call_nothing(arguments: Any, said: str) -> None:
+    result = await call(distance, arguments)
+    assert result.failed
+    assert said in result.text
+
+
+async def test_parameters_of_every_kind_are_filled() -> None:
+    assert (await call(positional, {"a": 1, "b": 2})).text == "[1,2,0,0]"
+    assert (await call(positional, {"b": 2, "a": 1, "_c": 4, "schema": 3})).text == "[1,2,3,4]"
+
+
+async def test_only_what_is_allowed_is_called() -> None:
+    asked: list[str] = []
+    result = await call(positional, {"a": 1, "b": 2}, confirm=lambda text: bool(asked.append(text)))
+    assert asked == ["positional(a=1, b=2)"]
+    assert result.failed
+    assert "did not allow" in result.text
+    assert not (await call(positional, {"a": 1, "b": 2}, confirm=lambda text: True)).failed
+
+
+async def test_a_table_comes_back_as_one_and_what_is_no_json_as_its_text() -> None:
+    pandas = pytest.importorskip("pandas")
+
+    def table() -> Any:
+        """A table."""
+        return pandas.DataFrame({"n": [1, 2]})
+
+    def odd() -> Any:
+        """No JSON."""
+        return pytest
+
+    assert "| 1 | 2 |" in (await call(table, {})).text
+    assert (await call(odd, {})).text == str(pytest)
+
+
+async def test_a_long_result_is_cut_and_says_so() -> None:
+    def book() -> str:
+        """A book."""
+        return "All happy families are alike. " * 9000
+
+    text = (await call(book, {})).text
+    assert len(text) < 60_000
+    assert "(Cut:" in text
+
+
+def rest(*values: int) -> None: ...
+
+
+def unknown(value: "Undefined") -> None: ...  # noqa: F821, UP037
+
+
+def strange(value: pytest.Item) -> None: ...
+
+
+@pytest.mark.parametrize("thing", [rest, unknown, strange, Point, 3, "text", lambda x: x])
+def test_what_cannot_be_declared_is_refused(thing: Any) -> None:
+    with pytest.raises(GLMError, match="cannot be a tool"):
+        tool_of(thing)
