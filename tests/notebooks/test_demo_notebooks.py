@@ -1,24 +1,31 @@
-"""The demo notebooks run from top to bottom with no key, on the embedded engine."""
+"""The demo notebooks run from top to bottom with no key: on the embedded engine, or on samples."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from glm_jupyter.api.events import TextDelta
+from glm_jupyter.recording import read
 from tests.kernels import VENDOR
+from tests.notebooks.record_samples import FOLDER, LABEL, SAMPLES, samples
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "demo_notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+RECORDINGS = sorted(SAMPLES.glob("*.glm.jsonl"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_without_a_key(path: Path, tmp_path: Path, monkeypatch) -> None:
     for name in ("ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    copy = shutil.copytree(FOLDER, tmp_path / "lesson")
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(copy)}}).execute()
     answers = [
         output["data"]
         for cell in notebook.cells
@@ -49,3 +56,20 @@ def test_it_is_kept_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert all(not cell.get("outputs") for cell in notebook.cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name.partition(".")[0])
+def test_a_recording_holds_what_was_written_for_it_and_says_so(path: Path) -> None:
+    """`python -m tests.notebooks.record_samples` makes the recordings anew."""
+    written = {sample.text for sample in samples(path.name.partition(".")[0])}
+    complaints: list[str] = []
+    recorded = list(read(path.read_bytes(), path.name, complaints))
+    assert recorded
+    assert not complaints
+    for one in recorded:
+        text = "".join(event.text for _, event in one.events if isinstance(event, TextDelta))
+        assert text.removesuffix("\n") in written
+        # A value for a program, or function calls, cannot carry a label; the notebook does.
+        assert not text or text.startswith((LABEL, "{"))
+    notebook = (FOLDER / path.name.replace(".glm.jsonl", ".ipynb")).read_text(encoding="utf-8")
+    assert "samples written for this notebook" in notebook
