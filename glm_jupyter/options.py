@@ -117,6 +117,14 @@ def cell_parser() -> Parser:
     )
     add("--tools", metavar="A,B", help="functions of the notebook that the model may call")
     add("--confirm", action="store_true", help="ask before each function call")
+    add(
+        "-i",
+        "--image",
+        action="append",
+        metavar="X",
+        help="an image to look at: a path, a URL, or a variable (figure, image, array, bytes); "
+        "repeatable",
+    )
     add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
     add(
         "--dry-run",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from .api import tokens
 from .comparison import comparison
 from .render.fences import fenced
 from .render.money import amount
+from .vision import described
 
 if TYPE_CHECKING:
     from .turn import Round
@@ -39,10 +39,11 @@ def _facts(one: Round) -> str:
     else:
         price = f"at most {amount(worst, one.model.currency if one.model else None)}"
     who = f"{one.target.endpoint.name}/{one.target.model}"
-    return " · ".join([f"Not sent. {who}", asked, limit, price])
+    unseen = ["images are not counted"] if one.request.images else []
+    return " · ".join([f"Not sent. {who}", asked, *unseen, limit, price])
 
 
 def _content(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    return json.dumps(content, ensure_ascii=False, indent=1)
+    if not isinstance(content, list):
+        return str(content or "")
+    return "\n".join(part["text"] if "text" in part else described(part) for part in content)

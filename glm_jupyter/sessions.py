@@ -23,6 +23,7 @@ from .schema import schema_of
 from .settings import GLM, NAMES, Choices, configured, first_chosen
 from .tools import Toolbox, ask_user, tool_of
 from .turn import Place, Round, Turn
+from .vision import image_part
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -79,6 +80,7 @@ class Session(Choices):
         schema: Any = None,
         tools: Sequence[Any] = (),
         confirm: bool = False,
+        images: Sequence[Any] = (),
         **options: Any,
     ) -> Turn:
         """Decide and check everything about one question; nothing is sent.
@@ -89,8 +91,8 @@ class Session(Choices):
         from a recording; one `aside` takes no part in the conversation.
 
         The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
-        `tools`, after `confirm`ation if that is wanted. Raises GLMError for what can be known to
-        fail.
+        `tools`, after `confirm`ation if that is wanted; it sees `images` (see
+        `vision.image_part`). Raises GLMError for what can be known to fail.
         """
         _known(options)
         if not prompt.strip():
@@ -115,7 +117,7 @@ class Session(Choices):
             messages=(
                 *([{"role": "system", "content": told}] if told else []),
                 *messages_of(history),
-                {"role": "user", "content": prompt},
+                {"role": "user", "content": _content(prompt, images)},
             ),
             temperature=chosen["temperature"],
             top_p=chosen["top_p"],
@@ -194,6 +196,12 @@ class Session(Choices):
                 system=place.system,
                 continued=place.continued,
             )
+
+
+def _content(prompt: str, images: Sequence[Any]) -> Any:
+    if not images:
+        return prompt
+    return [*map(image_part, images), {"type": "text", "text": prompt}]
 
 
 def _no_key(endpoint: Endpoint) -> AuthenticationError:

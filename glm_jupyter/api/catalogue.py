@@ -135,9 +135,16 @@ class Model:
                 raise self._cannot(words, [m for m in _loaded() if feature in m.features])
         if request.images and "image" not in self.input:
             raise self._cannot("see images", [m for m in _loaded() if "image" in m.input])
-        if self.max_images is not None and request.images > self.max_images:
+        embedded = any(url.startswith("data:") for url in request.images)
+        if "image-url" in self.features and embedded:
             raise InputError(
-                f"{self.name} takes at most {self.max_images} images, not {request.images}. "
+                f"{self.name} takes images by URL only. Nothing was sent.",
+                remedy="Give --image a URL that begins with https://, or choose another model "
+                "that sees (`%glm models`).",
+            )
+        if self.max_images is not None and len(request.images) > self.max_images:
+            raise InputError(
+                f"{self.name} takes at most {self.max_images} images, not {len(request.images)}. "
                 "Nothing was sent.",
                 remedy="Give fewer --image.",
             )

@@ -185,7 +185,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "max_stop": _whole,
     "input": _list(_one_of("text", "image", "video", "file")),
     "max_images": _whole,
-    "features": _list(_one_of("stream", "tools", "json", "web")),
+    "features": _list(_one_of("stream", "tools", "json", "web", "image-url")),
     "thinking": _one_of("none", "inline", "switch", "forced", "effort"),
     "efforts": _list(_text),
     "prices": _list(_tier),

@@ -35,11 +35,15 @@ class ChatRequest:
     response_format: dict[str, Any] | None = None
 
     @property
-    def images(self) -> int:
-        """How many images the messages hold."""
+    def images(self) -> tuple[str, ...]:
+        """The images in the messages: their URLs, which may hold the image itself (`data:`)."""
         contents = [message.get("content") for message in self.messages]
         parts = [part for content in contents if isinstance(content, list) for part in content]
-        return sum(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)
+        return tuple(
+            str(part["image_url"]["url"])
+            for part in parts
+            if isinstance(part, dict) and part.get("type") == "image_url"
+        )
 
     def body(self, dialect: Dialect) -> dict[str, Any]:
         """The JSON body for a service that speaks `dialect`; it always asks for a stream.
@@ -50,7 +54,7 @@ class ChatRequest:
         self._check()
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [dict(message) for message in self.messages],
+            "messages": [_bare(m) if dialect == "glm" else dict(m) for m in self.messages],
             "stream": True,
         }
         if self.temperature is not None:
@@ -91,6 +95,22 @@ class ChatRequest:
         if self.thinking is not None:
             own["chat_template_kwargs"] = {"enable_thinking": self.thinking}
         return own
+
+
+def _bare(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with images as bare base64, which is how the services' own client sends them."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return dict(message)
+    return {**message, "content": [_bare_part(part) for part in content]}
+
+
+def _bare_part(part: dict[str, Any]) -> dict[str, Any]:
+    if part.get("type") != "image_url":
+        return part
+    url = part["image_url"]["url"]
+    head, mark, encoded = url.partition("base64,")
+    return {**part, "image_url": {"url": encoded if mark and head.startswith("data:") else url}}
 
 
 def _within(name: str, value: float | None, lowest: float, highest: float) -> None:

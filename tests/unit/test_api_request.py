@@ -98,4 +98,4 @@ def test_messages_are_never_changed() -> None:
     made = ChatRequest("m", messages)
     made.body("glm")["messages"][0]["role"] = "system"
     assert messages == before
-    assert made.images == 1
+    assert made.images == ("data:image/png;base64,AAAA",)
