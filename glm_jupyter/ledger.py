@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,8 +14,10 @@ from typing import Any, Literal, TypeVar
 import platformdirs
 
 from .answer import Answer
+from .background import Background
 
 T = TypeVar("T")
+Statement = tuple[str, list[Any]]
 Period = Literal["day", "month"]
 
 # How long a write may wait for other kernels. One write takes milliseconds.
@@ -141,6 +143,26 @@ class Ledger:
     )
     _complaints: dict[str, str] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
+    _background: Background[Statement] | None = None
+    _budgets: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+
+    @contextmanager
+    def in_background(self) -> Iterator[None]:
+        """Write from another thread meanwhile, many rows at a time.
+
+        For many requests at once: none waits for the disk. Sums wait for what is not written
+        yet; a budget that another kernel sets counts from the next write on.
+        """
+        if self._background:
+            yield
+            return
+        self._budgets = self._read_budgets()
+        self._background = Background(self._write_all)
+        try:
+            yield
+        finally:
+            self._background.close()
+            self._background = None
 
     def begin(
         self,
@@ -194,6 +216,7 @@ class Ledger:
         until: datetime | None = None,
     ) -> list[Line]:
         """Sums of the requests begun in a span of time, by a key of `GROUPS` and by currency."""
+        self._all_written()
         key = GROUPS[by] if by else "''"
         where, moments = _where(since, until)
         values = [_stamp(datetime.now(UTC) - LONGEST_REQUEST), *moments]
@@ -205,6 +228,7 @@ class Ledger:
 
     def held(self, since: datetime) -> dict[str, Decimal]:
         """What the requests now under way in all kernels cost at most: currency -> amount."""
+        self._all_written()
         earliest = max(since, datetime.now(UTC) - LONGEST_REQUEST)
         query = """
             SELECT currency, exact_sum(most) FROM requests
@@ -219,6 +243,7 @@ class Ledger:
 
     def rows(self, since: datetime | None = None) -> list[dict[str, Any]]:
         """Every request begun since then, oldest first; `begun` is local time, `cost` a Decimal."""
+        self._all_written()
         where, moments = _where(since, None)
         query = f"SELECT {', '.join(COLUMNS)} FROM requests {where} ORDER BY begun, rowid"
         found: list[Any] = self._use(lambda db: db.execute(query, moments).fetchall(), [])
@@ -226,6 +251,9 @@ class Ledger:
 
     def budgets(self) -> dict[tuple[str, str], Decimal]:
         """The user's budgets: (period, currency) -> amount."""
+        return dict(self._budgets) if self._background else self._read_budgets()
+
+    def _read_budgets(self) -> dict[tuple[str, str], Decimal]:
         query = "SELECT period, currency, amount FROM budgets"
         return self._use(
             lambda db: {(period, of): Decimal(amount) for period, of, amount in db.execute(query)},
@@ -247,7 +275,9 @@ class Ledger:
                 )
             return True
 
-        return self._use(work, False)
+        kept = self._use(work, False)
+        self._budgets = self._read_budgets()
+        return kept
 
     @property
     def broken(self) -> bool:
@@ -274,10 +304,26 @@ class Ledger:
             ON CONFLICT (id) DO UPDATE SET {changes}
         """
 
+        statement = query, list(values.values())
+        if self._background:
+            self._background.add(statement)
+        else:
+            self._write_all([statement])
+
+    def _write_all(self, statements: list[Statement]) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.execute(query, list(values.values()))
+            db.execute("BEGIN IMMEDIATE")
+            for query, values in statements:
+                db.execute(query, values)
+            db.execute("COMMIT")
 
         self._use(work, None)
+        if self._background:
+            self._budgets = self._read_budgets()
+
+    def _all_written(self) -> None:
+        if self._background:
+            self._background.submit(lambda: None).result()
 
     def _use(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         try:

@@ -147,6 +147,7 @@ async def _dispatch(
             fresh=fresh,
         )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
+        stack.enter_context(session.purse.ledger.in_background())
         yield dispatch
 
 

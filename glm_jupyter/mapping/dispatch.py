@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import random
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
@@ -96,11 +96,11 @@ class Dispatch:
         self._budget = budget
         self._fresh = fresh
         self._limit: Decimal | None = None
+        self._held = Decimal(0)  # what the requests in flight cost at most, if there is a budget
         self._more = True
-        self._blocked = False  # by a budget, until a request in flight has ended
         self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
         self._pending: dict[str, _Work] = {}
-        self._flying: dict[asyncio.Task[None], tuple[_Work, Turn]] = {}
+        self._flying: dict[asyncio.Task[Answer], tuple[_Work, Turn]] = {}
 
     async def results(self) -> AsyncGenerator[Mapped, None]:
         """The results as they come. Where it is closed, what is in flight is cancelled."""
@@ -112,8 +112,8 @@ class Dispatch:
                 self.tally.in_flight = len(self._flying)
                 if not self._flying and (self.stopped or not (self._more or self._again)):
                     break
-                for work, turn, error in await self._landed():
-                    for result in self._result(work, turn, error):
+                for work, turn, task in await self._landed():
+                    for result in self._results(work, turn, task):
                         yield result
         finally:
             for task in self._flying:
@@ -129,7 +129,6 @@ class Dispatch:
                 if position is None or prompt is None:
                     self._more = False
                     continue
-                await asyncio.sleep(0)  # a long row of known answers must not block the loop
                 if isinstance(prompt, GLMError):
                     yield self._failure(position, prompt)
                     continue
@@ -141,25 +140,17 @@ class Dispatch:
                     if (waiting := self._pending.get(work.key)) is not None:
                         waiting.positions += work.positions
                         continue
-                    if (kept := self._kept(work.key)) is not None:
-                        self.tally.kept += 1
-                        yield self._success(work.positions[0], kept)
-                        continue
-                self._check_budget(turn)
-            except BudgetError as error:
-                self._postpone(work, error)
-                continue
             except GLMError as error:
                 self._pending.pop(work.key, None)
                 for position in work.positions:
                     yield self._failure(position, error)
                 continue
             self._pending[work.key] = work
-            task = asyncio.create_task(self._drained(turn))
+            task = asyncio.create_task(self._answer(work, turn))
             self._flying[task] = work, turn
 
     def _may_launch(self) -> bool:
-        if self.stopped or self._blocked or self._pace.wait:
+        if self.stopped or self._pace.wait:
             return False
         if len(self._flying) >= self._pace.limit:
             return False
@@ -179,8 +170,30 @@ class Dispatch:
             prompt, to_send=False, fresh=self._fresh, aside=True, **self._options
         )
 
-    def _kept(self, key: str) -> Answer | None:
-        answer = self._shelf.get(key) if self._shelf else None
+    async def _answer(self, work: _Work, turn: Turn) -> Answer:
+        """The answer that is kept from an earlier run, or the one that the service gives now."""
+        if not work.tries and (kept := await self._kept(work.key)):
+            return kept
+        try:
+            with self._within_budget(turn):
+                await self._drained(turn)
+        except BudgetError as error:
+            if len(self._flying) == 1:  # nothing that could give back what it holds
+                self.stopped = error
+            raise
+        return turn.answer
+
+    async def _drained(self, turn: Turn) -> None:
+        try:
+            async with aclosing(turn.stream(self._source)) as events:
+                async for _ in events:
+                    pass
+        finally:
+            if turn.rounds:  # it went out
+                self._count(turn.answer)
+
+    async def _kept(self, key: str) -> Answer | None:
+        answer = await self._shelf.get(key) if self._shelf else None
         if answer and (schema := self._options.get("schema")) is not None:
             try:
                 answer.parsed = schema_of(schema).parse(answer.text)
@@ -188,12 +201,7 @@ class Dispatch:
                 return None
         return answer
 
-    async def _drained(self, turn: Turn) -> None:
-        async with aclosing(turn.stream(self._source)) as events:
-            async for _ in events:
-                pass
-
-    async def _landed(self) -> list[tuple[_Work, Turn, GLMError | None]]:
+    async def _landed(self) -> list[tuple[_Work, Turn, asyncio.Task[Answer]]]:
         """Wait until a request has ended, or another may go out; those that have ended."""
         pause = self._pause()
         if not self._flying:
@@ -202,44 +210,44 @@ class Dispatch:
         done, _ = await asyncio.wait(
             self._flying, timeout=pause, return_when=asyncio.FIRST_COMPLETED
         )
-        landed = []
-        for task in done:
-            work, turn = self._flying.pop(task)
-            self._blocked = False
-            error = task.exception()
-            if error is not None and not isinstance(error, GLMError):
-                raise error
-            landed.append((work, turn, error))
-        return landed
+        return [(*self._flying.pop(task), task) for task in done]
 
     def _pause(self) -> float | None:
         """Seconds until another request may go out though none has ended; None for never."""
-        if self.stopped or self._blocked or len(self._flying) >= self._pace.limit:
+        if self.stopped or len(self._flying) >= self._pace.limit:
             return None
         waits = [0.0] if self._more else []
         waits += [self._again[0][0] - monotonic()] if self._again else []
         return max(self._pace.wait, min(waits), 0.01) if waits else None
 
-    def _result(self, work: _Work, turn: Turn, error: GLMError | None) -> Iterator[Mapped]:
+    def _results(self, work: _Work, turn: Turn, task: asyncio.Task[Answer]) -> Iterator[Mapped]:
         """What a request that has ended means for its items."""
-        answer = turn.answer
-        if not turn.rounds:
-            pass  # nothing went out
-        elif answer.cost is None:
+        try:
+            answer = task.result()
+        except GLMError as error:
+            yield from self._failed(work, error)
+            return
+        del self._pending[work.key]
+        if answer is not turn.answer:
+            self.tally.kept += len(work.positions)
+        else:
+            self._pace.succeeded()
+            if self._shelf and answer.complete and not turn.replayer:
+                self._shelf.put(work.key, answer)
+        for position in work.positions:
+            yield self._success(position, answer)
+
+    def _count(self, answer: Answer) -> None:
+        if answer.cost is None:
             self.tally.unpriced += 1
         else:
             self.tally.paid += answer.cost
             self.tally.currency = answer.currency or self.tally.currency
-        if error is None:
-            self._pace.succeeded()
-            del self._pending[work.key]
-            if self._shelf and answer.complete and not turn.replayer:
-                self._shelf.put(work.key, answer)
-            for position in work.positions:
-                yield self._success(position, answer)
-            return
+
+    def _failed(self, work: _Work, error: GLMError) -> Iterator[Mapped]:
         if isinstance(error, BudgetError):
-            self._postpone(work, error)
+            self._pace.crowded()
+            heapq.heappush(self._again, (monotonic(), work.positions[0], work))
             return
         work.tries += 1
         if isinstance(error, BusyError) and error.retryable:
@@ -257,18 +265,12 @@ class Dispatch:
         for position in work.positions:
             yield self._failure(position, error)
 
-    def _postpone(self, work: _Work, error: BudgetError) -> None:
-        """Wait until requests in flight give back what they hold of the budget; else stop."""
-        self._pending[work.key] = work
-        heapq.heappush(self._again, (monotonic(), work.positions[0], work))
-        self._blocked = True
-        if not self._flying:
-            self.stopped = error
-
-    def _check_budget(self, turn: Turn) -> None:
-        """Raise BudgetError where the turn might pass the map's own budget."""
+    @contextmanager
+    def _within_budget(self, turn: Turn) -> Iterator[None]:
+        """Hold back what the turn may cost. Raises BudgetError where that might be too much."""
         one = turn.opening
         if self._budget is None or one.recorded or one.target.endpoint.name == "local":
+            yield
             return
         worst = one.worst_cost()
         currency = one.model.currency if one.model else None
@@ -286,9 +288,7 @@ class Dispatch:
                     f"{currency}. Nothing was sent.",
                     remedy=f"Give the budget in {currency}.",
                 )
-        flying = (other.opening.worst_cost() or Decimal(0) for _, other in self._flying.values())
-        held = sum(flying, worst)
-        if self.tally.paid + held > self._limit:
+        if self.tally.paid + self._held + worst > self._limit:
             raise BudgetError(
                 f"The budget of this map, {amount(self._limit, currency)}, might be passed: "
                 f"{amount(self.tally.paid, currency)} are spent, and one more answer may cost up "
@@ -296,6 +296,11 @@ class Dispatch:
                 remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
                 "higher budget. What is answered is kept: the same map goes on from there.",
             )
+        self._held += worst
+        try:
+            yield
+        finally:
+            self._held -= worst
 
     def _success(self, position: int, answer: Answer) -> Mapped:
         self.tally.done += 1

@@ -64,12 +64,16 @@ class Pace:
     def refused(self, retry_after: float | None = None) -> None:
         """A request was one too many; the service may say how many seconds to wait."""
         in_flight = self.limit
-        self._refused = True
-        self._successes = 0
-        self.limit = max(1, self.limit - 1)
+        self.crowded()
         self._missed(in_flight)
         if retry_after:
             self._hold = max(self._hold, self.clock() + min(retry_after, LONGEST_PAUSE))
+
+    def crowded(self) -> None:
+        """A request was one too many for a budget, which says nothing about the service."""
+        self._refused = True
+        self._successes = 0
+        self.limit = max(1, self.limit - 1)
 
     def failed(self) -> None:
         """A request failed in a way that may pass, but not because there were too many."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from asyncio import wrap_future
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ import platformdirs
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
+from glm_jupyter.background import Background
 
 KEPT_DAYS = 30
 BUSY_SECONDS = 5.0
@@ -42,32 +44,41 @@ class Shelf:
         self.path = path or folder / "answers.sqlite"
         self._fresh = fresh
         self._run = uuid4().hex
-        self._db = self._opened()
+        self._background = Background(self._write)
+        # SQLite's connections belong to the thread that made them.
+        self._db = self._background.submit(self._opened).result()
 
     def __enter__(self) -> Shelf:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._db.close()
+        self._background.submit(lambda: self._db.close())
+        self._background.close()
 
-    def get(self, key: str) -> Answer | None:
+    async def get(self, key: str) -> Answer | None:
         """The answer kept under `key`."""
+        return await wrap_future(self._background.submit(lambda: self._read(key)))
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer that is complete."""
+        self._background.add((key, self._run, _today(), json.dumps(answer.to_json())))
+
+    def _read(self, key: str) -> Answer | None:
         query = "SELECT run, answer FROM answers WHERE hash = ?"
+        # What cannot be read is asked again.
         with suppress(sqlite3.Error, ValueError, LookupError, TypeError):
             row = self._db.execute(query, [key]).fetchone()
             if row and (row[0] == self._run or not self._fresh):
                 return _restored(json.loads(row[1]))
         return None
 
-    def put(self, key: str, answer: Answer) -> None:
-        """Keep an answer that is complete."""
-        values = [key, self._run, _today(), json.dumps(_kept(answer))]
+    def _write(self, rows: list[tuple[str, ...]]) -> None:
         try:
-            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", values)
+            _insert(self._db, rows)
         except sqlite3.Error:
             # A full disk, or a file that went away. What duplicates need is kept all the same.
             self._db = _prepared(sqlite3.connect(":memory:", isolation_level=None))
-            self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", values)
+            _insert(self._db, rows)
 
     def _opened(self) -> sqlite3.Connection:
         for _ in range(2):
@@ -76,12 +87,24 @@ class Shelf:
                 self.path.touch(mode=0o600)
                 db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
                 return _prepared(db)
+            except sqlite3.OperationalError:
+                break  # locked, or read-only
             except sqlite3.DatabaseError:
                 with suppress(OSError):
                     self.path.unlink()  # a cache: what is damaged is not worth keeping
             except OSError:
                 break
         return _prepared(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def _insert(db: sqlite3.Connection, rows: list[tuple[str, ...]]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
 
 
 def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
@@ -101,10 +124,6 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
 
 def _today() -> str:
     return datetime.now(UTC).date().isoformat()
-
-
-def _kept(answer: Answer) -> dict[str, Any]:
-    return {**answer.to_json(), "notes": answer.notes}
 
 
 def _restored(kept: dict[str, Any]) -> Answer:
