@@ -38,6 +38,7 @@ def read(line: str, cell: str, namespace: Mapping[str, Any]) -> Question:
         "fresh": args.fresh,
         "to_send": not args.dry_run,
         "confirm": args.confirm,
+        "web": args.web,
         "tools": [
             tool_of(evaluate(name, namespace, f"--tools {name}"), name.rpartition(".")[2])
             for name in filter(None, map(str.strip, (args.tools or "").split(",")))

@@ -118,6 +118,11 @@ def cell_parser() -> Parser:
     add("--tools", metavar="A,B", help="functions of the notebook that the model may call")
     add("--confirm", action="store_true", help="ask before each function call")
     add(
+        "--web",
+        action="store_true",
+        help="let the model search the web; the pages found are listed",
+    )
+    add(
         "-i",
         "--image",
         action="append",

@@ -24,6 +24,7 @@ from .settings import GLM, NAMES, Choices, configured, first_chosen
 from .tools import Toolbox, ask_user, tool_of
 from .turn import Place, Round, Turn
 from .vision import image_part
+from .websearch import search_of
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -81,6 +82,7 @@ class Session(Choices):
         tools: Sequence[Any] = (),
         confirm: bool = False,
         images: Sequence[Any] = (),
+        web: bool = False,
         **options: Any,
     ) -> Turn:
         """Decide and check everything about one question; nothing is sent.
@@ -91,8 +93,8 @@ class Session(Choices):
         from a recording; one `aside` takes no part in the conversation.
 
         The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
-        `tools`, after `confirm`ation if that is wanted; it sees `images` (see
-        `vision.image_part`). Raises GLMError for what can be known to fail.
+        `tools`, after `confirm`ation if that is wanted, or search the `web`; it sees `images`
+        (see `vision.image_part`). Raises GLMError for what can be known to fail.
         """
         _known(options)
         if not prompt.strip():
@@ -111,6 +113,14 @@ class Session(Choices):
         history = conversation.before(place.cell) if continue_ else []
         form = None if schema is None else schema_of(schema)
         toolbox = Toolbox(map(tool_of, tools), ask_user if confirm else None) if tools else None
+        search = search_of(target.endpoint) if web else None
+        if search and toolbox:
+            raise InputError(
+                "The services take functions or a web search in one request, not both. "
+                "Nothing was sent.",
+                remedy="Leave out --web or --tools.",
+            )
+        declared = toolbox.declarations if toolbox else (search.tool,) if search else ()
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         request = ChatRequest(
             model=target.model,
@@ -125,11 +135,17 @@ class Session(Choices):
             stop=tuple(chosen["stop"] or ()),
             thinking=chosen["think"],
             reasoning_effort=chosen["effort"],
-            tools=toolbox.declarations if toolbox else (),
+            tools=declared,
             response_format=form.response_format(target.endpoint.dialect) if form else None,
         )
         replayer = None if fresh else self.replayer
-        opening = Round(target, request, max_cost=chosen["max_cost"], recorded=replayer is not None)
+        opening = Round(
+            target,
+            request,
+            max_cost=chosen["max_cost"],
+            recorded=replayer is not None,
+            search_price=search.price if search else Decimal(0),
+        )
         if to_send and not replayer:
             self.purse.check(opening, self.spent)
         return Turn(

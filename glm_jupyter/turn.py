@@ -37,7 +37,7 @@ class Round:
     """One request, decided and checked, and what answers it.
 
     `spent_before` is what earlier rounds of the same turn have cost. A `recorded` one costs
-    nothing.
+    nothing. `search_price` is for one web search, where the request allows the model one.
     """
 
     def __init__(
@@ -48,8 +48,10 @@ class Round:
         max_cost: str | None = None,
         spent_before: Decimal = Decimal(0),
         recorded: bool = False,
+        search_price: Decimal = Decimal(0),
     ) -> None:
         self.target = target
+        self.search_price = search_price
         self.max_cost = max_cost
         self.spent_before = spent_before
         self.recorded = recorded
@@ -69,7 +71,8 @@ class Round:
         """What the request costs at most, from the estimated prompt and the longest answer."""
         if self.model is None or self.most_output is None:
             return None
-        return self.model.worst_cost(tokens.at_most(self.prompt_tokens), self.most_output)
+        worst = self.model.worst_cost(tokens.at_most(self.prompt_tokens), self.most_output)
+        return None if worst is None else worst + self.search_price
 
     async def stream(
         self, session: Session, source: Source, endpoint: Endpoint
@@ -110,6 +113,10 @@ class Round:
         elif self.model:
             answer.cost = self.model.cost(answer.usage)
             answer.currency = self.model.currency
+            if answer.cost is not None and answer.sources and self.search_price:
+                answer.cost += self.search_price
+                searched = amount(self.search_price, answer.currency)
+                answer.notes.append(f"with a web search for {searched}")
 
     def _price_recorded(self) -> None:
         answer = self.answer
@@ -318,6 +325,7 @@ class Turn:
             max_cost=one.max_cost,
             spent_before=self.answer.cost or Decimal(0),
             recorded=one.recorded,
+            search_price=one.search_price,
         )
 
 
