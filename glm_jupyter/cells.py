@@ -31,7 +31,7 @@ class Question:
 def read(line: str, cell: str, namespace: Mapping[str, Any]) -> Question:
     """What the cell asks. Raises InputError for what cannot be asked, HelpAsked for `--help`."""
     args = cell_parser().parse_line(line)
-    prompt = Prompt(cell) if args.raw else expand(cell, namespace)
+    prompt = Prompt(cell) if args.raw or args.map else expand(cell, namespace)
     options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
     options |= {
         "continue_": args.continue_,

@@ -90,7 +90,7 @@ def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]
         return _models()
     if action.dest == "endpoint":
         return [(name, "endpoint") for name in ("bigmodel", "zai", "local")]
-    if action.dest == "output":
+    if action.dest in ("output", "map"):
         return [(name, "variable") for name in shell.user_ns if not name.startswith("_")]
     return []
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from .cells import Question
     from .turn import Turn
 
 CELL = re.compile(r"%%glm(?=\s|$)")
@@ -73,6 +74,9 @@ class GLMMagics(Magics):
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
             return
+        if asked.args.map:
+            await self._map(asked)
+            return
         turn = sessions.current().turn(asked.prompt, cell=self._cell_id, **asked.options)
         if asked.args.dry_run:
             from .preview import preview
@@ -86,6 +90,16 @@ class GLMMagics(Magics):
         self.shell.user_ns["_glm"] = answer
         if name:
             self.shell.user_ns[name] = answer
+
+    async def _map(self, asked: Question) -> None:
+        from .mapping.cell import CellMap
+
+        each = CellMap(asked, self.shell.user_ns)
+        if asked.args.dry_run:
+            self._display(each.preview())
+            return
+        self._keep(each.answers, asked.args.output)
+        await each.run()
 
     async def _show(self, turn: Turn) -> None:
         from .api.events import Retrying

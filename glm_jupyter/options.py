@@ -130,6 +130,12 @@ def cell_parser() -> Parser:
         help="an image to look at: a path, a URL, or a variable (figure, image, array, bytes); "
         "repeatable",
     )
+    add(
+        "--map",
+        metavar="ITEMS",
+        help="ask about every item of a list, Series or DataFrame: {{ item }}, and its columns, "
+        "stand for it; -o keeps the answers; --max-cost is for all of them",
+    )
     add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
     add(
         "--dry-run",

@@ -97,12 +97,12 @@ async def fill(
     answers: Answers,
     items: Iterable[Any],
     prompt: str | None,
-    namespace: Mapping[str, Any],
+    namespace: Mapping[str, Any] | None,
     **options: Any,
 ) -> None:
     """Put the answers about `items` into `answers`, showing how far it is.
 
-    Names in the prompt's braces are looked up in `namespace` too.
+    Names in the prompt's braces are looked up in `namespace` too; without one, braces are text.
     """
     async with _dispatch(items, prompt, namespace, **options) as dispatch:
         with progress(dispatch.tally) as shown:
@@ -120,7 +120,7 @@ async def fill(
 async def _dispatch(
     items: Iterable[Any],
     prompt: str | None,
-    namespace: Mapping[str, Any],
+    namespace: Mapping[str, Any] | None,
     *,
     concurrency: int | str = "auto",
     budget: str | float | None = None,
@@ -170,7 +170,7 @@ def _pace(
 
 
 def _prompts(
-    items: Iterable[Any], template: str | None, namespace: Mapping[str, Any]
+    items: Iterable[Any], template: str | None, namespace: Mapping[str, Any] | None
 ) -> Iterator[str | GLMError]:
     for item in each(items):
         try:

@@ -34,18 +34,19 @@ def index_of(items: Any) -> Any:
     return items.index if has_one else None
 
 
-def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any]) -> str:
+def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any] | None) -> str:
     """What is asked about `item`.
 
     In a template with `{{ }}`, `item` is the item, and the columns of a row are names too.
-    Otherwise the item stands below the template, or alone. Raises InputError for an item that
-    is missing (None, NaN, empty), and for a template that cannot be expanded.
+    Otherwise, and without a `namespace`, the item stands below the template, or alone. Raises
+    InputError for an item that is missing (None, NaN, empty), and for a template that cannot be
+    expanded.
     """
     if _missing(item):
         raise InputError("The item is empty; nothing was asked.", remedy="Drop empty items.")
     if template is None:
         return _text(item)
-    if "{{" not in template:
+    if namespace is None or "{{" not in template:
         return f"{template}\n\n{_text(item)}"
     row = item if isinstance(item, dict) else {}
     return expand(template, {**namespace, **row, "item": item}).text
