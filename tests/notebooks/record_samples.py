@@ -33,7 +33,7 @@ INLINE = "glm-z1"  # models whose reasoning is part of the text
 
 _REPLY = re.compile(r"^<!-- to: (.+?) -->\n", re.MULTILINE)
 _CALL = re.compile(r"^<!-- call: (\w+) (\{.*\}) -->\n?", re.MULTILINE)
-_THOUGHT = re.compile(r"\A<think>\n(.*?)\n</think>\n", re.DOTALL)
+_THOUGHT = re.compile(r"\A<think>\n(.*?)\n</think>", re.DOTALL)
 _REPLAY = re.compile(r"%glm replay samples/(\w+)\.glm\.jsonl")
 
 
