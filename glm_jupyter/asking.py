@@ -20,9 +20,10 @@ async def aask(prompt: str, **options: Any) -> Answer:
     is replayed. Raises GLMError.
     """
     turn = sessions.current().turn(prompt, **options)
-    async with aclosing(turn.stream()) as events:
-        async for _ in events:
-            pass
+    with bridge.awake():
+        async with aclosing(turn.stream()) as events:
+            async for _ in events:
+                pass
     return turn.answer
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
 T = TypeVar("T")
+WAKING_SECONDS = 0.1
 Drive: TypeAlias = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
@@ -44,6 +45,26 @@ def iterate(items: AsyncIterator[T]) -> Iterator[T]:
                     return
         finally:
             drive(close())
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Keep the running loop from sleeping longer than `WAKING_SECONDS`.
+
+    A signal does not wake a loop that waits for bytes: without this an interrupt would be seen
+    only when the next ones come, which may be never.
+    """
+    loop = asyncio.get_running_loop()
+
+    def again() -> None:
+        nonlocal timer
+        timer = loop.call_later(WAKING_SECONDS, again)
+
+    timer = loop.call_later(WAKING_SECONDS, again)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -107,11 +107,12 @@ class GLMMagics(Magics):
 
         view = view_for(self.shell, turn.answer, self.channel)
         try:
-            async with aclosing(turn.stream()) as events:
-                async for event in events:
-                    if isinstance(event, Retrying):
-                        view.status(f"{event.reason} Trying again in {event.seconds:.0f} s …")
-                    view.changed()
+            with bridge.awake():
+                async with aclosing(turn.stream()) as events:
+                    async for event in events:
+                        if isinstance(event, Retrying):
+                            view.status(f"{event.reason} Trying again in {event.seconds:.0f} s …")
+                        view.changed()
         finally:
             view.close()
 

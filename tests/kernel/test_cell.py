@@ -240,6 +240,19 @@ def test_an_interrupt_keeps_what_came_and_frees_the_kernel(running: Kernel, serv
         assert running.value("1 + 1") == "2"
 
 
+def test_an_interrupt_is_seen_while_the_service_keeps_silent(running: Kernel, server) -> None:
+    """A signal alone does not wake the kernel's loop: nothing must wait for the next bytes."""
+    running.run("import glm_jupyter as glm")
+    for code in (ASK, "await glm.aask('Hi', model='glm-4-airx')"):
+        silence = threading.Event()
+        server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
+        stop = threading.Timer(2, running.manager.interrupt_kernel)
+        stop.start()
+        run = running.run(code, timeout=15)
+        silence.set()
+        assert run.reply["ename"] in ("Stopped", "CancelledError")
+
+
 def eventually(condition) -> bool:
     deadline = time.monotonic() + 10
     while not condition() and time.monotonic() < deadline:
