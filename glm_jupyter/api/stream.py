@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ class StreamDecoder:
         self._started = False
         self._usage = ev.Usage()
         self._thinking = ThinkingSplitter()
+        self._content, self._reasoned = _Surrogates(), _Surrogates()
         self._calls: list[str | None] = []  # the ids of the calls so far
         self._indices: dict[int, int] = {}  # the service's index of a call -> ours
         self._sources: set[tuple[str, str]] = set()
@@ -65,7 +67,7 @@ class StreamDecoder:
 
     def rest(self) -> list[ev.Event]:
         """What was held back because it might have become a tag."""
-        return self._thinking.flush()
+        return [*self._thinking.decode(self._content.flush()), *self._thinking.flush()]
 
     def flush(self) -> Iterator[ev.Event]:
         """What was held back, then Finish.
@@ -107,11 +109,11 @@ class StreamDecoder:
         delta = choice.get("delta") or choice.get("message")
         events: list[ev.Event] = []
         if isinstance(delta, dict):
-            reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
-            if reasoning:
+            reasoning = _parts(delta.get("reasoning_content")) or _parts(delta.get("reasoning"))
+            if reasoning := self._reasoned.decode(reasoning):
                 events += self._thinking.settle()
                 events.append(ev.ReasoningDelta(reasoning))
-            events += self._thinking.decode(_text(delta.get("content")))
+            events += self._thinking.decode(self._content.decode(_parts(delta.get("content"))))
             calls = delta.get("tool_calls")
             for call in calls if isinstance(calls, list) else []:
                 if isinstance(call, dict):
@@ -170,16 +172,39 @@ class StreamDecoder:
             page = (_text(result.get("link")), _text(result.get("title")))
             if page not in self._sources:
                 self._sources.add(page)
-                fresh.append({**result, "link": page[0], "title": page[1]})
+                sound = {name: _text(v) if isinstance(v, str) else v for name, v in result.items()}
+                fresh.append({**sound, "link": page[0], "title": page[1]})
         return [ev.Sources(tuple(fresh))] if fresh else []
 
 
+class _Surrogates:
+    """Joins the halves of a character that two deltas share.
+
+    JSON may hold half a surrogate pair, which no output and no file can. A half that stays alone
+    becomes U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-16-le")("replace")
+
+    def decode(self, text: str) -> str:
+        return self._decoder.decode(text.encode("utf-16-le", "surrogatepass"))
+
+    def flush(self) -> str:
+        return self._decoder.decode(b"", final=True)
+
+
 def _text(value: Any) -> str:
+    """`value` as a string without halves of characters; empty where it is none."""
+    return _parts(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _parts(value: Any) -> str:
     """Content is a string, null, or a list of parts of which some are text."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        return "".join(_parts(part.get("text")) for part in value if isinstance(part, dict))
     return ""
 
 

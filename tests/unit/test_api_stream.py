@@ -140,6 +140,23 @@ def test_frames_that_say_nothing_do_no_harm() -> None:
     assert answer_of(frames).text == "x"
 
 
+@pytest.mark.parametrize("name", ["content", "reasoning_content"])
+def test_half_characters(name: str) -> None:
+    halves = ["a\ud83d", "\ude00b", "\udc00c", "\ud83d", "d"]
+    answer = answer_of(frame(**{name: half}) for half in halves)
+    got = answer.text if name == "content" else answer.reasoning
+    assert got == "a😀b\ufffdc\ufffdd"
+    assert answer_of(contents("a\ud83d")).text == "a\ufffd"
+
+
+def test_half_characters_in_calls_and_sources() -> None:
+    call = {"id": "\udc00", "function": {"name": "f\ud800", "arguments": '"\ud800"'}}
+    sources = json.dumps({"web_search": [{"title": "\ud800", "content": "\udc00"}]})
+    answer = answer_of([frame(tool_calls=[call]), sources])
+    json.dumps(answer.to_json(), ensure_ascii=False).encode()
+    assert answer.tool_calls[0]["function"]["arguments"] == '"\ufffd"'
+
+
 def test_message_in_place_of_delta() -> None:
     message = {"role": "assistant", "content": "Yes.", "reasoning_content": "Hm."}
     body = {"choices": [{"message": message, "finish_reason": "stop"}], "id": "7"}
