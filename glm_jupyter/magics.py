@@ -15,9 +15,13 @@ from .render.channel import channel_for
 from .settings import configured
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Coroutine
+
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from .answer import Answer
     from .cells import Question
     from .turn import Turn
 
@@ -52,9 +56,12 @@ class GLMMagics(Magics):
         """
         if cell is None:
             self._command(line)
-            return
+        else:
+            self._run(self._ask(line, cell))
+
+    def _run(self, asking: Coroutine[Any, Any, None]) -> None:
         try:
-            bridge.run(self._ask(line, cell))
+            bridge.run(asking)
         except KeyboardInterrupt:
             raise Stopped from None
 
@@ -85,6 +92,27 @@ class GLMMagics(Magics):
             return
         self._keep(turn.answer, asked.args.output)
         await self._show(turn)
+        if asked.args.code:
+            self._offer_code(turn.answer)
+
+    async def _explain(self, args: Namespace) -> None:
+        from . import explain, sessions
+
+        asked = explain.question(self.shell.user_ns, data=args.data)
+        options = {"model": args.model, "endpoint": args.endpoint, "system": explain.SYSTEM}
+        turn = sessions.current().turn(asked, aside=True, **options)
+        self._keep(turn.answer, None)
+        await self._show(turn)
+        self._offer_code(turn.answer)
+
+    def _offer_code(self, answer: Answer) -> None:
+        """Put the answer's code into a new cell below; it runs when somebody runs it."""
+        from .codeblocks import python_in
+
+        if code := python_in(answer.text):
+            self.shell.set_next_input(code)
+        else:
+            print("The answer holds no block of Python code for a new cell.")  # noqa: T201
 
     def _keep(self, answer: Any, name: str | None) -> None:
         self.shell.user_ns["_glm"] = answer
@@ -124,6 +152,9 @@ class GLMMagics(Magics):
             args = line_parser().parse_line(line)
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
+            return
+        if args.command == "explain":
+            self._run(self._explain(args))
             return
         shown = commands.COMMANDS[args.command or "panel"](args)
         if isinstance(shown, dict):

@@ -109,6 +109,7 @@ def cell_parser() -> Parser:
         help="reasoning on, where the model has the switch",
     )
     think.add_argument("--no-think", dest="think", action="store_false", help="reasoning off")
+    add("--code", action="store_true", help="put the answer's code into a new cell below")
     add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
     add(
         "--schema",
@@ -183,6 +184,14 @@ def line_parser() -> Parser:
         action="store_const",
         const="month",
         help="for a month, in all kernels",
+    )
+    explain = command("explain", "explain the last error, and offer the mended cell below")
+    explain.add_argument("-m", "--model", metavar="NAME", help="model that explains")
+    explain.add_argument("-e", "--endpoint", metavar="NAME", help="endpoint that explains")
+    explain.add_argument(
+        "--data",
+        action="store_true",
+        help="send values too, not only types, shapes and names of columns",
     )
     record = command("record", "keep the answers that follow in a file; `off` ends it")
     record.add_argument("file", nargs="?", metavar="FILE", help="lesson.glm.jsonl, or off")

@@ -1,0 +1,84 @@
+"""`--code` and `%glm explain` in a real kernel: the new cell below, and what is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernels import Kernel
+from tests.protocol_server import Reply
+
+CODE = "Do this:\n\n```python\nprint('ran')\n```\n"
+
+
+def below(run) -> list[str]:
+    """What the front end is told to put into a new cell."""
+    return [part["text"] for part in run.reply["payload"] if part["source"] == "set_next_input"]
+
+
+def test_code_goes_into_a_new_cell_and_does_not_run(running: Kernel, server) -> None:
+    server.enqueue(Reply(CODE), Reply(CODE), Reply("No code."))
+    run = running.run("%%glm -m glm-4.7 --code\nPrint something")
+    assert run.ok, run.error
+    assert below(run) == ["print('ran')"]
+    assert "ran\n" not in run.printed
+    assert below(running.run("%%glm -m glm-4.7\nPrint something")) == []
+    run = running.run("%%glm -m glm-4.7 --code\nSay something")
+    assert below(run) == []
+    assert "no block of Python code" in run.printed
+
+
+def asked(server) -> str:
+    return server.chats[-1].json["messages"][-1]["content"]
+
+
+def test_the_last_error_is_explained_and_the_mended_cell_offered(running: Kernel, server) -> None:
+    pytest.importorskip("pandas")
+    running.run("import pandas as pd\nframe = pd.DataFrame({'price': [9171.25], 'size': [2]})")
+    running.run("def total(table, key):\n    return table[key].sum()")
+    assert not running.run("column = 'pirce'\ntotal(frame, column)  # {{ braces }} {x}").ok
+    server.enqueue(Reply(CODE))
+    run = running.run("%glm explain -m glm-4.7")
+    assert run.ok, run.error
+    text = asked(server)
+    assert "column = 'pirce'\ntotal(frame, column)  # {{ braces }} {x}" in text
+    assert "def total(table, key):" in text
+    assert "KeyError: 'pirce'" in text
+    assert "- table: DataFrame of 1 rows, columns price (float64), size (int64)" in text
+    assert "- key: str of length 5" in text
+    assert "run_cell" not in text
+    assert "9171.25" not in text
+    assert below(run) == ["print('ran')"]
+    assert running.value("_glm.text == " + repr(CODE)) == "True"
+    running.run("%glm explain -m glm-4.7 --data")
+    assert "9171.25" in asked(server)
+
+
+def test_a_syntax_error_is_explained_with_its_cell(running: Kernel, server) -> None:
+    running.run("x = (1,\ny = 2 +")
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "y = 2 +" in asked(server)
+    assert "SyntaxError" in asked(server)
+
+
+def test_explaining_keeps_secrets_and_the_conversation(running: Kernel, server, env) -> None:
+    running.run("%%glm -m glm-4.7\nFirst", cell_id="a")
+    running.run("import os\nraise ValueError(os.environ['ZAI_API_KEY'])")
+    assert running.run("%glm explain -m glm-4.7 --data").ok
+    assert env["ZAI_API_KEY"] not in asked(server)
+    running.run("%%glm -m glm-4.7 -c\nSecond", cell_id="b")
+    contents = [message["content"] for message in server.chats[-1].json["messages"]]
+    assert contents == ["First", "Hello.", "Second"]
+
+
+def test_with_nothing_to_explain_nothing_is_sent(running: Kernel, server) -> None:
+    run = running.run("%glm explain -m glm-4.7")
+    assert not run.ok
+    assert "No cell has failed" in run.error
+    assert server.chats == []
+
+
+def test_an_error_is_still_there_after_explaining_it_failed(running: Kernel, server) -> None:
+    running.run("1 / 0")
+    assert not running.run("%glm explain -m glm-4.7 -e nowhere").ok
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "ZeroDivisionError" in asked(server)
