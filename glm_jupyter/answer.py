@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from .api import events as ev
 
-# Reasons to stop that leave the answer unfinished, though the request itself went well.
-CUT_OFF = frozenset({"length", "model_context_window_exceeded"})
+# Reasons to stop that leave the answer unfinished.
+CUT_OFF = frozenset({"length", "model_context_window_exceeded", "network_error", "sensitive"})
 
 
 class Answer:

@@ -72,9 +72,12 @@ class StreamDecoder:
     def flush(self) -> Iterator[ev.Event]:
         """What was held back, then Finish.
 
-        Raises IncompleteError where the stream broke off, or what its finish_reason stands for.
+        Raises IncompleteError where the stream broke off, or, after Finish, what its
+        finish_reason stands for.
         """
         yield from self.rest()
+        if self.ended:
+            yield ev.Finish(self._reason)
         if self._reason in FAILURES:
             kind, message, remedy = FAILURES[self._reason]
             retryable = kind is IncompleteError
@@ -86,7 +89,6 @@ class StreamDecoder:
                 remedy="Run the cell again; what had arrived is kept.",
                 retryable=True,
             )
-        yield ev.Finish(self._reason)
 
     def _chunk(self, chunk: dict[str, Any]) -> list[ev.Event]:
         choices = chunk.get("choices")

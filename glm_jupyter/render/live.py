@@ -107,7 +107,7 @@ class NotebookView:
         self._silence.cancel()
         if self._timer:
             self._timer.cancel()
-        if not (self._shown or self._answer.begun):
+        if not (self._shown or self._answer.begun or self._answer.finished):
             return  # the error that follows says it all
         final = bundle(self._answer)
         self._publish(final)

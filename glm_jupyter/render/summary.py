@@ -13,6 +13,7 @@ _ENDINGS = {
     "length": "cut off at the token limit",
     "model_context_window_exceeded": "cut off: the model's context window is full",
     "sensitive": "stopped by the service's content filter",
+    "network_error": "broke off inside the service",
 }
 
 
@@ -49,19 +50,27 @@ def line(answer: Answer) -> str:
 
 def cost(answer: Answer) -> str:
     """What the answer cost, in the currency of its endpoint."""
+    if answer.cost == 0 and _nothing_came(answer):
+        return "no cost"
     price = amount(answer.cost, answer.currency)
     return f"at least {price}" if answer.cost and answer.usage.estimated else price
 
 
 def ending(answer: Answer) -> str:
-    """How an answer that is not whole came to its end; empty for a whole or a growing one."""
+    """How an answer came to its end, where that is to be said; empty while it grows."""
     if answer.seconds is None:
         return ""
     if answer.finish_reason in _ENDINGS:
         return _ENDINGS[answer.finish_reason]
-    if answer.complete or any(note.startswith(("stopped", "broke off")) for note in answer.notes):
+    if any(note.startswith(("stopped", "broke off")) for note in answer.notes):
         return ""
-    return "broke off"
+    if answer.complete:
+        return "" if answer.text.strip() or answer.tool_calls else "the model sent no text"
+    return "no answer came" if _nothing_came(answer) else "broke off"
+
+
+def _nothing_came(answer: Answer) -> bool:
+    return not (answer.complete or answer.begun)
 
 
 def seconds(value: float) -> str:

@@ -59,6 +59,24 @@ def test_the_answer_is_shown_typeset_priced_and_kept(running: Kernel, server) ->
     )
 
 
+def test_an_answer_without_text_is_shown_with_its_price(running: Kernel, server) -> None:
+    server.enqueue(Reply(text="", prompt_tokens=33, completion_tokens=885))
+    run = running.run(ASK)
+    assert run.ok, run.error
+    assert "The model sent no text." in run.bundle["text/markdown"]
+    assert "0.00918 RMB" in run.bundle["text/plain"]
+    assert run.bundle[VENDOR]["text"] == ""
+
+
+@pytest.mark.parametrize("reason", ["network_error", "sensitive"])
+def test_a_failure_inside_the_service_is_the_finish_reason(running, server, reason) -> None:
+    server.enqueue(Reply(text="Half", finish_reason=reason))
+    run = running.run(ASK)
+    assert not run.ok
+    assert run.bundle[VENDOR]["finish_reason"] == reason
+    assert running.value("(_glm.text, _glm.complete)") == "('Half', False)"
+
+
 def test_it_streams(running: Kernel, server: ProtocolServer) -> None:
     hold = threading.Event()
     server.enqueue(Reply(text="First second third", chunk=6, hold=hold, hold_after=1))

@@ -108,6 +108,7 @@ def test_the_cost_in_the_last_line(cost: Decimal | None, estimated: bool, shown:
         ("length", "Cut off at the token limit."),
         ("model_context_window_exceeded", "Cut off: the model's context window is full."),
         ("sensitive", "Stopped by the service's content filter."),
+        ("network_error", "Broke off inside the service."),
         (None, "Broke off."),
     ],
 )
@@ -115,6 +116,19 @@ def test_an_unfinished_answer_says_so(finish: str | None, shown: str) -> None:
     answer = answered("1, 2,", finish=finish)
     assert f"\n\n**{shown}**\n\n<small>" in markdown(answer)
     assert f"\n\n{shown}\n\nglm-4-airx" in plain(answer)
+
+
+def test_an_answer_without_text_says_so() -> None:
+    answer = answered("\n")
+    assert "**The model sent no text.**" in markdown(answer)
+    assert "\nglm-4-airx · 33 tokens in" in plain(answer)
+
+
+def test_what_was_refused_is_no_broken_answer_and_not_called_free() -> None:
+    answer = Answer("glm-4-airx", "bigmodel")
+    answer.cost = Decimal(0)
+    answer.stop_clock()
+    assert plain(answer).startswith("No answer came.\n\nglm-4-airx · no cost · ")
 
 
 def test_a_stopped_answer_says_so_once() -> None:
