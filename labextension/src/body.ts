@@ -16,9 +16,15 @@ export interface Tools {
   latexTypesetter: IRenderMime.ILatexTypesetter | null;
 }
 
-// The tail is drawn anew at most so often (milliseconds), and for at most an eighth of the time.
-const TAIL_PAUSE = 100;
+// The tail is drawn anew at most so often (milliseconds), more seldom the longer the text, since
+// any change then costs the page more; and it takes at most an eighth of the time.
+const SHORTEST_PAUSE = 60;
+const LONGEST_PAUSE = 160;
+const LONG_TEXT = 20000;
 const TAIL_SHARE = 8;
+
+// Blocks of a section are laid out together, where one of them is seen.
+const SECTION = 16;
 
 // Every change costs the page a frame, seen or not. While the tail is out of sight, what comes is
 // gathered for so long.
@@ -128,7 +134,9 @@ export class Body {
     this._tail = null;
     block.source = source;
     block.node.classList.remove('glm-mod-tail');
-    block.node.style.setProperty('--glm-lines', String(lines(source)));
+    const section = block.node.parentElement;
+    const height = Number(section?.style.getPropertyValue('--glm-lines') ?? 0) + lines(source);
+    section?.style.setProperty('--glm-lines', String(height));
     if (!block.node.firstChild) {
       block.node.textContent = source; // readable until it is drawn
       block.node.classList.add('glm-mod-raw');
@@ -145,7 +153,12 @@ export class Body {
   private _add(): Block {
     const block = { source: '', node: element('div', 'glm-Block'), drawn: false, visible: false };
     this._blocks.set(block.node, block);
-    this.node.append(block.node);
+    let section = this.node.lastElementChild;
+    if (!section || section.childElementCount >= SECTION) {
+      section = element('div', 'glm-Section');
+      this.node.append(section);
+    }
+    section.append(block.node);
     this._observer.observe(block.node);
     this._watched.add(block);
     return block;
@@ -187,6 +200,12 @@ export class Body {
     }
     const code = block.source.length > LONGEST_COLOURED ? openCode(block.source) : null;
     const nodes = code ? plainCode(code) : await this._nodes(block.source, false);
+    if (block.visible) {
+      await this._formulas.typesetIn(nodes); // before the page has to lay it out
+    }
+    if (this._disposed) {
+      return;
+    }
     block.drawn = true;
     block.node.classList.remove('glm-mod-raw');
     block.node.classList.toggle('glm-mod-heading', isHeading(nodes.firstElementChild));
@@ -222,12 +241,15 @@ export class Body {
     const tail = this._splitter.tail;
     const code = openCode(tail);
     const nodes = code ? plainCode(code) : await this._nodes(mend(tail), true);
+    await this._formulas.typesetIn(nodes);
     if (block === this._tail && !this._disposed) {
       morph(block.node, nodes);
       this._formulas.typeset(block.visible ? block.node : null);
     }
     const now = performance.now();
-    const pause = block.visible ? TAIL_PAUSE : UNSEEN_PAUSE;
+    const long = Math.min(1, this._text.length / LONG_TEXT);
+    const seen = SHORTEST_PAUSE + long * (LONGEST_PAUSE - SHORTEST_PAUSE);
+    const pause = block.visible ? seen : UNSEEN_PAUSE;
     this._tailDue = now + Math.max(pause, TAIL_SHARE * (now - start));
   }
 

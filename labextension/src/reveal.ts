@@ -2,7 +2,7 @@
 
 // Messages come a third of a second apart; what one brought is shown by when the next comes.
 const SPREAD = 300;
-const STEP = 50;
+const STEP = 60;
 // More than this waits for nothing: a burst, or a page that has been away.
 const LUMP = 3000;
 

@@ -42,6 +42,11 @@ export class Formulas {
     return this._wanted.size > 0;
   }
 
+  /** Typeset now what is inside of `host`, as far as one call can; the rest waits. */
+  async typesetIn(host: Node): Promise<void> {
+    await this._typesetBatch(this._waitingIn(host).slice(0, batchSize));
+  }
+
   /** Typeset what waits, in slices. What is inside of `first` goes first, and soon. */
   typeset(first: HTMLElement | null): void {
     if (first) {
@@ -66,7 +71,7 @@ export class Formulas {
 
   private _lane(): void {
     const job = async () => {
-      await this._some();
+      await this._typesetBatch(this._batch());
       if (this.waiting) {
         this._lane();
       } else if (this._running) {
@@ -82,8 +87,7 @@ export class Formulas {
     }
   }
 
-  private async _some(): Promise<void> {
-    const batch = this._batch(batchSize);
+  private async _typesetBatch(batch: string[]): Promise<void> {
     if (!batch.length || !this._typesetter) {
       return;
     }
@@ -107,20 +111,21 @@ export class Formulas {
     });
   }
 
-  private _batch(size: number): string[] {
-    const batch: string[] = [];
+  private _batch(): string[] {
     for (const host of this._first) {
-      for (const [key, targets] of this._wanted) {
-        if (batch.length < size && targets.some(target => host.contains(target))) {
-          batch.push(key);
-        }
-      }
+      const batch = this._waitingIn(host);
       if (batch.length) {
-        return batch;
+        return batch.slice(0, batchSize);
       }
       this._first.delete(host);
     }
-    return [...this._wanted.keys()].slice(0, size);
+    return [...this._wanted.keys()].slice(0, batchSize);
+  }
+
+  private _waitingIn(host: Node): string[] {
+    return [...this._wanted]
+      .filter(([, targets]) => targets.some(target => host.contains(target)))
+      .map(([key]) => key);
   }
 
   private readonly _done = new Map<string, Node | null>(); // null: it cannot be typeset

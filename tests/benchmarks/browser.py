@@ -69,8 +69,9 @@ FINISH = """() => {
                 const { top, bottom } = node.getBoundingClientRect();
                 return bottom > 0 && top < innerHeight;
             };
-            const raw = [...answer.querySelectorAll('.glm-mod-raw, .glm-mod-source')];
-            if (!seen.visible && !raw.some(inView)) seen.visible = performance.now();
+            const raw = answer.querySelector('.glm-mod-raw, .glm-mod-source');
+            // The page draws in order from what is seen, so the first raw part tells.
+            if (!seen.visible && !(raw && inView(raw))) seen.visible = performance.now();
             if (!seen.all && 'drawn' in answer.dataset) seen.all = performance.now();
         }
         if (!seen.all) setTimeout(look, 20);

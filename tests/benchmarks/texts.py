@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-SECTION = r"""## Step {n}: the moments of sample {n}
+HEADING = "## Part {n}: the moments\n\n"
 
-For \( n = {n} \) the mean is \( \bar{{x}}_{{{n}}} = \frac{{1}}{{{n}}} \sum_{{i=1}}^{{{n}}} x_i \),
+SECTION = r"""For \( n = {n} \) the mean is \( \bar{{x}}_{{{n}}} = \frac{{1}}{{{n}}} \sum_{{i=1}}^{{{n}}} x_i \),
 and the deviation \( x_i - \bar{{x}}_{{{n}}} \) has the square
 
 \[
@@ -18,9 +18,7 @@ print(x_{n}.mean(), x_{n}.var(ddof=1))
 
 """
 
-PROSE = """## Part {n}: how it goes on
-
-The sample of {n} observations was drawn in **one afternoon**, by hand, and nobody looked at the
+PROSE = """The sample of {n} observations was drawn in **one afternoon**, by hand, and nobody looked at the
 weather. That may matter less than *it seems*: what was measured indoors stays dry. Still, a
 careful reader asks who chose the {n} places, and why `{n}` of them lie on one side of the river.
 
@@ -44,6 +42,7 @@ def _fill(section: str, size: int) -> str:
     parts: list[str] = []
     length = 0
     while length < size:
-        parts.append(section.format(n=len(parts) + 2))
+        heading = HEADING if len(parts) % 6 == 0 else ""
+        parts.append((heading + section).format(n=len(parts) + 2))
         length += len(parts[-1])
     return "".join(parts)
