@@ -5,8 +5,9 @@ itself asks for them while the project's own recorder listens: so a recording is
 format, and its requests are the notebook's. Token counts are estimates, and the pace is the
 stand-in's.
 
-In a text file, `<!-- to: PHRASE -->` begins the reply to a question that holds the phrase;
-`<think>` at its head is the reasoning, and `<!-- call: NAME {"argument": 1} -->` a function call.
+In a text file, `<!-- to: PHRASE -->` begins the reply to a question that holds the phrase, its
+line breaks read as spaces; `<think>` at its head is the reasoning, and
+`<!-- call: NAME {"argument": 1} -->` a function call.
 """
 
 from __future__ import annotations
@@ -92,9 +93,9 @@ def record(path: Path) -> int:
     left = samples(path.stem)
 
     def respond(request: Request) -> Reply:
-        question = json.dumps(request.json["messages"][-1], ensure_ascii=False)
+        question = " ".join(str(request.json["messages"][-1]["content"]).split())
         for sample in left:
-            if json.dumps(sample.phrase, ensure_ascii=False)[1:-1] in question:
+            if sample.phrase in question:
                 left.remove(sample)
                 return sample.reply(request)
         print(f"{path.stem}: no sample is left for {question}", file=sys.stderr)
