@@ -24,7 +24,12 @@ class _Help(argparse.Action):
 
 
 class Parser(MagicArgumentParser):
-    """IPython's argument parser, with errors that name the nearest thing that exists."""
+    """IPython's argument parser, with errors that name the nearest thing that exists.
+
+    `where` says where a question belongs, for who wrote it in the place of options.
+    """
+
+    where = ""
 
     def __init__(self, **kwargs: Any) -> None:
         # IPython's own formatter writes reStructuredText, which help in a cell is not.
@@ -44,11 +49,12 @@ class Parser(MagicArgumentParser):
                 names += list(action.choices)
                 below = [part for sub in action.choices.values() for part in sub._actions]
                 names += [name for part in below for name in part.option_strings]
-        for word in message.replace("'", " ").replace("=", " ").split():
-            close = difflib.get_close_matches(word, names, n=1)
-            if close and close[0] != word:
+        for word in message.replace("'", " ").replace("=", " ").replace("/", " ").split():
+            close = difflib.get_close_matches(word.rstrip(":"), names, n=1)
+            if close and close[0] != word.rstrip(":"):
                 return f"Did you mean {close[0]}? `{self.prog} --help` lists all."
-        return f"`{self.prog} --help` lists all."
+        misplaced = "unrecognized" in message or "invalid choice" in message
+        return f"`{self.prog} --help` lists all{self.where if misplaced else ''}."
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse what stands behind the magic's name."""
@@ -76,6 +82,7 @@ def cell_parser() -> Parser:
         description="Ask a GLM model: the text of the cell is the prompt. "
         "{{ expression }} puts in the value of a Python expression.",
     )
+    parser.where = "; the question goes below this line"
     add = parser.add_argument
     add("-m", "--model", metavar="NAME", help="model for this cell; `%%glm models` lists them")
     add(
@@ -153,6 +160,7 @@ def line_parser() -> Parser:
         prog="%glm",
         description="Everything around the answers. `%%glm` asks; `%%glm --help` tells how.",
     )
+    parser.where = "; a question goes into a cell that begins with %%glm"
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="%glm")
 
     def command(name: str, text: str) -> Any:

@@ -25,6 +25,7 @@ def test_quoted_text_and_repeated_options() -> None:
         ("-o class", "variable", "--help"),
         ("--think --no-think", "not allowed with", "--help"),
         ("-s 'open", "quotation", "quotation mark"),
+        ("-m x What is it", "What is it", "the question goes below this line"),
     ],
 )
 def test_errors_say_what_to_do(line: str, message: str, remedy: str) -> None:
@@ -32,6 +33,19 @@ def test_errors_say_what_to_do(line: str, message: str, remedy: str) -> None:
         cell_parser().parse_line(line)
     assert message in f"{caught.value} {caught.value.remedy}"
     assert remedy in caught.value.remedy
+
+
+def test_a_hint_is_never_the_option_that_was_given() -> None:
+    for line in ("-m", "--max-tokens 1.5", "-t x", "--think --no-think"):
+        with pytest.raises(GLMError) as caught:
+            cell_parser().parse_line(line)
+        assert "Did you mean" not in caught.value.remedy
+
+
+def test_a_question_in_the_place_of_a_command_is_shown_its_place() -> None:
+    with pytest.raises(GLMError) as caught:
+        line_parser().parse_line("-m glm-4-airx what is this")
+    assert "a cell that begins with %%glm" in caught.value.remedy
 
 
 def test_help_lists_every_option_once() -> None:
