@@ -230,6 +230,8 @@ def refusal(
         page = _is_page(body)
         if page and (status is None or status < 400 or status == 404):
             return not_the_api(base_url, "a web page (HTML)")
+        if status == 200:
+            return not_the_api(base_url, "a text that is not JSON" if body else "nothing")
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)

@@ -126,6 +126,14 @@ def test_web_page_in_place_of_the_api() -> None:
     assert "Log in" not in str(error)
 
 
+@pytest.mark.parametrize(("body", "said"), [(b"", "nothing"), (b"It works!", "not JSON")])
+def test_success_without_an_answer_is_no_refusal(body: bytes, said: str) -> None:
+    error = refusal(body, status=200, base_url=URL)
+    assert isinstance(error, NetworkError)
+    assert said in str(error)
+    assert "refused" not in str(error)
+
+
 def test_web_page_of_a_gateway_that_failed_may_pass() -> None:
     error = refusal(b"<html>502 Bad Gateway</html>", status=502, base_url=URL)
     assert isinstance(error, BusyError)
