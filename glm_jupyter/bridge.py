@@ -54,17 +54,16 @@ def awake() -> Iterator[None]:
     A signal does not wake a loop that waits for bytes: without this an interrupt would be seen
     only when the next ones come, which may be never.
     """
-    loop = asyncio.get_running_loop()
 
-    def again() -> None:
-        nonlocal timer
-        timer = loop.call_later(WAKING_SECONDS, again)
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(WAKING_SECONDS)
 
-    timer = loop.call_later(WAKING_SECONDS, again)
+    ticking = asyncio.get_running_loop().create_task(tick())
     try:
         yield
     finally:
-        timer.cancel()
+        ticking.cancel()
 
 
 @contextmanager
