@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import bridge, local, sessions, spending
+from . import bridge, conversing, local, sessions, spending
 from .amounts import currencies, parse_amount, parse_currency
 from .api import catalogue, endpoints
-from .api.errors import GLMError, InputError
+from .api.errors import AuthenticationError, GLMError, InputError
 from .listing import listing
 from .render.table import table
 
@@ -187,8 +187,17 @@ def replay(args: Namespace) -> None:
 
 def login(args: Namespace) -> None:
     """Ask for a key and keep it in the keyring."""
+    from IPython.core.error import StdinNotImplementedError
+
     endpoint = endpoints.resolve(args.endpoint)
-    key = getpass(f"Key for {endpoint.name} (it is not shown): ")
+    try:
+        key = getpass(f"Key for {endpoint.name} (it is not shown): ")
+    except (StdinNotImplementedError, EOFError):
+        raise InputError(
+            "The key cannot be asked for: nobody can type an answer here.",
+            remedy=f"Set the environment variable {endpoints.KEY_VARIABLES[0]} before Jupyter "
+            "starts, or run `%glm login` in a notebook or terminal.",
+        ) from None
     endpoints.store_key(endpoint, key)
     say(f"The key for {endpoint.name} is in the system's keyring; `%glm logout` removes it.")
 
@@ -208,11 +217,8 @@ def doctor(args: Namespace) -> dict[str, str]:
         ("Python", f"{platform.python_version()} on {platform.system()}"),
         *((name, _version(name)) for name in ("ipython", "ipykernel", "ipywidgets", "jupyterlab")),
         ("who answers now", _who_answers(session)),
-        *(
-            (f"key for {place.name}", _key_state(place))
-            for place in (endpoints.resolve("bigmodel"), endpoints.resolve("zai"))
-        ),
-        ("base URL", str(endpoints.resolve())),
+        *((f"key for {name}", _key_state(name)) for name in ("bigmodel", "zai")),
+        ("base URL", _base_url()),
         ("embedded engine", _engine_status()),
         ("own catalogue", _file_state(catalogue.override_path())),
         ("JupyterLab extension", _extension_state()),
@@ -235,9 +241,24 @@ def _who_answers(session: sessions.Session) -> str:
     return f"{target.endpoint.name}/{target.model}"
 
 
-def _key_state(endpoint: endpoints.Endpoint) -> str:
-    source = endpoints.key_source(endpoint)
-    return f"found ({source})" if source else "none: set ZAI_API_KEY, or run %glm login"
+def _base_url() -> str:
+    try:
+        return str(endpoints.resolve())
+    except GLMError as error:
+        return f"cannot be used: {error} {error.remedy}"
+
+
+def _key_state(name: str) -> str:
+    source = endpoints.key_source(endpoints.SERVICES[name])
+    if source is None:
+        return "none: set ZAI_API_KEY, or run %glm login"
+    try:
+        endpoints.resolve(name)
+    except AuthenticationError as error:
+        return f"cannot be used: {error} {error.remedy}"
+    except InputError:
+        pass  # of the base URL, which has a row of its own
+    return f"found ({source})"
 
 
 def _file_state(path: Path) -> str:
@@ -268,6 +289,10 @@ COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "local": engine,
     "usage": usage,
     "budget": budget,
+    "history": conversing.history,
+    "reset": conversing.reset,
+    "export": conversing.export,
+    "save": conversing.save,
     "record": record,
     "replay": replay,
     "login": login,

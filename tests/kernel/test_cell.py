@@ -376,6 +376,27 @@ def test_help_and_reports(running: Kernel, server, code, said) -> None:
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ZAI_BASE_URL", "no url", "ZAI_BASE_URL: That is not a base URL"),
+        ("ZAI_API_KEY", "a key", "The key in ZAI_API_KEY cannot be one"),
+    ],
+)
+def test_the_doctor_tells_what_cannot_be_used(env, variable, value, said) -> None:
+    with kernel({**env, variable: value}) as running:
+        run = running.run("%glm doctor")
+        assert run.ok, run.error
+        assert said in run.bundle["text/plain"]
+        assert value not in run.bundle["text/plain"]
+
+
+def test_login_where_nobody_can_type(running: Kernel) -> None:
+    run = running.run("%glm login")
+    assert not run.ok
+    assert_short_error(run.error, "ZAI_API_KEY")
+
+
 def test_unknown_command(running: Kernel) -> None:
     run = running.run("%glm modles")
     assert not run.ok
