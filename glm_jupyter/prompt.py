@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Mapping
+from inspect import isawaitable, iscoroutine
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .api import tokens
 from .api.errors import InputError
-from .data import as_text
+from .data import Shown, as_text
 from .secrets import leaked
 
 
@@ -55,7 +56,7 @@ def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> 
         if not expression:
             parts.append("{{}}")
             continue
-        shown = as_text(evaluate(expression, namespace, f"{{{{ {expression} }}}}"), left)
+        shown = _shown(expression, namespace, left)
         _refuse_secrets(expression, shown.text)
         parts.append(str(shown))
         values.append(Value(expression, tokens.estimate(str(shown)), shown.cut))
@@ -91,6 +92,8 @@ def read_text(value: str) -> str:
     """The text itself, or, for `@path`, what stands in that file."""
     if not value.startswith("@"):
         return value
+    if value == "@":
+        raise InputError("`@` names no file.", remedy="Write @ and a path: `--system @tutor.md`.")
     path = Path(value[1:]).expanduser()
     try:
         return path.read_text(encoding="utf-8")
@@ -124,6 +127,25 @@ def _parses(source: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
+
+
+def _shown(expression: str, namespace: Mapping[str, Any], room: int | None) -> Shown:
+    written = f"{{{{ {expression} }}}}"
+    value = evaluate(expression, namespace, written)
+    if isawaitable(value):
+        if iscoroutine(value):
+            value.close()
+        raise InputError(
+            f"`{written}` has to be awaited. Nothing was sent.",
+            remedy="Await it in a cell above, `value = await …`, and write `{{ value }}` here.",
+        )
+    try:
+        return as_text(value, room)
+    except Exception as error:
+        raise InputError(
+            f"The value of `{written}` cannot be put into text: {type(error).__name__}: {error}",
+            remedy="Nothing was sent. Try `print()` of it in a cell of its own.",
+        ) from error
 
 
 def _refuse_secrets(expression: str, text: str) -> None:

@@ -56,6 +56,23 @@ def test_a_failing_expression_says_how_it_failed() -> None:
         expand("{{ 1 / 0 }}", {})
 
 
+class Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+async def later() -> int:
+    return 42
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"), [("Mute()", "RuntimeError: no words"), ("later()", "awaited")]
+)
+def test_a_value_without_text_is_an_error(expression: str, said: str) -> None:
+    with pytest.raises(GLMError, match=said):
+        expand(f"{{{{ {expression} }}}}", globals())
+
+
 def test_a_frame_becomes_a_table() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"name": ["a|b", "c"], "value": [1.5, 2.0]})
