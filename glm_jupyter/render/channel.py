@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class _Stream:
         self._send = send
         self._answer = answer
         self._loop = asyncio.get_running_loop()
+        self._context = copy_context()  # says which cell's messages these are
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
         self._text = ""
@@ -144,7 +146,7 @@ class _Stream:
     def want_state(self) -> None:
         """Send the whole answer next: some page does not have all of it."""
         self._state_wanted = True
-        self._loop.call_soon_threadsafe(self._flush)
+        self._loop.call_soon_threadsafe(self._flush, context=self._context)
 
     def close(self, *, tell: bool) -> None:
         if tell:
