@@ -9,32 +9,45 @@ from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .api.errors import InputError
 from .options import cell_parser
-from .prompt import Prompt, evaluate, expand
+from .prompt import Prompt, Value, evaluate, expand
 from .schema import schema_of
 from .settings import NAMES
+from .templates import HOLE, Template, applied
 from .tools import tool_of
+
+if TYPE_CHECKING:
+    from .sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a cell asks: its prompt, and the options of `Session.turn`."""
+    """What a cell asks: its prompt, the options of `Session.turn`, and how it was written.
+
+    `values` are what `{{ }}` put into the prompt.
+    """
 
     args: Namespace
     prompt: str
     options: dict[str, Any]
+    written: Template
+    values: tuple[Value, ...] = ()
 
 
-def read(line: str, cell: str, namespace: Mapping[str, Any]) -> Question:
+def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -> Question:
     """What the cell asks. Raises InputError for what cannot be asked, HelpAsked for `--help`."""
+    line, template = applied(line)
     args = cell_parser().parse_line(line)
-    prompt = Prompt(cell) if args.raw or args.map else expand(cell, namespace)
     options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
+    verbatim = args.raw or args.map
+    room = None if verbatim else session.room(options)
+    prompt = _prompt(cell, template, namespace, verbatim=verbatim, room=room)
     options |= {
         "continue_": args.continue_,
+        "trim": args.trim,
         "fresh": args.fresh,
         "to_send": not args.dry_run,
         "confirm": args.confirm,
@@ -43,12 +56,43 @@ def read(line: str, cell: str, namespace: Mapping[str, Any]) -> Question:
             tool_of(evaluate(name, namespace, f"--tools {name}"), name.rpartition(".")[2])
             for name in filter(None, map(str.strip, (args.tools or "").split(",")))
         ],
+        "images": [_image(source, namespace) for source in args.image or ()],
+        "notes": [str(value) for value in prompt.values if value.cut],
     }
-    options["images"] = [_image(source, namespace) for source in args.image or ()]
     if args.schema:
         kind = evaluate(args.schema, namespace, f"--schema {args.schema}")
         options["schema"] = schema_of(kind, args.schema)
-    return Question(args, prompt.text.strip("\n"), options)
+    written = Template(line, template.text if template else cell)
+    return Question(args, prompt.text.strip("\n"), options, written, prompt.values)
+
+
+def _prompt(
+    cell: str,
+    template: Template | None,
+    namespace: Mapping[str, Any],
+    *,
+    verbatim: bool,
+    room: int | None,
+) -> Prompt:
+    """The cell's text, or the template's with the cell's in its hole or below, filled in."""
+    own = Prompt(cell) if verbatim else expand(cell, namespace, room)
+    if template is None:
+        return own
+    if not HOLE.search(template.text):
+        filled = Prompt(template.text) if verbatim else expand(template.text, namespace, room)
+        below = f"\n\n{own.text}" if own.text.strip() else ""
+        return Prompt(filled.text.rstrip("\n") + below, filled.values + own.values)
+    if not own.text.strip():
+        raise InputError(
+            "The template has a hole `{{ cell }}`, and the cell is empty. Nothing was sent.",
+            remedy="Write below the %%glm line what goes into it.",
+        )
+    text = own.text.strip("\n")
+    if verbatim:
+        return Prompt(HOLE.sub(lambda _: text, template.text))
+    filled = expand(template.text, {**namespace, "cell": text})
+    holes = tuple(value for value in filled.values if value.expression != "cell")
+    return Prompt(filled.text, own.values + holes)
 
 
 def _image(source: str, namespace: Mapping[str, Any]) -> Any:

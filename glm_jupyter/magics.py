@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .answer import Answer
     from .cells import Question
+    from .templates import Template
     from .turn import Turn
 
 CELL = re.compile(r"%%glm(?=\s|$)")
@@ -45,6 +46,7 @@ class GLMMagics(Magics):
         super().__init__(shell)
         self._depth = 0
         self._cell_id: str | None = None
+        self._written: Template | None = None
         self.channel = channel_for(shell)
 
     @no_var_expand
@@ -77,10 +79,11 @@ class GLMMagics(Magics):
         from .options import HelpAsked
 
         try:
-            asked = cells.read(line, cell, self.shell.user_ns)
+            asked = cells.read(line, cell, self.shell.user_ns, sessions.current())
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
             return
+        self._written = asked.written
         if asked.args.map:
             await self._map(asked)
             return
@@ -88,7 +91,7 @@ class GLMMagics(Magics):
         if asked.args.dry_run:
             from .preview import preview
 
-            self._display(preview(turn.opening))
+            self._display(preview(turn.opening, asked.values))
             return
         self._keep(turn.answer, asked.args.output)
         await self._show(turn)
@@ -156,6 +159,7 @@ class GLMMagics(Magics):
         if args.command == "explain":
             self._run(self._explain(args))
             return
+        args.written = self._written
         shown = commands.COMMANDS[args.command or "panel"](args)
         if isinstance(shown, dict):
             self._display(shown)

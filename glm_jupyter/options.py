@@ -80,7 +80,8 @@ def cell_parser() -> Parser:
     parser = Parser(
         prog="%%glm",
         description="Ask a GLM model: the text of the cell is the prompt. "
-        "{{ expression }} puts in the value of a Python expression.",
+        "{{ expression }} puts in the value of a Python expression. "
+        "%%glm @NAME [options] uses the template that `%%glm save NAME` has kept.",
     )
     parser.where = "; the question goes below this line"
     add = parser.add_argument
@@ -96,8 +97,17 @@ def cell_parser() -> Parser:
         "-c",
         "--continue",
         dest="continue_",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="NAME",
+        help="go on with the conversation, or with the one of this name; without it the cell "
+        "stands alone",
+    )
+    add(
+        "--trim",
         action="store_true",
-        help="go on with the conversation; without it the cell stands alone",
+        help="leave out the oldest exchanges of a conversation that has become too long",
     )
     add("-t", "--temperature", type=float, metavar="T", help="sampling temperature")
     add("--top-p", type=float, metavar="P", help="nucleus sampling")
@@ -193,6 +203,15 @@ def line_parser() -> Parser:
         const="month",
         help="for a month, in all kernels",
     )
+    history = command("history", "show the conversation, or the one of a name")
+    history.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
+    reset = command("reset", "forget the conversation, or the one of a name")
+    reset.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
+    export = command("export", "write the conversation into a file")
+    export.add_argument("file", metavar="FILE", help="FILE.md to read, FILE.json for programs")
+    export.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
+    save = command("save", "keep the last %%glm cell as a template; without NAME, list them")
+    save.add_argument("name", nargs="?", metavar="NAME", help="for %%glm @NAME")
     explain = command("explain", "explain the last error, and offer the mended cell below")
     explain.add_argument("-m", "--model", metavar="NAME", help="model that explains")
     explain.add_argument("-e", "--endpoint", metavar="NAME", help="endpoint that explains")

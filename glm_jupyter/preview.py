@@ -8,21 +8,27 @@ from .api import tokens
 from .comparison import comparison
 from .render.fences import fenced
 from .render.money import amount
+from .render.table import literal
 from .vision import described
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .prompt import Value
     from .turn import Round
 
 
-def preview(one: Round) -> dict[str, str]:
-    """The MIME bundle that describes a request nobody has sent."""
+def preview(one: Round, values: Sequence[Value] = ()) -> dict[str, str]:
+    """The MIME bundle that describes a request nobody has sent; `values` came by `{{ }}`."""
     messages = [(message["role"], _content(message["content"])) for message in one.request.messages]
     shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
-    facts = _facts(one)
+    facts = " · ".join([_facts(one), *map(str, values)])
     costs = comparison(one) or {"text/markdown": "", "text/plain": ""}
     return {
-        "text/markdown": "\n\n".join([*shown, costs["text/markdown"], f"<small>{facts}</small>"]),
+        "text/markdown": "\n\n".join(
+            [*shown, costs["text/markdown"], f"<small>{literal(facts)}</small>"]
+        ),
         "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], facts])),
     }
 

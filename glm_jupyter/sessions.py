@@ -13,11 +13,12 @@ from traitlets import Dict, Instance, Int, Tuple
 
 from . import local
 from .answer import Answer
+from .api import catalogue, tokens
 from .api.endpoints import Endpoint, resolve
 from .api.errors import AuthenticationError, InputError
 from .api.request import ChatRequest
 from .budget import Purse
-from .conversation import Conversation, Exchange, Message, messages_of
+from .conversation import Conversation, Exchange, Message, messages_of, trimmed
 from .prompt import read_text
 from .schema import schema_of
 from .settings import GLM, NAMES, Choices, configured, first_chosen
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FREE_MODEL = "glm-4.7-flash"
 SERVICES = ("bigmodel", "zai", "local")
+USUAL_ANSWER = 4096  # tokens kept free for an answer whose length nobody has set
 NO_KEY_NOTE = "no key: answered by the embedded engine"
 
 
@@ -83,18 +85,22 @@ class Session(Choices):
         confirm: bool = False,
         images: Sequence[Any] = (),
         web: bool = False,
+        trim: bool = False,
+        notes: Sequence[str] = (),
         **options: Any,
     ) -> Turn:
         """Decide and check everything about one question; nothing is sent.
 
         `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
         again replaces its exchange. `continue_` goes on with the conversation, or with the one
-        of that name. A turn that is not `to_send` needs no key. A `fresh` one is not answered
-        from a recording; one `aside` takes no part in the conversation.
+        of that name; `trim` leaves out its oldest exchanges if it is too long. A turn that is
+        not `to_send` needs no key. A `fresh` one is not answered from a recording; one `aside`
+        takes no part in the conversation.
 
         The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
         `tools`, after `confirm`ation if that is wanted, or search the `web`; it sees `images`
-        (see `vision.image_part`). Raises GLMError for what can be known to fail.
+        (see `vision.image_part`). `notes` come into the answer's last line. Raises GLMError for
+        what can be known to fail.
         """
         _known(options)
         if not prompt.strip():
@@ -122,13 +128,16 @@ class Session(Choices):
             )
         declared = toolbox.declarations if toolbox else (search.tool,) if search else ()
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
+        opening = [{"role": "system", "content": told}] if told else []
+        question = {"role": "user", "content": _content(prompt, images)}
+        if trim:
+            kept = _trimmed(history, target, chosen["max_tokens"], [*opening, question])
+            if left_out := len(history) - len(kept):
+                notes = [*notes, f"the oldest {left_out} of {len(history)} exchanges left out"]
+            history = kept
         request = ChatRequest(
             model=target.model,
-            messages=(
-                *([{"role": "system", "content": told}] if told else []),
-                *messages_of(history),
-                {"role": "user", "content": _content(prompt, images)},
-            ),
+            messages=(*opening, *messages_of(history), question),
             temperature=chosen["temperature"],
             top_p=chosen["top_p"],
             max_tokens=chosen["max_tokens"],
@@ -139,7 +148,7 @@ class Session(Choices):
             response_format=form.response_format(target.endpoint.dialect) if form else None,
         )
         replayer = None if fresh else self.replayer
-        opening = Round(
+        first = Round(
             target,
             request,
             max_cost=chosen["max_cost"],
@@ -147,15 +156,21 @@ class Session(Choices):
             search_price=search.price if search else Decimal(0),
         )
         if to_send and not replayer:
-            self.purse.check(opening, self.spent)
+            self.purse.check(first, self.spent)
         return Turn(
             self,
-            opening,
+            first,
             None if aside else place,
             toolbox=toolbox,
             schema=form,
             replayer=replayer,
+            notes=notes,
         )
+
+    def room(self, options: dict[str, Any]) -> int | None:
+        """The tokens that a prompt may have with a cell's `options`; None where not known."""
+        most = first_chosen("max_tokens", options, self, self.settings)
+        return _room(self.target(options, to_send=False), most)
 
     def target(
         self,
@@ -212,6 +227,29 @@ class Session(Choices):
                 system=place.system,
                 continued=place.continued,
             )
+
+
+def _room(target: Target, max_tokens: int | None) -> int | None:
+    """What the model's context leaves for a prompt, beside an answer of usual length."""
+    model = catalogue.find(target.model, target.endpoint.name)
+    if model is None or model.context is None:
+        return None
+    usual = min(model.default_output or USUAL_ANSWER, USUAL_ANSWER, model.context // 4)
+    return max(0, model.context - (max_tokens or usual))
+
+
+def _trimmed(
+    history: list[Exchange], target: Target, max_tokens: int | None, fixed: list[Message]
+) -> list[Exchange]:
+    room = _room(target, max_tokens)
+    if room is None:
+        raise InputError(
+            f"--trim has to know how long the context of {target.model} is, and the catalogue "
+            "does not say. Nothing was sent.",
+            remedy="Leave out --trim, or put the model into your catalogue.toml (`%glm doctor` "
+            "says where that is).",
+        )
+    return trimmed(history, room - tokens.estimate(fixed))
 
 
 def _content(prompt: str, images: Sequence[Any]) -> Any:

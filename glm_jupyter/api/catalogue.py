@@ -179,8 +179,8 @@ class Model:
             f"The prompt (about {prompt_tokens:,} tokens){answer} does not fit into the context "
             f"of {self.name}, {self.context:,} tokens. Nothing was sent.",
             remedy=(f"Give a --max-tokens of {room} or less. " if most and room > 0 else "")
-            + "Shorten the cell or what `{{ }}` puts into it, start without `--continue`, or "
-            "choose a model with a longer context (`%glm models`).",
+            + "Shorten the cell or what `{{ }}` puts into it, start without `--continue` or "
+            "add `--trim`, or choose a model with a longer context (`%glm models`).",
         )
 
     def _with_thinking(self, request: ChatRequest) -> ChatRequest:
