@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, Instance, Int, Tuple
@@ -63,6 +64,7 @@ class Session(Choices):
         super().__init__(settings=settings or GLM())
         self.threads: defaultdict[str, Conversation] = defaultdict(Conversation)
         self.purse = purse or Purse()
+        self.lock = RLock()  # threads ask at the same time
         self.recorder: Recorder | None = None
         self.replayer: Replayer | None = None
 
@@ -211,16 +213,28 @@ class Session(Choices):
         if not one.recorded:
             self.purse.end(answer, one.finish)
         if answer.currency and answer.cost is not None:
-            before = self.spent.get(answer.currency, Decimal(0))
-            self.spent = {**self.spent, answer.currency: before + answer.cost}
+            with self.lock:
+                before = self.spent.get(answer.currency, Decimal(0))
+                self.spent = {**self.spent, answer.currency: before + answer.cost}
+
+    def add_running(self, turn: Turn) -> None:
+        """Count `turn` among those under way."""
+        with self.lock:
+            self.running = (*self.running, turn)
+
+    def remove_running(self, turn: Turn) -> None:
+        """It is under way no more."""
+        with self.lock:
+            self.running = tuple(other for other in self.running if other is not turn)
 
     def settle(self, turn: Turn) -> None:
         """Give an answer that has ended its place in the session and in the conversation."""
         answer = turn.answer
-        if answer.cost is None:
-            self.unpriced += 1
-        self.answers += 1
-        self.last = answer
+        with self.lock:
+            if answer.cost is None:
+                self.unpriced += 1
+            self.answers += 1
+            self.last = answer
         if (place := turn.place) and answer.text and not turn.failed:
             self.threads[place.thread].record(
                 Exchange(place.cell, turn.exchange),
@@ -341,13 +355,15 @@ def _embedded(name: str | None) -> Target:
 
 
 _current: Session | None = None
+_making = RLock()
 
 
 def current() -> Session:
     """The session of this process, made at first use."""
     global _current
-    if _current is None:
-        from IPython.core.getipython import get_ipython
+    with _making:
+        if _current is None:
+            from IPython.core.getipython import get_ipython
 
-        _current = Session(configured(get_ipython()))
+            _current = Session(configured(get_ipython()))
     return _current

@@ -209,7 +209,7 @@ class Turn:
         session = self.session
         if (task := current_task()) is not None:
             self._task = get_running_loop(), task
-        session.running = (*session.running, self)
+        session.add_running(self)
         try:
             source = self._source(live)
             one = self.opening
@@ -244,7 +244,7 @@ class Turn:
             raise
         finally:
             self.answer.stop_clock()
-            session.running = tuple(turn for turn in session.running if turn is not self)
+            session.remove_running(self)
             if self.rounds:
                 session.settle(self)
 
