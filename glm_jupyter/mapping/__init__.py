@@ -1,7 +1,7 @@
 """One prompt over many items: all the requests the account may have in flight, none paid twice."""
 
 from .answers import Answers
-from .asking import MapStopped, amap, map
+from .asking import MapInterrupted, MapStopped, amap, map
 from .dispatch import Mapped
 
-__all__ = ["Answers", "MapStopped", "Mapped", "amap", "map"]
+__all__ = ["Answers", "MapInterrupted", "MapStopped", "Mapped", "amap", "map"]

@@ -18,15 +18,27 @@ from .items import each, index_of, prompt_for
 from .pace import Pace
 from .shelf import Shelf
 
+GOES_ON = "What is answered is kept: the same map goes on from there."
+
+
+class MapInterrupted(KeyboardInterrupt):
+    """The user stopped a map; `answers` has what was answered until then."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Stopped after {_given(self.answers)} answers. {GOES_ON}"]
+
 
 class MapStopped(GLMError):
     """A map that did not come to its end; `answers` has what was answered until then."""
 
     def __init__(self, error: GLMError, answers: Answers) -> None:
-        given = sum(answer is not None for answer in answers)
         super().__init__(
-            f"The map was stopped after {given} answers. {error}",
-            remedy=error.remedy,
+            f"The map was stopped after {_given(answers)} answers. {error}",
+            remedy=f"{error.remedy} {GOES_ON}".strip(),
             code=error.code,
             status=error.status,
             retryable=error.retryable,
@@ -57,11 +69,14 @@ def map(
 
     An item that fails does not stop the rest: see `Answers.errors`. Raises MapStopped, which has
     the answers so far, where going on makes no sense: the budget, the key, a service out of
-    reach. An interrupt raises KeyboardInterrupt.
+    reach. An interrupt raises MapInterrupted, a KeyboardInterrupt that has them too.
     """
     answers = answers_for(items)
     options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
-    bridge.run(fill(answers, items, prompt, {}, **options))
+    try:
+        bridge.run(fill(answers, items, prompt, {}, **options))
+    except KeyboardInterrupt:
+        raise MapInterrupted(answers) from None
     return answers
 
 
@@ -86,6 +101,10 @@ async def amap(
                 yield result
         if dispatch.stopped:
             raise dispatch.stopped
+
+
+def _given(answers: Answers) -> int:
+    return sum(answer is not None for answer in answers)
 
 
 def answers_for(items: Iterable[Any]) -> Answers:
@@ -148,6 +167,7 @@ async def _dispatch(
         )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
         stack.enter_context(session.purse.ledger.in_background())
+        stack.enter_context(bridge.awake())
         yield dispatch
 
 

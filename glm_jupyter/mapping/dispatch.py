@@ -60,6 +60,7 @@ class Tally:
     failed: int = 0
     kept: int = 0  # of `done`, those answered in an earlier run
     in_flight: int = 0
+    asked: int = 0  # requests that have ended; `paid` and `unpriced` are theirs
     paid: Decimal = Decimal(0)
     currency: str | None = None
     unpriced: int = 0
@@ -238,6 +239,7 @@ class Dispatch:
             yield self._success(position, answer)
 
     def _count(self, answer: Answer) -> None:
+        self.tally.asked += 1
         if answer.cost is None:
             self.tally.unpriced += 1
         else:
@@ -294,7 +296,7 @@ class Dispatch:
                 f"{amount(self.tally.paid, currency)} are spent, and one more answer may cost up "
                 f"to {amount(worst, currency)}.",
                 remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
-                "higher budget. What is answered is kept: the same map goes on from there.",
+                "higher budget.",
             )
         self._held += worst
         try:

@@ -5,6 +5,7 @@ tqdm writes the bar. Its own notebook bar is a widget, which a reopened notebook
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,14 @@ def progress(tally: Tally) -> Progress:
 
 
 class Progress:
-    """Shows a tally while it changes."""
+    """Shows a tally while it changes; to be used in a running event loop."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Progress:
+        self._show()
         return self
 
     def __exit__(
@@ -41,13 +43,18 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._timer:
+            self._timer.cancel()
         self._close()
 
     def changed(self) -> None:
-        """Show the tally, if the last time is long enough ago."""
-        if monotonic() - self._last >= INTERVAL:
-            self._last = monotonic()
-            self._show()
+        """The tally has changed: it is shown soon."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._update)
+
+    def _update(self) -> None:
+        self._timer = None
+        self._show()
 
     def _show(self) -> None:
         raise NotImplementedError
@@ -115,14 +122,17 @@ def summary(tally: Tally) -> str:
         parts.append(f"{tally.failed:,} failed")
     if tally.kept:
         parts.append(f"{tally.kept:,} kept from an earlier run")
-    parts.append(_cost(tally))
+    if tally.asked:
+        parts.append(_cost(tally))
     parts.append(seconds(monotonic() - tally.begun))
     return " · ".join(parts)
 
 
 def _so_far(tally: Tally) -> str:
-    failed = f"{tally.failed} failed, " if tally.failed else ""
-    return f"{failed}{_cost(tally)}, {tally.in_flight} in flight"
+    parts = [f"{tally.failed} failed"] if tally.failed else []
+    if tally.asked:
+        parts.append(_cost(tally))
+    return ", ".join([*parts, f"{tally.in_flight} in flight"])
 
 
 def _cost(tally: Tally) -> str:

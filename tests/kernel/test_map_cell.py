@@ -1,0 +1,157 @@
+"""`%%glm --map` and `glm.map` in a real kernel: progress, interrupts, budgets, a killed kernel."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tests.kernels import Kernel, kernel
+from tests.protocol_server import ProtocolServer, Reply, Request
+
+FRAME = "import pandas as pd; df = pd.DataFrame({'review': ['good', 'bad'], 'stars': [5, 1]})"
+
+
+def question(request: Request) -> str:
+    return str(request.json["messages"][-1]["content"])
+
+
+def echo(request: Request) -> Reply:
+    return Reply(text=f"re {question(request)}", prompt_tokens=10, completion_tokens=90)
+
+
+def lines(run) -> list[str]:
+    """What the cell's one display has shown, in turn."""
+    return [
+        message["content"]["data"]["text/plain"]
+        for message in run.messages
+        if message["msg_type"] in ("display_data", "update_display_data")
+    ]
+
+
+def test_a_cell_over_a_column(running: Kernel, server: ProtocolServer) -> None:
+    server.respond = echo
+    running.run(FRAME)
+    run = running.run("%%glm -m glm-4-airx --map df.review -o answers\nOne word, {{ df.shape }}:")
+    assert run.ok, run.error
+    # No braces name the item, but there are some: the cell says all that is asked.
+    assert (
+        running.value("answers.text.tolist()") == "['re One word, (2, 2):', 're One word, (2, 2):']"
+    )
+    run = running.run("%%glm -m glm-4-airx --map df.review -o answers\nIs {{ item }} good?")
+    assert run.ok, run.error
+    assert running.value("answers.text.tolist()") == "['re Is good good?', 're Is bad good?']"
+    assert running.value("answers is _glm") == "True"
+    assert run.printed == ""
+    (shown,) = run.displays.values()
+    assert list(shown) == ["text/plain"]
+    assert shown["text/plain"].startswith("2 answered · 0.002 RMB · ")
+    run = running.run("%%glm -m glm-4-airx --map df -o answers\n{{ stars }}: {{ review }}")
+    assert running.value("answers.text.tolist()") == "['re 5: good', 're 1: bad']"
+
+
+def test_the_item_stands_below_a_cell_without_braces(running: Kernel, server) -> None:
+    server.respond = echo
+    running.run(FRAME)
+    assert running.run("%%glm -m glm-4-airx --map df.review\nOne word:").ok
+    assert sorted(map(question, server.chats)) == ["One word:\n\nbad", "One word:\n\ngood"]
+    assert running.run("%%glm -m glm-4-airx --map df.review --raw\n{{ item }}:").ok
+    assert "{{ item }}:\n\nbad" in map(question, server.chats)
+
+
+def test_a_map_in_code(running: Kernel, server: ProtocolServer) -> None:
+    server.respond = echo
+    run = running.run("import glm_jupyter as glm; glm.map(['a', 'b'], model='glm-4-airx')")
+    assert run.ok, run.error
+    (result,) = [m for m in run.messages if m["msg_type"] == "execute_result"]
+    assert result["content"]["data"]["text/plain"] == "<Answers: 2 of 2 answered, 0.002 RMB>"
+
+
+def test_progress_is_shown_and_ends_as_one_line(running: Kernel, server) -> None:
+    bad = Reply(status=400, body={"error": {"code": "1301", "message": "unsafe"}})
+    server.respond = lambda request: bad if question(request) == "3" else Reply(delay=0.15)
+    run = running.run("%%glm -m glm-4-airx --map range(20)\n")
+    assert run.ok, run.error
+    shown = lines(run)
+    assert any("/20 [" in line and "in flight" in line for line in shown[:-1])
+    assert "19 of 20 answered · 1 failed" in shown[-1]
+    assert len(run.displays) == 1
+
+
+def test_dry_run_sums_up(running: Kernel, server: ProtocolServer) -> None:
+    running.run(FRAME)
+    run = running.run("%%glm -m glm-4-airx --map df.review --max-tokens 100 --dry-run\nOne word:")
+    assert run.ok, run.error
+    text = run.bundle["text/plain"]
+    assert "One word:\n\ngood" in text
+    assert "The first of 2 requests" in text
+    assert "at most 0.00" in text.splitlines()[-1]
+    assert server.chats == []
+
+
+def test_a_budget_stops_the_cell_and_keeps_what_is_done(running: Kernel, server) -> None:
+    server.respond = echo
+    cell = "%%glm -m glm-4-airx --max-tokens 95 --map range(40) --max-cost 0.01 -o answers\n"
+    run = running.run(cell)
+    assert not run.ok
+    assert "MapStopped" in run.error
+    assert "0.01 RMB" in run.error
+    given = int(running.value("sum(answer is not None for answer in answers)"))
+    assert 5 <= given <= 10
+    assert f"{given} answers" in run.error
+
+
+def test_an_interrupt_keeps_what_is_done(running: Kernel, server: ProtocolServer) -> None:
+    hold = threading.Event()
+    server.respond = lambda request: (
+        Reply(hold=hold, hold_after=0) if int(question(request)) >= 5 else echo(request)
+    )
+
+    def interrupt(message) -> None:
+        text = message["content"].get("data", {}).get("text/plain", "")
+        if "5/10" in text and not interrupted.is_set():
+            interrupted.set()
+            running.manager.interrupt_kernel()
+
+    for cell in (
+        "%%glm -m glm-4-airx --map range(10) -o answers --fresh\n",
+        "import glm_jupyter as glm; glm.map(range(10), model='glm-4-airx', fresh=True)",
+    ):
+        interrupted = threading.Event()
+        run = running.run(cell, on_message=interrupt)
+        assert not run.ok
+        assert interrupted.is_set()
+        assert "5 of 10 answered" in lines(run)[-1]
+        assert "Traceback" not in run.error
+    assert running.value("[answer is not None for answer in answers].count(True)") == "5"
+    assert running.value("glm.session.running") == "()"
+    hold.set()
+    server.respond = echo
+    asked = len(server.chats)
+    assert running.run("%%glm -m glm-4-airx --map range(10)\n").ok
+    assert len(server.chats) - asked == 5
+
+
+def test_a_killed_kernel_pays_nothing_twice(server: ProtocolServer, env) -> None:
+    hold = threading.Event()
+    server.respond = lambda request: (
+        Reply(hold=hold, hold_after=0) if int(question(request)) >= 6 else echo(request)
+    )
+    cell = "%%glm -m glm-4-airx --map range(10) -o answers\n"
+    with kernel(env) as running:
+        running.client.execute(cell)
+        deadline = time.monotonic() + 60
+        while sum(each.ended.is_set() for each in server.chats) < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(0.5)  # for the last answers to be written
+        running.manager.signal_kernel(9)
+    hold.set()
+    server.respond = echo
+    asked = len(server.chats)
+    with kernel(env) as running:
+        run = running.run(cell)
+        assert run.ok, run.error
+        assert "6 kept from an earlier run" in lines(run)[-1]
+        assert running.value("answers.text[9]") == "re 9"
+        assert running.value("answers.cost") == "0.010"
+    assert len(server.chats) - asked == 4
