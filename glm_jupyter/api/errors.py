@@ -39,6 +39,8 @@ class GLMError(Exception):
         self.status = status
         self.retryable = retryable
         self.retry_after = retry_after
+        if remedy:
+            self.add_note(remedy)  # for tracebacks outside of IPython
 
     def _render_traceback_(self) -> list[str]:
         """The few lines that IPython shows in place of a stack."""

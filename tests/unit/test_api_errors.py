@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from traceback import format_exception_only
 from typing import Any
 
 import pytest
@@ -177,6 +178,14 @@ def test_prints_in_two_lines() -> None:
     lines = of("1302", status=429)._render_traceback_()
     assert len(lines) == 2
     assert lines[0].startswith("BusyError: open.bigmodel.cn: ")
+
+
+def test_a_plain_traceback_ends_with_the_remedy() -> None:
+    error = GLMError("It failed.", remedy="Try again.")
+    assert format_exception_only(error)[-2:] == [
+        "glm_jupyter.api.errors.GLMError: It failed.\n",
+        "Try again.\n",
+    ]
 
 
 def test_survives_pickling() -> None:
