@@ -207,12 +207,22 @@ def _mend(file: IO[bytes]) -> None:
 def _without_images(value: Any) -> Any:
     """The value with each image that is in it as data replaced by its digest."""
     if isinstance(value, dict):
-        return {name: _without_images(part) for name, part in value.items()}
+        return {
+            name: {**part, "url": _digest(part["url"])}
+            if name == "image_url"
+            else _without_images(part)
+            for name, part in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_without_images(part) for part in value]
-    if isinstance(value, str) and value.startswith("data:"):
-        return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
     return value
+
+
+def _digest(url: str) -> str:
+    """A URL as it is, and the SHA-256 of an image in base64."""
+    if "://" in url:
+        return url
+    return f"sha256:{hashlib.sha256(url.rpartition('base64,')[2].encode()).hexdigest()}"
 
 
 def _encoded(event: ev.Event) -> tuple[str, Any]:
