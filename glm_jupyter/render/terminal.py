@@ -89,5 +89,6 @@ class _Shown:
 
 
 def _to_stdout(text: str) -> None:
-    sys.stdout.write(text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()

@@ -124,3 +124,13 @@ def test_any_cut_gives_the_same_clean_text(text: str, cuts: list[int]) -> None:
     assert out == clean(text)
     assert not {character for character in out if ord(character) < 32} - {"\n", "\t"}
     assert not {character for character in out if 127 <= ord(character) < 160}
+
+
+def test_a_terminal_that_cannot_show_every_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    answer = Answer("glm-z1-air", "bigmodel")
+    view = TerminalView(answer)
+    answer.apply(ev.TextDelta("é 矩阵"))
+    view.close()
+    assert written.getvalue().startswith("é ??\n".encode("latin-1"))
