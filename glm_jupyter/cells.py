@@ -41,6 +41,7 @@ def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -
     """What the cell asks. Raises InputError for what cannot be asked, HelpAsked for `--help`."""
     line, template = applied(line)
     args = cell_parser().parse_line(line)
+    _together(args)
     options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
     verbatim = args.raw or args.map
     room = None if verbatim else session.room(options)
@@ -64,6 +65,21 @@ def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -
         options["schema"] = schema_of(kind, args.schema)
     written = Template(line, template.text if template else cell)
     return Question(args, prompt.text.strip("\n"), options, written, prompt.values)
+
+
+def _together(args: Namespace) -> None:
+    """Refuse options of which one would be passed over."""
+    for one, other in (
+        ("compare", "model"),
+        ("compare", "map"),
+        ("compare", "code"),
+        ("map", "code"),
+    ):
+        if getattr(args, one) and getattr(args, other):
+            raise InputError(
+                f"--{one} and --{other} do not go together. Nothing was sent.",
+                remedy="Leave out one of them.",
+            )
 
 
 def _prompt(

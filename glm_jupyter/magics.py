@@ -87,6 +87,9 @@ class GLMMagics(Magics):
         if asked.args.map:
             await self._map(asked)
             return
+        if asked.args.compare:
+            await self._compare(asked)
+            return
         turn = sessions.current().turn(asked.prompt, cell=self._cell_id, **asked.options)
         if asked.args.dry_run:
             from .preview import preview
@@ -131,6 +134,26 @@ class GLMMagics(Magics):
             return
         self._keep(each.answers, asked.args.output)
         await each.run()
+
+    async def _compare(self, asked: Question) -> None:
+        from . import sessions
+        from .preview import preview
+        from .render.columns import ColumnsView
+        from .side_by_side import turns_for
+
+        models = asked.args.compare
+        both = turns_for(sessions.current(), models, asked.prompt, asked.options)
+        if asked.args.dry_run:
+            for turn in both.turns:
+                self._display(preview(turn.opening, asked.values))
+            return
+        self._keep(both.answers, asked.args.output)
+        view = ColumnsView(self.shell, both.answers, both.errors)
+        try:
+            with bridge.awake():
+                await both.run(view.changed)
+        finally:
+            view.close()
 
     async def _show(self, turn: Turn) -> None:
         from .api.events import Retrying

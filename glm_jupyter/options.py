@@ -126,6 +126,11 @@ def cell_parser() -> Parser:
         help="reasoning on, where the model has the switch",
     )
     think.add_argument("--no-think", dest="think", action="store_false", help="reasoning off")
+    add(
+        "--compare",
+        metavar="A,B",
+        help="models that answer side by side, in place of --model; the variable is a list",
+    )
     add("--code", action="store_true", help="put the answer's code into a new cell below")
     add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
     add(

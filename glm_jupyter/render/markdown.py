@@ -37,11 +37,14 @@ def extras(answer: Answer) -> dict[str, str]:
     return found
 
 
-def markdown(answer: Answer) -> str:
-    """`answer` as markdown that any front end shows alike and in which nothing can act."""
+def markdown(answer: Answer, seen: set[str] | None = None) -> str:
+    """`answer` as markdown that any front end shows alike and in which nothing can act.
+
+    `seen` gathers the labels of formulas, which must be unique where several answers are shown.
+    """
     from .safety import harmless
 
-    seen: set[str] = set()
+    seen = set() if seen is None else seen
     parts = []
     if answer.reasoning:
         opened = "<details open>" if summary.thinking(answer) else "<details>"
