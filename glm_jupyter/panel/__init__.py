@@ -39,14 +39,13 @@ class Panel:
         self._choosing = Choosing(session, self._lock)
         self._spending = widgets.HTML()
         self._reasoning = widgets.HTML()
-        fold = widgets.Accordion([self._reasoning], titles=("Reasoning of the last answer",))
         style = (resources.files(__package__) / "panel.css").read_text("utf-8")
         self.widget = widgets.VBox(
             [
                 widgets.HTML(f"<style>{style}</style>"),
                 _classed(widgets.HBox([self._status, self._stop]), "glm-panel-head"),
                 _classed(widgets.Box([self._choosing.widget, self._spending]), "glm-panel-columns"),
-                fold,
+                self._reasoning,
             ]
         )
         self.widget.add_class("glm-panel")

@@ -10,7 +10,6 @@ import ipywidgets as widgets
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
-from glm_jupyter.api.errors import GLMError
 from glm_jupyter.listing import price
 from glm_jupyter.settings import first_chosen
 
@@ -45,9 +44,7 @@ class Choosing:
             widgets.BoundedIntText(description="Most tokens", continuous_update=False),
             self._setter("max_tokens"),
         )
-        self._system = widgets.Textarea(
-            description="System prompt", rows=3, continuous_update=False
-        )
+        self._system = widgets.Textarea(description="System", rows=3, continuous_update=False)
         self._system.observe(self._choose_system, "value")
         self._facts = widgets.HTML()
         self._note = widgets.HTML()
@@ -81,7 +78,7 @@ class Choosing:
         session, settings = self.session, self.session.settings
         configured = _configured(settings.endpoint or "bigmodel")
         self._endpoint.show(self._place(), [(configured, None), *_endpoints(session)])
-        self._model.show(session.model, [(self._configured_model(), None), *self._models()])
+        self._model.show(session.model, [(AS_CONFIGURED, None), *self._models()])
         self._facts.value = facts(session)
         model = model_in_use(session)
         switchable = model is None or model.thinking == "switch"
@@ -110,15 +107,6 @@ class Choosing:
         model = self.session.model or ""
         prefix = model.partition("/")[0]
         return self.session.endpoint or (prefix if prefix in ENDPOINTS else None)
-
-    def _configured_model(self) -> str:
-        """What answers where no model is chosen here."""
-        if self.session.model:
-            return AS_CONFIGURED
-        try:
-            return _configured(self.session.target(to_send=False).model or None)
-        except GLMError:
-            return AS_CONFIGURED
 
     def _models(self) -> list[tuple[str, str]]:
         place = self._place() or self.session.settings.endpoint or "bigmodel"

@@ -67,12 +67,15 @@ def facts(session: Session) -> str:
 
 
 def reasoning(answer: Answer | None) -> str:
-    """The reasoning of an answer as plain text; model text never becomes HTML."""
+    """The reasoning of an answer, folded, as plain text; model text never becomes HTML."""
     if answer is None or not answer.reasoning:
-        return "<p class='glm-panel-facts'>The last answer has none.</p>"
+        return ""
+    # An accordion of ipywidgets cannot be opened by keyboard; this can.
     return (
-        f"<p class='glm-panel-facts'>{escape(answer.model)}: {escape(thought(answer))}</p>"
+        f"<details class='glm-panel-fold'><summary>Reasoning of the last answer · "
+        f"{escape(answer.model)} · {escape(thought(answer))}</summary>"
         f"<pre class='glm-panel-reasoning' tabindex='0'>{escape(clean(answer.reasoning))}</pre>"
+        "</details>"
     )
 
 

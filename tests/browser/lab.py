@@ -158,7 +158,8 @@ class Notebook:
     def open(self) -> None:
         """Load the page, and wait until its kernel is there."""
         kind = "lab/tree" if self.lab.app == "lab" else "notebooks"
-        self.page.goto(f"{self.lab.url}/{kind}/{self.name}")
+        # Without the notebooks of earlier tests, which the workspace would bring back.
+        self.page.goto(f"{self.lab.url}/{kind}/{self.name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         self.page.wait_for_function(
             """() => {

@@ -1,0 +1,152 @@
+"""The panel in a real browser: how it looks and what a reader can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.lab import Notebook
+from tests.protocol_server import ProtocolServer, Reply
+
+SHOTS = Path(__file__).parent / "screenshots"
+KEY = "0123456789abcdef.sEcReTsEcReT"
+HOSTILE = "<img src=x onerror='window.hacked = 1'>"
+
+
+@pytest.fixture
+def setup(server: ProtocolServer, tmp_path: Path) -> Callable[..., str]:
+    """The first cell of a notebook: a service, and a ledger that no other test has written in."""
+    server.key = KEY
+    env = {"ZAI_API_KEY": KEY, "ZAI_BASE_URL": server.url, "XDG_DATA_HOME": str(tmp_path)}
+
+    def cell(*more: str) -> str:
+        lines = ["import os", f"os.environ.update({env})", "%load_ext glm_jupyter", *more]
+        return "\n".join(lines)
+
+    return cell
+
+
+def opened(notebook: Notebook) -> Page:
+    page = notebook.page
+    page.wait_for_selector(".glm-panel-table")
+    return page
+
+
+def test_it_is_laid_out_at_both_widths_and_in_both_themes(
+    notebook: Callable[..., Notebook], setup: Callable[..., str], server: ProtocolServer
+) -> None:
+    server.enqueue(
+        Reply(
+            reasoning="A covariance matrix is symmetric. ",
+            prompt_tokens=1234,
+            cached_tokens=1000,
+            completion_tokens=4567,
+            reasoning_tokens=400,
+        )
+    )
+    tab = notebook(
+        setup("%glm budget 1", "%glm budget 20 --month"),
+        "%%glm -m glm-4.7 --max-tokens 20000\nHello",
+        "%glm",
+    )
+    tab.run(0, 1, 2)
+    page = opened(tab)
+    page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
+    SHOTS.mkdir(exist_ok=True)
+    for theme in ("Light", "Dark"):
+        page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
+            f"JupyterLab {theme}",
+        )
+        page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=f"JupyterLab {theme}"
+        )
+        for width in (1200, 400):
+            page.set_viewport_size({"width": width, "height": 1300})
+            page.wait_for_timeout(500)
+            panel = page.locator(".glm-panel")
+            panel.screenshot(path=SHOTS / f"panel-{theme.lower()}-{width}.png")
+            overflow = panel.evaluate(
+                """panel => [panel, ...panel.querySelectorAll(
+                    'table, select, dl, .glm-panel-limit, .glm-panel-columns > *')]
+                    .filter(part => part.scrollWidth > part.clientWidth + 1)
+                    .map(part => `${part.tagName}.${part.className}`)"""
+            )
+            assert overflow == []
+            choices, spending = (
+                page.locator(f".glm-panel-columns > :nth-child({n})").bounding_box() for n in (1, 2)
+            )
+            assert choices
+            assert spending
+            side_by_side = spending["x"] > choices["x"] + choices["width"] / 2
+            assert side_by_side == (width == 1200)
+
+
+def test_every_control_has_a_name_and_can_be_reached_by_keyboard(
+    notebook: Callable[..., Notebook], setup: Callable[..., str], server: ProtocolServer
+) -> None:
+    tab = notebook(setup(), "%glm")
+    tab.run(0, 1)
+    page = opened(tab)
+    for role, name in (
+        ("combobox", "Endpoint"),
+        ("combobox", "Model"),
+        ("combobox", "Thinking"),
+        ("checkbox", "Set the temperature"),
+        ("checkbox", "Limit the answers"),
+        ("textbox", "System"),
+        ("button", "Stop"),
+    ):
+        expect(page.locator(".glm-panel").get_by_role(role, name=name)).to_be_visible()  # type: ignore[arg-type]
+    nameless = page.locator(".glm-panel").evaluate(
+        """panel => [...panel.querySelectorAll('select, input, textarea, button')]
+            .filter(field => field.offsetParent)
+            .filter(field => !(field.labels?.[0]?.innerText || field.innerText || field.title))
+            .length"""
+    )
+    assert nameless == 0
+    page.get_by_role("combobox", name="Endpoint").focus()
+    page.keyboard.press("Tab")
+    focused = "() => document.activeElement.labels?.[0]?.innerText ?? ''"
+    assert page.evaluate(focused) == "Model"
+
+
+def test_controls_act_while_an_answer_streams(
+    notebook: Callable[..., Notebook], setup: Callable[..., str], server: ProtocolServer
+) -> None:
+    tab = notebook(setup(), "%glm", "%%glm -m glm-4.7\nHello", "len(_glm.text) < 10_000")
+    tab.run(0, 1)
+    page = opened(tab)
+    server.enqueue(Reply(text="word " * 2000, pause=0.03))
+    tab.start(2)
+    stop = page.locator(".glm-panel").get_by_role("button", name="Stop")
+    expect(stop).to_be_enabled(timeout=20_000)
+    page.get_by_role("combobox", name="Model").select_option(index=3)
+    expect(page.locator(".glm-panel")).to_contain_text("goes on as it was asked")
+    stop.click()
+    expect(stop).to_be_disabled(timeout=10_000)
+    page.wait_for_selector("text=Stopped. What had arrived is kept")
+    tab.run(3)
+    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("True")
+
+
+@pytest.mark.parametrize("field", ["reasoning", "model"])
+def test_hostile_text_does_not_act(
+    notebook: Callable[..., Notebook],
+    setup: Callable[..., str],
+    server: ProtocolServer,
+    field: str,
+) -> None:
+    more = [f"glm_jupyter.session.model = {HOSTILE!r}"] if field == "model" else []
+    tab = notebook(setup("import glm_jupyter", *more), "%%glm\nHello", "%glm")
+    server.enqueue(Reply(reasoning=HOSTILE))
+    tab.run(0, 1, 2)
+    page = opened(tab)
+    if field == "reasoning":
+        page.locator(".glm-panel summary").press("Enter")
+    expect(page.locator(".glm-panel")).to_contain_text("onerror")
+    page.wait_for_timeout(500)
+    assert page.evaluate("() => window.hacked") is None
