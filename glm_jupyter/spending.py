@@ -159,15 +159,25 @@ def spent(lines: Iterable[Line]) -> str:
     return " + ".join(found) or "nothing"
 
 
-def day_bars(lines: Iterable[Line], currency: str) -> list[chart.Bar]:
-    """A bar for each day from the first to the last that cost something in `currency`."""
+def day_bars(lines: Iterable[Line], currency: str, days: int = 0) -> list[chart.Bar]:
+    """A bar for each day from the first to the last that cost something in `currency`.
+
+    With `days`, for so many days up to today.
+    """
     costs = {line.key: line for line in lines if line.currency == currency and line.cost}
-    return [
+    if not costs:
+        return []
+    last = date.today() if days else date.fromisoformat(max(costs))
+    first = last - timedelta(days=(days or MOST_DAYS) - 1)
+    if not days:
+        first = max(first, date.fromisoformat(min(costs)))
+    bars = [
         chart.Bar(day, costs[day].cost, _cost(costs[day]))
         if day in costs
         else chart.Bar(day, Decimal(0), "nothing")
-        for day in (_days(min(costs), max(costs)) if costs else ())
+        for day in ((first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1))
     ]
+    return bars if any(bar.value for bar in bars) else []
 
 
 def currencies_in_use(session: Session) -> list[str]:
@@ -207,9 +217,3 @@ def _bars(lines: Iterable[Line], currency: str, by: str) -> list[chart.Bar]:
     billed = [line for line in lines if line.currency == currency and line.cost]
     bars = [chart.Bar(label(line.key, by), line.cost, _cost(line)) for line in billed]
     return sorted(bars, key=lambda bar: -bar.value)[:MOST_BARS]
-
-
-def _days(first: str, last: str) -> list[str]:
-    end = date.fromisoformat(last)
-    start = max(date.fromisoformat(first), end - timedelta(days=MOST_DAYS - 1))
-    return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]

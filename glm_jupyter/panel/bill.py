@@ -17,7 +17,7 @@ from glm_jupyter.render.money import number
 if TYPE_CHECKING:
     from glm_jupyter.sessions import Session
 
-CHART_DAYS = 30
+CHART_DAYS = 14
 HEADERS = ("", "cost", "tokens in", "out")
 
 
@@ -43,7 +43,7 @@ def view(session: Session) -> str:
     since = datetime.now(UTC) - timedelta(days=CHART_DAYS)
     days = ledger.lines("day", since)
     for currency in currencies:
-        if bars := spending.day_bars(days, currency):
+        if bars := spending.day_bars(days, currency, CHART_DAYS):
             parts.append(_chart(currency, bars))
     return "".join(parts)
 
@@ -83,7 +83,7 @@ def _chart(currency: str, bars: list[chart.Bar]) -> str:
         f"<h5>{currency} a day, at most {number(highest.value)} on {highest.label}</h5>"
         f"<div class='glm-panel-chart' role='img' aria-label='{said}'>{columns}</div>"
         f"<div class='glm-panel-dates'><span>{bars[0].label}</span>"
-        f"<span>{bars[-1].label if len(bars) > 1 else ''}</span></div>"
+        f"<span>{bars[-1].label}</span></div>"
     )
 
 

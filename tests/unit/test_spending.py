@@ -141,6 +141,14 @@ def test_days_without_spending_are_in_the_chart() -> None:
     ]
 
 
+def test_the_last_days_are_drawn_only_where_they_cost_something() -> None:
+    today = date.today().isoformat()
+    lines = [spending.Line(day, "RMB", 1, cost=Decimal(1)) for day in ("2001-01-01", today)]
+    bars = spending.day_bars(lines, "RMB", days=14)
+    assert [bar.value for bar in bars] == [0] * 13 + [1]
+    assert spending.day_bars(lines[:1], "RMB", days=14) == []
+
+
 @given(
     st.lists(
         st.builds(chart.Bar, st.text(max_size=60), st.decimals(0, 10**6, places=6), st.text()),
