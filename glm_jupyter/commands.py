@@ -191,7 +191,7 @@ def login(args: Namespace) -> None:
 
     endpoint = endpoints.resolve(args.endpoint)
     try:
-        key = getpass(f"Key for {endpoint.name} (it is not shown): ")
+        key = getpass(f"Key for {endpoint.name} (it is not shown): ").strip()
     except (StdinNotImplementedError, EOFError):
         raise InputError(
             "The key cannot be asked for: nobody can type an answer here.",
@@ -199,7 +199,10 @@ def login(args: Namespace) -> None:
             "starts, or run `%glm login` in a notebook or terminal.",
         ) from None
     endpoints.store_key(endpoint, key)
-    say(f"The key for {endpoint.name} is in the system's keyring; `%glm logout` removes it.")
+    say(
+        f"The key for {endpoint.name} is in the system's keyring; "
+        f"`%glm logout{endpoints.option(endpoint)}` removes it."
+    )
 
 
 def logout(args: Namespace) -> None:
@@ -250,15 +253,15 @@ def _base_url() -> str:
 
 def _key_state(name: str) -> str:
     source = endpoints.key_source(endpoints.SERVICES[name])
-    if source is None:
-        return "none: set ZAI_API_KEY, or run %glm login"
     try:
-        endpoints.resolve(name)
+        endpoint = endpoints.resolve(name)
     except AuthenticationError as error:
         return f"cannot be used: {error} {error.remedy}"
-    except InputError:
-        pass  # of the base URL, which has a row of its own
-    return f"found ({source})"
+    except InputError:  # of the base URL, which has a row of its own
+        return f"found ({source})" if source else "none"
+    if source:
+        return f"found ({source})"
+    return f"none: set ZAI_API_KEY, or run %glm login{endpoints.option(endpoint)}"
 
 
 def _file_state(path: Path) -> str:

@@ -15,7 +15,7 @@ from traitlets import Dict, Instance, Int, Tuple
 from . import local
 from .answer import Answer
 from .api import catalogue, tokens
-from .api.endpoints import Endpoint, resolve
+from .api.endpoints import Endpoint, option, resolve
 from .api.errors import AuthenticationError, InputError
 from .api.request import ChatRequest
 from .budget import Purse
@@ -280,7 +280,8 @@ def _no_key(endpoint: Endpoint) -> AuthenticationError:
     )
     return AuthenticationError(
         f"There is no key for {endpoint.name}, and nothing was sent.",
-        remedy=f"Run `%glm login`, or set ZAI_API_KEY before Jupyter starts; {keyless}.",
+        remedy=f"Run `%glm login{option(endpoint)}`, or set ZAI_API_KEY before Jupyter starts; "
+        f"{keyless}.",
     )
 
 

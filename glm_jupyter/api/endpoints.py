@@ -135,6 +135,11 @@ def base_url(text: str) -> str:
     return f"{parts.scheme}://{host}{path}"
 
 
+def option(endpoint: Endpoint) -> str:
+    """How a command names `endpoint`: " -e zai", or nothing for the default one."""
+    return "" if endpoint.name == resolve().name else f" -e {endpoint.name}"
+
+
 def store_key(endpoint: Endpoint, key: str) -> None:
     """Keep `key` for `endpoint` in the system keyring.
 
@@ -147,12 +152,15 @@ def store_key(endpoint: Endpoint, key: str) -> None:
         import keyring
 
         keyring.set_password(KEYRING_SERVICE, endpoint.name, key)
+        why = "" if _stored(endpoint.name) == key else " (it keeps nothing)"
     except Exception as error:
         # Backends raise what they like. Theirs may quote what they were given: not shown.
+        why = f" ({type(error).__name__})"
+    if why:
         raise InputError(
-            f"The key was not stored: no system keyring works here ({type(error).__name__}).",
+            f"The key was not stored: no system keyring works here{why}.",
             remedy=f"Set the environment variable {KEY_VARIABLES[0]} before Jupyter starts.",
-        ) from None
+        )
 
 
 def forget_key(endpoint: Endpoint) -> bool:

@@ -197,7 +197,8 @@ def test_no_key(env, server) -> None:
         assert not run.ok
         assert server.requests == []
         assert_short_error(run.error, "key")
-        assert "%glm login" in run.error
+        assert "`%glm login`" in run.error
+        assert "`%glm login -e zai`" in running.run("%%glm -m zai/glm-4.7\nHi").error
 
 
 @pytest.mark.parametrize(

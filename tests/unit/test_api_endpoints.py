@@ -189,6 +189,12 @@ def test_broken_keyring_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ZAI_API_KEY" in caught.value.remedy
 
 
+def test_a_keyring_that_keeps_nothing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["keyring"], "set_password", lambda *args: None)
+    with pytest.raises(InputError, match="keeps nothing"):
+        endpoints.store_key(resolve(None, {}), "id.secret")
+
+
 def test_missing_keyring_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert not resolve(None, {}).key
