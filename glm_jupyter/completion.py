@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion
@@ -22,6 +24,16 @@ LINE = re.compile(r"\s*%glm(?=\s)")
 CELL = re.compile(r"%%glm(?=\s|$)")
 OPEN_BRACES = re.compile(r"\{\{(?:(?!\}\}).)*$", re.DOTALL)
 NAME = re.compile(r"[\w.]*$")
+
+# Which variables fit an option, and which options take several names with commas between.
+FITTING: dict[str, Callable[[Any], bool]] = {
+    "output": lambda value: True,
+    "map": lambda value: not callable(value),
+    "image": lambda value: not callable(value),
+    "schema": lambda value: isinstance(value, type | dict),
+    "tools": inspect.isfunction,
+}
+LISTS = ("tools", "compare")
 
 Offer = tuple[str, str]  # the text, and what the front end shows beside it
 
@@ -69,10 +81,15 @@ def _on_line(
         parser, words = dict(commands.choices or ())[words[0]], words[1:]
         commands = None
     option = next((a for a in parser._actions if words and words[-1] in a.option_strings), None)
-    if option is not None and option.nargs != 0:
-        offers = _values(option, shell)
-    elif word.startswith("-"):
+    if word.startswith("-"):
         offers = [(a.option_strings[-1], a.help or "") for a in parser._actions if a.option_strings]
+    elif option is not None and option.nargs != 0:
+        offers = list(_values(option, shell))
+        if option.dest in LISTS and "," in word:
+            before = word[: word.rindex(",") + 1]
+            offers = [(before + name, hint) for name, hint in offers]
+    elif parser.prog == "%%glm" and not words:
+        offers = _templates()
     else:
         positional = [a for a in parser._actions if not a.option_strings]
         offers = [offer for action in positional[:1] for offer in _values(action, shell)]
@@ -86,13 +103,31 @@ def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]
         ]
     if action.choices:
         return [(str(choice), "") for choice in action.choices]
-    if action.dest in ("model", "pattern"):
+    if action.dest in ("model", "pattern", "compare"):
         return _models()
     if action.dest == "endpoint":
         return [(name, "endpoint") for name in ("bigmodel", "zai", "local")]
-    if action.dest in ("output", "map"):
-        return [(name, "variable") for name in shell.user_ns if not name.startswith("_")]
+    if action.dest in ("continue_", "name"):
+        return _conversations()
+    if action.dest in FITTING:
+        return [
+            (name, "variable")
+            for name, value in shell.user_ns.items()
+            if not name.startswith("_") and FITTING[action.dest](value)
+        ]
     return []
+
+
+def _conversations() -> list[Offer]:
+    from .sessions import current
+
+    return [(name, "conversation") for name in current().threads if name]
+
+
+def _templates() -> list[Offer]:
+    from .templates import names
+
+    return [(f"@{name}", "template") for name in names()]
 
 
 def _models() -> list[Offer]:

@@ -16,6 +16,15 @@ from tests.kernels import Kernel
         ("%%glm -m zai/glm-4.7", "zai/glm-4.7"),
         ("%%glm -e big", "bigmodel"),
         ("%%glm -o data_f", "data_frame"),
+        ("%%glm --schema Fr", "Frame"),
+        ("%%glm --tools he", "helper"),
+        ("%%glm --tools other,he", "other,helper"),
+        ("%%glm -i data_f", "data_frame"),
+        ("%%glm --compare glm-4-airx,glm-4-pl", "glm-4-airx,glm-4-plus"),
+        ("%%glm -c pro", "proof"),
+        ("%%glm -c --tr", "--trim"),
+        ("%glm history pro", "proof"),
+        ("%%glm @gra", "@grade"),
         ("%glm mod", "models"),
         ("%glm use local/smo", "local/smollm2-135m"),
         ("%glm local sta", "status"),
@@ -26,6 +35,9 @@ from tests.kernels import Kernel
 )
 def test_tab(running: Kernel, code: str, offered: str) -> None:
     running.run("class Frame:\n    def describe(self): ...\ndata_frame = Frame()")
+    running.run("def helper(): 'Helps.'\ndef other(): 'Helps too.'")
+    running.run("%%glm -m glm-4.7 -c proof\nlemma")
+    running.run("%glm save grade")
     matches = running.complete(code)
     assert any(match.endswith(offered.split(".")[-1]) for match in matches), matches
 
