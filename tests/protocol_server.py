@@ -166,6 +166,7 @@ class Request:
     path: str
     headers: dict[str, str]  # names in lower case
     body: bytes
+    peer: Any = None  # the client's end of the connection
     aborted: bool = False  # the client went away before the end of the reply
     ended: threading.Event = field(default_factory=threading.Event)  # replied, or aborted
 
@@ -259,6 +260,7 @@ class _Handler(tornado.web.RequestHandler):
             path=self.request.path,
             headers={name.lower(): value for name, value in self.request.headers.get_all()},
             body=self.request.body,
+            peer=self.request.connection.context.address,
         )
         self.server.requests.append(self.record)
         shown = self.record.headers.get("authorization")

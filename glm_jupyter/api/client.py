@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from functools import cache
 from time import time
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import httpx
 from httpx_sse import EventSource
@@ -34,6 +34,7 @@ from .stream import StreamDecoder
 TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
 TRIES = 3
 LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
+LONGEST_END = 0.2  # seconds from the end of an answer to that of its response
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
 HEADERS = {
     "Accept": "text/event-stream, application/json",
@@ -43,6 +44,8 @@ HEADERS = {
     "Content-Type": "application/json",
 }
 
+Opener: TypeAlias = Callable[[Endpoint], AbstractAsyncContextManager[httpx.AsyncClient]]
+
 _OUTPUT = (ev.ReasoningDelta, ev.TextDelta, ev.ToolCallDelta)
 
 
@@ -51,11 +54,24 @@ class Client:
 
     `pause` is the wait before the first retry, in seconds; it doubles for the next. `tries` is
     how often a request goes out at most.
+
+    For many requests, `async with Client() as client` keeps connections open for the next ones,
+    as long as the block, all in one event loop; without it each request has its own.
     """
 
     def __init__(self, pause: float = 1.0, tries: int = TRIES) -> None:
         self._pause = pause
         self._tries = tries
+        self._kept: _Connections | None = None
+
+    async def __aenter__(self) -> Client:
+        self._kept = _Connections()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._kept:
+            await self._kept.aclose()
+            self._kept = None
 
     async def stream(
         self, endpoint: Endpoint, request: ChatRequest
@@ -86,7 +102,8 @@ class Client:
             if wait is not None:
                 yield ev.Retrying(wait, reason)
                 await asyncio.sleep(wait)
-            events = _answer(endpoint, request)
+            kept = self._kept is not None
+            events = _answer(self._client, endpoint, request, to_its_end=kept)
             opening: list[ev.Event] = []
             with attempt:
                 try:
@@ -106,7 +123,7 @@ class Client:
 
         Raises GLMError where it gives no list.
         """
-        async with _response(endpoint, "GET", "/models") as response:
+        async with _response(self._client, endpoint, "GET", "/models") as response:
             body = await _whole(response)
             if response.status_code != 200:
                 raise _refused(endpoint, response, body)
@@ -114,6 +131,14 @@ class Client:
             return [str(row["id"]) for row in json.loads(body)["data"]]
         except (ValueError, LookupError, TypeError):
             raise not_the_api(endpoint.base_url, "no list of models") from None
+
+    @asynccontextmanager
+    async def _client(self, endpoint: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
+        if self._kept:
+            yield self._kept.to(endpoint)
+        else:
+            async with _http(endpoint) as client:
+                yield client
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -131,14 +156,16 @@ async def _begin(events: AsyncIterator[ev.Event], opening: list[ev.Event]) -> No
             return
 
 
-async def _answer(endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev.Event, None]:
-    """One try: the events of one response."""
+async def _answer(
+    client: Opener, endpoint: Endpoint, request: ChatRequest, *, to_its_end: bool
+) -> AsyncGenerator[ev.Event, None]:
+    """One try: the events of one response, which is read `to_its_end` or to the answer's."""
     decoder = StreamDecoder()
     begun = False
     body = request.body(endpoint.dialect)
     try:
         async with (
-            _response(endpoint, "POST", "/chat/completions", body) as response,
+            _response(client, endpoint, "POST", "/chat/completions", body) as response,
             aclosing(_data(endpoint, response)) as frames,
         ):
             async for data in frames:
@@ -146,6 +173,8 @@ async def _answer(endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev
                     begun = begun or isinstance(event, _OUTPUT)
                     yield event
                 if decoder.done:
+                    if to_its_end:
+                        await _read_out(frames)
                     break
     except NetworkError as error:
         if not decoder.ended:
@@ -160,6 +189,14 @@ async def _answer(endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev
             ) from None
     for event in decoder.flush():
         yield event
+
+
+async def _read_out(frames: AsyncIterator[str]) -> None:
+    """Wait for the end of a response, without which its connection cannot be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST_END):
+            async for _ in frames:
+                pass
 
 
 async def _data(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[str, None]:
@@ -194,15 +231,50 @@ class _EndedStream:
 
 @asynccontextmanager
 async def _response(
-    endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | None = None
+    client: Opener,
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
 ) -> AsyncIterator[httpx.Response]:
     """An open response, closed at the end. What httpx raises meanwhile is a NetworkError."""
     # In ASCII, so that half a surrogate pair in a prompt is no error here.
     content = None if body is None else json.dumps(body).encode()
     try:
-        client = httpx.AsyncClient(
+        async with (
+            client(endpoint) as http,
+            http.stream(method, endpoint.base_url + path, content=content) as response,
+        ):
+            yield response
+    except httpx.InvalidURL:
+        raise not_a_base_url("its host is not a name") from None
+    except httpx.HTTPError as error:
+        raise unreachable(error, endpoint.base_url) from None
+
+
+class _Connections:
+    """An open client for each endpoint."""
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str], httpx.AsyncClient] = {}
+
+    def to(self, endpoint: Endpoint) -> httpx.AsyncClient:
+        place = endpoint.name, endpoint.base_url
+        if place not in self._clients:
+            self._clients[place] = _http(endpoint)
+        return self._clients[place]
+
+    async def aclose(self) -> None:
+        for client in self._clients.values():
+            await client.aclose()
+
+
+def _http(endpoint: Endpoint) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(
             verify=_ssl_context(),
             timeout=TIMEOUT,
+            limits=httpx.Limits(),  # how many are in flight is for the caller to say
             auth=_Bearer(endpoint.key),
             headers=HEADERS,
             # Where a redirect leads is not where the key was meant to go.
@@ -218,16 +290,6 @@ async def _response(
             remedy="For a SOCKS proxy, `pip install 'httpx[socks]'` and restart the kernel; "
             "otherwise correct the variable, or remove it.",
         ) from None
-    try:
-        async with (
-            client,
-            client.stream(method, endpoint.base_url + path, content=content) as response,
-        ):
-            yield response
-    except httpx.InvalidURL:
-        raise not_a_base_url("its host is not a name") from None
-    except httpx.HTTPError as error:
-        raise unreachable(error, endpoint.base_url) from None
 
 
 class _Bearer(httpx.Auth):

@@ -159,7 +159,7 @@ async def _dispatch(
             session,
             _prompts(items, prompt, namespace),
             options,
-            source=Client(tries=1),
+            source=await stack.enter_async_context(Client(tries=1)),
             pace=pace,
             shelf=shelf,
             budget=None if budget is None else str(budget),

@@ -164,6 +164,22 @@ def test_never_more_in_flight_than_the_account_may_have(server: ProtocolServer) 
     assert most == 2
 
 
+def test_connections_are_used_again(server: ProtocolServer) -> None:
+    glm.map(map(str, range(40)), model=MODEL)
+    assert len(server.chats) == 40
+    assert len({request.peer for request in server.chats}) <= 5
+
+
+def test_a_response_that_does_not_end_holds_up_nothing(server: ProtocolServer) -> None:
+    hold = threading.Event()
+    # Eight frames of text, the finish, [DONE], and then silence.
+    frames = [*Reply(text="12345678", chunk=1).frames("m"), b": nothing more\n\n"]
+    server.respond = lambda request: Reply(raw=frames, hold=hold, hold_after=len(frames) - 1)
+    answers = glm.map(["a", "b"], model=MODEL)
+    hold.set()
+    assert answers.text == ["12345678"] * 2
+
+
 def test_it_finds_the_limit_that_the_service_has(server: ProtocolServer) -> None:
     refused = 0
 
