@@ -1,0 +1,147 @@
+"""Reference pages from what the program itself knows: options, commands, settings, models, errors.
+
+Each is a directive that writes markdown: `{glm-options}`, `{glm-commands}`, `{glm-settings}`,
+`{glm-models}`, `{glm-errors}`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.errors import REFUSALS, STATUSES, Refusal
+from glm_jupyter.options import Parser, cell_parser, line_parser
+from glm_jupyter.settings import GLM
+
+
+def options() -> str:
+    """The options of `%%glm`."""
+    return _table(("option", "meaning"), _arguments(cell_parser()))
+
+
+def commands() -> str:
+    """The commands of `%glm`, each with its arguments."""
+    parser = line_parser()
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    parts = []
+    for choice in commands._choices_actions:
+        command = commands.choices[choice.dest]
+        words = _help(choice.help or "")
+        parts.append(f"## `%glm {choice.dest}`\n\n{words[:1].upper()}{words[1:]}.")
+        if rows := list(_arguments(command)):
+            parts.append(_table(("argument", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def settings() -> str:
+    """The settings of `%config GLM`."""
+    traits = GLM.class_traits(config=True)
+    rows = [(f"`c.GLM.{name}`", trait.help) for name, trait in sorted(traits.items())]
+    return _table(("setting", "meaning"), rows)
+
+
+def models() -> str:
+    """The catalogue: a table for each endpoint."""
+    parts = []
+    for endpoint in dict.fromkeys(model.endpoint for model in catalogue.models()):
+        rows = []
+        for model in catalogue.models(endpoint=endpoint):
+            marks = [mark for mark in ("retired", "unsure") if getattr(model, mark)]
+            tiers = "; ".join(map(_tier, model.prices)) or "not known"
+            size = f"{model.context:,}" if model.context else ""
+            source = f"{model.source}, {model.date}" if model.source else ""
+            rows.append(
+                (
+                    f"`{model.name}`",
+                    size,
+                    tiers,
+                    source,
+                    ", ".join(filter(None, [*marks, model.note])),
+                )
+            )
+        currency = catalogue.models(endpoint=endpoint)[0].currency
+        money = f"{currency} per million tokens: in, out" if currency else "price"
+        headers = ("model", "context", money, "source", "remarks")
+        parts.append(f"## Endpoint `{endpoint}`\n\n{_table(headers, rows)}")
+    return "\n\n".join(parts)
+
+
+def errors() -> str:
+    """What the services' codes mean, and what to do."""
+    same: dict[Refusal, list[str]] = {}
+    for code, refusal in {**REFUSALS, **STATUSES}.items():
+        same.setdefault(refusal, []).append(str(code))
+    rows = [
+        (
+            ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
+            f"`{one.kind.__name__}`",
+            one.says,
+            one.remedy,
+        )
+        for one, codes in same.items()
+    ]
+    return _table(("code", "error", "meaning", "what to do"), rows)
+
+
+def _tier(tier: Any) -> str:
+    if tier.free:
+        return "free"
+    bounds = []
+    if tier.prompt_below:
+        bounds.append(f"prompts below {tier.prompt_below:,}")
+    if tier.output_below:
+        bounds.append(f"answers below {tier.output_below:,}")
+    return f"{tier.input}, {tier.output}" + (f" ({', '.join(bounds)})" if bounds else "")
+
+
+def _arguments(parser: Parser | argparse.ArgumentParser) -> Iterable[tuple[str, str]]:
+    for action in parser._actions:
+        if action.dest == "help":
+            continue
+        names = " ".join([*action.option_strings, *([_metavar(action)] if _takes(action) else [])])
+        yield f"`{names}`", _help(action.help or "")
+
+
+def _takes(action: argparse.Action) -> bool:
+    return action.nargs != 0
+
+
+def _metavar(action: argparse.Action) -> str:
+    if action.metavar is None and action.choices:
+        return "|".join(map(str, action.choices))
+    return str(action.metavar or action.dest)
+
+
+def _help(text: str) -> str:
+    """The help of an argument as argparse shows it: percent signs are doubled in the source."""
+    return text.replace("%%", "%")
+
+
+def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [headers, ("---",) * len(headers), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|").replace("{{ ", "`{{ ").replace(" }}", " }}`")
+
+
+class _Generated(SphinxDirective):
+    write: Callable[[], str]
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(type(self).write(), allow_section_headings=True)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the directives to Sphinx."""
+    for write in (options, commands, settings, models, errors):
+        directive = type(write.__name__, (_Generated,), {"write": staticmethod(write)})
+        app.add_directive(f"glm-{write.__name__}", directive)
+    return {"parallel_read_safe": True}

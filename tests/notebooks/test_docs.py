@@ -1,0 +1,149 @@
+"""The documentation builds without a warning, and every block of code in it works.
+
+A page's `python` blocks and `%%glm` cells run in their order in one kernel, whose service is the
+protocol server. A comment before a block says what the server answers: `<!-- reply: TEXT -->`,
+`<!-- every reply: TEXT -->`, `<!-- call: FUNCTION {"argument": 1} -->`; else it is "Hello.".
+Blocks of `output`, and of `text` that are no cell, are there to be looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from traitlets.config import Config
+
+from glm_jupyter.api import catalogue_file
+from glm_jupyter.ceiling import GLMCeiling
+from glm_jupyter.local import weights
+from glm_jupyter.settings import GLM
+from tests.kernels import kernel
+from tests.protocol_server import ProtocolServer, Reply
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+SERVED_ELSEWHERE = re.compile(r"http://localhost:\d+/v1")
+SAID = re.compile(r"<!-- (reply|every reply|call): (.*?) -->", re.DOTALL)
+CONFIGURATION = re.compile(r"# (ipython|jupyterhub)_config\.py\n")
+
+
+@dataclass
+class Block:
+    """A block of code, and the replies that its page has announced for it."""
+
+    language: str
+    code: str
+    replies: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def runs_in_a_kernel(self) -> bool:
+        if self.language == "python":
+            return not CONFIGURATION.match(self.code)
+        return self.language == "text" and self.code.startswith("%%glm")
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    announced: list[tuple[str, str]] = []
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "html_block":
+            announced += SAID.findall(token.content)
+        elif token.type == "fence" and not token.info.startswith("{"):  # not a directive
+            yield Block(token.info, token.content, announced)
+            announced = []
+
+
+def announce(server: ProtocolServer, block: Block) -> None:
+    """Let the server say what the page has announced."""
+    for kind, text in block.replies:
+        if kind == "call":
+            name, arguments = text.split(" ", 1)
+            call = {"name": name, "arguments": json.loads(arguments)}
+            server.enqueue(Reply("", tool_calls=[call], finish_reason="tool_calls"))
+        elif kind == "reply":
+            server.enqueue(Reply(text))
+        else:
+            server.default = Reply(text)
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(block.runs_in_a_kernel for block in blocks(page))],
+    ids=name,
+)
+def test_what_runs_in_a_notebook_runs(page: Path, server: ProtocolServer, tmp_path: Path) -> None:
+    env = {
+        "HOME": str(tmp_path),
+        **{f"XDG_{kind}_HOME": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "CACHE")},
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "ZAI_API_KEY": "a.key",
+        "ZAI_BASE_URL": server.url,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+    with kernel(env) as running:
+        running.run("import os; os.chdir(os.environ['HOME'])")
+        for block in blocks(page):
+            if not block.runs_in_a_kernel:
+                continue
+            for file in re.findall(r"[\w.-]+\.gguf", block.code):
+                if not (tmp_path / file).exists():
+                    small = weights.ensure(lambda *_: None, threading.Event())
+                    (tmp_path / file).symlink_to(small)
+            announce(server, block)
+            run = running.run(SERVED_ELSEWHERE.sub(f"{server.root}/v1", block.code))
+            assert run.ok, f"{block.code}\n{run.error}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_what_does_not_run_in_a_notebook_is_well_formed(page: Path, monkeypatch) -> None:
+    monkeypatch.setenv("ZAI_API_KEY", "a.key")
+    for block in blocks(page):
+        if block.runs_in_a_kernel or block.language in ("text", "output"):
+            continue
+        match block.language:
+            case "bash":
+                subprocess.run(["bash", "-n", "-c", block.code], check=True)
+            case "toml":
+                assert catalogue_file.read(block.code, name(page))
+            case "python":
+                configure(block.code)
+            case other:
+                pytest.fail(f"nobody checks a block of {other!r}:\n{block.code}")
+
+
+def configure(code: str) -> None:
+    """Run a configuration file, and see that what it sets of ours exists."""
+    config = Config()
+    exec(code, {"c": config})
+    assert config
+    for kind in (GLM, GLMCeiling):
+        settings = config.get(kind.__name__, {})
+        assert set(settings) <= set(kind.class_trait_names(config=True))
+        kind(config=config)
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    built = subprocess.run(
+        [*command, "-d", str(tmp_path / "doctrees"), str(ROOT / "docs"), str(tmp_path / "site")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    cell = (tmp_path / "site" / "reference" / "cell.html").read_text(encoding="utf-8")
+    assert "--no-think" in cell
+    assert "{glm-options}" not in cell
