@@ -233,7 +233,7 @@ class Dispatch:
             self.tally.kept += len(work.positions)
         else:
             self._pace.succeeded()
-            if self._shelf and answer.complete and not turn.replayer:
+            if self._shelf and answer.finished and not turn.replayer:
                 self._shelf.put(work.key, answer)
         for position in work.positions:
             yield self._success(position, answer)

@@ -60,7 +60,7 @@ class Shelf:
         return await wrap_future(self._background.submit(lambda: self._read(key)))
 
     def put(self, key: str, answer: Answer) -> None:
-        """Keep an answer that is complete."""
+        """Keep an answer that came to its end, be it at the token limit."""
         self._background.add((key, self._run, _today(), json.dumps(answer.to_json())))
 
     def _read(self, key: str) -> Answer | None:
