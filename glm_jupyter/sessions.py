@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from .budget import Purse
 from .conversation import Conversation, Exchange, Message, messages_of, trimmed
 from .prompt import read_text
 from .schema import schema_of
-from .settings import GLM, NAMES, Choices, configured, first_chosen
+from .settings import GLM, NAMES, Choices, checked, configured, first_chosen
 from .tools import Toolbox, ask_user, tool_of
 from .turn import Place, Round, Turn
 from .vision import image_part
@@ -104,10 +103,12 @@ class Session(Choices):
         (see `vision.image_part`). `notes` come into the answer's last line. Raises GLMError for
         what can be known to fail.
         """
-        _known(options)
+        options = checked(options)
+        if not isinstance(prompt, str):
+            raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
         if not prompt.strip():
             raise InputError(
-                "The cell is empty: there is nothing to ask.",
+                "The prompt is empty: there is nothing to ask.",
                 remedy="Write the question below the %%glm line.",
             )
         layers = (options, self, self.settings)
@@ -283,16 +284,6 @@ def _no_key(endpoint: Endpoint) -> AuthenticationError:
         remedy=f"Run `%glm login{option(endpoint)}`, or set ZAI_API_KEY before Jupyter starts; "
         f"{keyless}.",
     )
-
-
-def _known(options: dict[str, Any]) -> None:
-    for name in options:
-        if name not in NAMES:
-            close = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f"Did you mean `{close[0]}`? " if close else ""
-            raise InputError(
-                f"There is no option `{name}`.", remedy=f"{hint}Options: {', '.join(NAMES)}."
-            )
 
 
 def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Float, HasTraits, Int, List, Unicode
@@ -64,6 +66,35 @@ class GLM(Configurable, Choices):
 
 
 NAMES: tuple[str, ...] = tuple(Choices.class_trait_names(config=True))
+
+
+def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` by the names of `Choices`, as they come from Python, each with its type.
+
+    Raises InputError for an unknown name, and for a value that is none for its name.
+    """
+    choices = Choices()
+    for name, value in options.items():
+        if name not in NAMES:
+            close = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"Did you mean `{close[0]}`? " if close else ""
+            raise InputError(
+                f"There is no option `{name}`.", remedy=f"{hint}Options: {', '.join(NAMES)}."
+            )
+        if name == "stop" and isinstance(value, str):
+            value = [value]
+        elif name == "max_cost" and value is not None:
+            value = str(value)
+        elif hasattr(value, "item"):
+            value = value.item()  # a number of numpy's
+        try:
+            setattr(choices, name, value)
+        except TraitError:
+            raise InputError(
+                f"The option `{name}` cannot be {value!r}. Nothing was sent.",
+                remedy=f"It is {choices.traits()[name].info()}.",
+            ) from None
+    return {name: getattr(choices, name) for name in options}
 
 
 def first_chosen(name: str, *layers: Any) -> Any:

@@ -6,6 +6,11 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import pytest
+
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.settings import checked
+
 ASK_AT_ONCE = """
 import sys, threading
 sys.setswitchinterval(1e-6)
@@ -22,6 +27,45 @@ threads = [threading.Thread(target=ask) for _ in range(8)]
 [thread.join() for thread in threads]
 print(glm.session.spent["RMB"], glm.session.answers, glm.session.running)
 """
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("stop", "END", ["END"]),
+        ("stop", ("a", "b"), ["a", "b"]),
+        ("max_cost", 0.5, "0.5"),
+        ("temperature", 1, 1.0),
+        ("think", None, None),
+    ],
+)
+def test_options_from_python_are_taken_as_they_are_meant(name, value, kept) -> None:
+    assert checked({name: value}) == {name: kept}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("temperature", "hot", "a float"),
+        ("max_tokens", 5.5, "an int"),
+        ("model", 5, "a unicode string"),
+        ("stop", [1], "a list"),
+        ("think", "yes", "a boolean"),
+    ],
+)
+def test_an_option_of_another_type_is_an_error(name, value, wanted) -> None:
+    with pytest.raises(InputError, match=f"`{name}` cannot be {value!r}".replace("[", r"\[")) as got:
+        checked({name: value})
+    assert wanted in got.value.remedy
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    numpy = pytest.importorskip("numpy")
+    given = checked({"max_tokens": numpy.int64(5), "temperature": numpy.float32(0.5)})
+    assert {name: type(value) for name, value in given.items()} == {
+        "max_tokens": int,
+        "temperature": float,
+    }
 
 
 def test_threads_that_ask_at_once_share_one_session_and_its_sums(server, tmp_path) -> None:
