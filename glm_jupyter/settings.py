@@ -6,8 +6,10 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Float, HasTraits, Int, List, Unicode
+from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode
 from traitlets.config import Configurable
+
+from .api.errors import InputError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -92,7 +94,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
         except TraitError:
             raise InputError(
                 f"The option `{name}` cannot be {value!r}. Nothing was sent.",
-                remedy=f"It is {choices.traits()[name].info()}.",
+                remedy=f"It takes {choices.traits()[name].info()}.",
             ) from None
     return {name: getattr(choices, name) for name in options}
 

@@ -54,7 +54,9 @@ def test_options_from_python_are_taken_as_they_are_meant(name, value, kept) -> N
     ],
 )
 def test_an_option_of_another_type_is_an_error(name, value, wanted) -> None:
-    with pytest.raises(InputError, match=f"`{name}` cannot be {value!r}".replace("[", r"\[")) as got:
+    with pytest.raises(
+        InputError, match=f"`{name}` cannot be {value!r}".replace("[", r"\[")
+    ) as got:
         checked({name: value})
     assert wanted in got.value.remedy
 
