@@ -8,6 +8,7 @@ import type { Kernel } from '@jupyterlab/services';
 import { AnswerView } from './answer.js';
 import { highlightPrompts } from './cell.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
+import { keepKeys } from './panel.js';
 import { Link, Streams } from './stream.js';
 
 /** Shows answers, live where a kernel sends them. */
@@ -59,4 +60,12 @@ const prompts: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [answers, prompts];
+/** Makes the widget panel usable by keyboard. */
+const panel: JupyterFrontEndPlugin<void> = {
+  id: 'glm-jupyter:panel',
+  description: 'Keeps the keys typed in the panel of %glm out of the notebook.',
+  autoStart: true,
+  activate: keepKeys
+};
+
+export default [answers, prompts, panel];

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
-SHOTS = Path(__file__).parent / "screenshots"
+SHOTS = Path(__file__).parents[2] / "test-results"
 KEY = "0123456789abcdef.sEcReTsEcReT"
 HOSTILE = "<img src=x onerror='window.hacked = 1'>"
 
@@ -112,6 +112,13 @@ def test_every_control_has_a_name_and_can_be_reached_by_keyboard(
     page.keyboard.press("Tab")
     focused = "() => document.activeElement.labels?.[0]?.innerText ?? ''"
     assert page.evaluate(focused) == "Model"
+    # Letters and arrows choose; the notebook, whose shortcuts they are too, stays as it is.
+    page.keyboard.type("glm-5.1")
+    expect(page.locator(".glm-panel-status")).to_contain_text("bigmodel/glm-5.1 ")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".glm-panel-status")).to_contain_text("bigmodel/glm-5-turbo ")
+    page.keyboard.type("dd")
+    assert [cell["cell_type"] for cell in tab.save().cells] == ["code", "code"]
 
 
 def test_controls_act_while_an_answer_streams(
