@@ -61,6 +61,7 @@ class Round:
         self.answer = Answer(target.model, target.endpoint.name)
         self.failed = False
         self.finish = "stopped"
+        self.live_cost: Decimal | None = None  # of a recorded one, had it been asked
 
     @property
     def most_output(self) -> int | None:
@@ -101,9 +102,6 @@ class Round:
 
     def _price(self) -> None:
         answer = self.answer
-        if self.recorded:
-            self._price_recorded()
-            return
         accepted = bool(answer.request_id or answer.text or answer.reasoning)
         if accepted and not answer.usage.total_tokens:
             answer.usage = self._estimated_usage()
@@ -117,15 +115,8 @@ class Round:
                 answer.cost += self.search_price
                 searched = amount(self.search_price, answer.currency)
                 answer.notes.append(f"with a web search for {searched}")
-
-    def _price_recorded(self) -> None:
-        answer = self.answer
-        answer.cost = Decimal(0)
-        answer.currency = self.model.currency if self.model else None
-        answer.notes.append("recorded")
-        live = self.model.cost(answer.usage) if self.model else None
-        if live:
-            answer.notes.append(f"asked live it costs {amount(live, answer.currency)}")
+        if self.recorded:
+            self.live_cost, answer.cost = answer.cost, Decimal(0)
 
     def _estimated_usage(self) -> ev.Usage:
         reasoning = tokens.estimate(self.answer.reasoning)
@@ -245,6 +236,8 @@ class Turn:
         finally:
             self.answer.stop_clock()
             session.remove_running(self)
+            if self.replayer:
+                self._note_recording()
             if self.rounds:
                 session.settle(self)
 
@@ -287,6 +280,16 @@ class Turn:
         answer.cost = sum(known, Decimal(0)) if len(known) == len(costs) else None
         answer.currency = one.answer.currency
         answer.notes.extend(note for note in one.answer.notes if note not in answer.notes)
+
+    def _note_recording(self) -> None:
+        """Say that the answer is recorded, and what it costs to ask for it."""
+        if not any(one.answer.finished or one.answer.first_token_seconds for one in self.rounds):
+            return  # there was none
+        self.answer.notes.append("recorded")
+        costs = [one.live_cost for one in self.rounds if one.live_cost]
+        if costs:
+            live = amount(sum(costs, Decimal(0)), self.answer.currency)
+            self.answer.notes.append(f"asked live it costs {live}")
 
     def _follow(self, one: Round) -> tuple[list[Message], ev.NextRound] | None:
         """What a further round has to add to the messages of `one`; None where none is needed."""

@@ -110,3 +110,29 @@ def test_the_commands_say_what_is_wrong(running: Kernel, tmp_path: Path) -> None
     assert "Cannot read nothing.glm.jsonl" in missing.error
     assert not running.run(f"%glm record {tmp_path}/no/folder/x.jsonl").ok
     assert "Nothing is replayed" in running.run("%glm replay").printed
+
+
+def test_a_lesson_with_function_calls_is_replayed(running: Kernel, server, env, tmp_path) -> None:
+    file = tmp_path / "lesson.glm.jsonl"
+    define = "def double(x: int) -> int:\n    'Twice x.'\n    return 2 * x"
+    cell = "%%glm -m glm-4.7 --tools double\nTwice 21?"
+    calls = [{"name": "double", "arguments": {"x": 21}, "id": "call_1"}]
+    server.enqueue(
+        Reply(text="", tool_calls=calls, finish_reason="tool_calls"), Reply(text="It is 42.")
+    )
+    running.run(define)
+    running.run(f"%glm record {file}")
+    live = running.run(cell)
+    assert live.ok, live.error
+    assert len(file.read_text().splitlines()) == 2
+    with kernel(without_key(env)) as student:
+        student.run(define)
+        student.run(f"%glm replay {file} --speed inf")
+        run = student.run(cell)
+        assert run.ok, run.error
+        shown = run.bundle[VENDOR]
+        assert shown["text"] == live.bundle[VENDOR]["text"]
+        assert shown["tool_calls"][0]["result"] == "42"
+        assert shown["notes"][0] == "recorded"
+        assert len(shown["notes"]) == 2  # the price of both requests, in one
+        assert Decimal(shown["cost"]) == 0
