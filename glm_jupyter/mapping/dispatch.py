@@ -13,7 +13,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glm_jupyter.amounts import parse_amount
-from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, InputError
+from glm_jupyter.api.errors import (
+    AuthenticationError,
+    BusyError,
+    GLMError,
+    InputError,
+    RequestError,
+)
 from glm_jupyter.budget import BudgetError
 from glm_jupyter.recording import Asked
 from glm_jupyter.render.money import amount
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
 TRIES = 6
 FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
 LONGEST_WAIT = 20.0
+
+# So many refused items before the first answered one are not the items' fault.
+MOST_IN_VAIN = 20
 
 
 class Mapped(NamedTuple):
@@ -98,6 +107,7 @@ class Dispatch:
         self._fresh = fresh
         self._limit: Decimal | None = None
         self._held = Decimal(0)  # what the requests in flight cost at most, if there is a budget
+        self._in_vain = 0
         self._more = True
         self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
         self._pending: dict[str, _Work] = {}
@@ -256,7 +266,7 @@ class Dispatch:
             self._pace.refused(error.retry_after)
         elif error.retryable:
             self._pace.failed()
-        if self._pace.hopeless or isinstance(error, AuthenticationError):
+        if self._pace.hopeless or self._is_final(error):
             self.stopped = error
         elif error.retryable and work.tries < TRIES:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (work.tries - 1))
@@ -266,6 +276,16 @@ class Dispatch:
         del self._pending[work.key]
         for position in work.positions:
             yield self._failure(position, error)
+
+    def _is_final(self, error: GLMError) -> bool:
+        """Whether all that would be asked after this error would meet it too."""
+        if isinstance(error, AuthenticationError):
+            return True
+        if isinstance(error, BusyError) and not error.retryable:
+            return True  # a quota is used up
+        self._in_vain += isinstance(error, RequestError)
+        nothing_yet = self.tally.done == self.tally.kept
+        return nothing_yet and self._in_vain >= MOST_IN_VAIN
 
     @contextmanager
     def _within_budget(self, turn: Turn) -> Iterator[None]:

@@ -316,6 +316,19 @@ def test_a_wrong_key_stops_it_at_once(server: ProtocolServer) -> None:
     assert len(server.chats) <= 8
 
 
+@pytest.mark.parametrize(
+    ("code", "most"),
+    [("1308", 4), ("1113", 4), ("1211", 24)],  # quota used up, no balance, no such model
+)
+def test_what_would_refuse_every_item_stops_it(server: ProtocolServer, code: str, most) -> None:
+    body = {"error": {"code": code, "message": "no"}}
+    server.respond = lambda request: Reply(status=429, body=body, delay=0.05)
+    with pytest.raises(MapStopped) as caught:
+        glm.map(map(str, range(100)), model=MODEL, concurrency=4)
+    assert caught.value.code == code
+    assert len(server.chats) <= most
+
+
 def test_no_key_fails_before_anything_is_sent(server: ProtocolServer, monkeypatch) -> None:
     monkeypatch.delenv("ZAI_API_KEY")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
