@@ -223,7 +223,7 @@ def doctor(args: Namespace) -> dict[str, str]:
         *((f"key for {name}", _key_state(name)) for name in ("bigmodel", "zai")),
         ("base URL", _base_url()),
         ("embedded engine", _engine_status()),
-        ("own catalogue", _file_state(catalogue.override_path())),
+        ("own catalogue", _catalogue_state(catalogue.override_path())),
         ("JupyterLab extension", _extension_state()),
     ]
     return table(("what", "state"), rows)
@@ -264,8 +264,14 @@ def _key_state(name: str) -> str:
     return f"none: set ZAI_API_KEY, or run %glm login{endpoints.option(endpoint)}"
 
 
-def _file_state(path: Path) -> str:
-    return f"{path} is used" if path.exists() else f"none ({path} would be)"
+def _catalogue_state(path: Path) -> str:
+    if not path.exists():
+        return f"none ({path} would be)"
+    try:
+        catalogue.models()
+    except GLMError as error:
+        return f"cannot be used: {error} {error.remedy}"
+    return f"{path} is used"
 
 
 def _extension_state() -> str:

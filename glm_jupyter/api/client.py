@@ -306,7 +306,14 @@ class _Bearer(httpx.Auth):
 
 @cache
 def _ssl_context() -> Any:
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError:  # also what ssl raises
+        raise NetworkError(
+            "The certificates that the environment names (SSL_CERT_FILE or SSL_CERT_DIR) cannot "
+            "be read.",
+            remedy="Name a file of certificates in PEM form, or remove the variable.",
+        ) from None
 
 
 async def _whole(response: httpx.Response) -> bytes:

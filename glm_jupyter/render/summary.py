@@ -50,7 +50,7 @@ def line(answer: Answer) -> str:
 
 def cost(answer: Answer) -> str:
     """What the answer cost, in the currency of its endpoint."""
-    if answer.cost == 0 and _nothing_came(answer):
+    if _nothing_came(answer) and (answer.cost == 0 or answer.endpoint == "local"):
         return "no cost"
     price = amount(answer.cost, answer.currency)
     return f"at least {price}" if answer.cost and answer.usage.estimated else price

@@ -392,6 +392,23 @@ def test_the_doctor_tells_what_cannot_be_used(env, variable, value, said) -> Non
         assert value not in run.bundle["text/plain"]
 
 
+def test_the_doctor_tells_of_a_catalogue_with_a_mistake(env, tmp_path) -> None:
+    folder = tmp_path / "config" / "glm-jupyter"
+    folder.mkdir(parents=True)
+    (folder / "catalogue.toml").write_text("[[model]\n")
+    with kernel(env) as running:
+        run = running.run("%glm doctor")
+        assert run.ok, run.error
+        assert "cannot be used" in run.bundle["text/plain"]
+
+
+def test_certificates_that_cannot_be_read(env) -> None:
+    with kernel({**env, "SSL_CERT_FILE": "/nowhere/certificates.pem"}) as running:
+        run = running.run(ASK)
+        assert not run.ok
+        assert_short_error(run.error, "SSL_CERT_FILE")
+
+
 def test_login_where_nobody_can_type(running: Kernel) -> None:
     run = running.run("%glm login")
     assert not run.ok
