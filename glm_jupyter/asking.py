@@ -16,8 +16,11 @@ async def aask(prompt: str, **options: Any) -> Answer:
 
     `options` are those of `%%glm` by their long names: `model`, `endpoint`, `system`,
     `temperature`, `top_p`, `max_tokens`, `stop` (a list), `think` (True or False),
-    `continue_` to go on with the conversation, and `fresh` to ask the service while a recording
-    is replayed. Raises GLMError.
+    `continue_` to go on with the conversation (True, or the name of one) with `trim` to leave out
+    its oldest exchanges if it is too long, `schema` for an answer whose `parsed` fits it, `tools`
+    (functions) with `confirm` to be asked before each call, `images` (paths, URLs, figures,
+    arrays, bytes), `web` for a search, and `fresh` to ask the service while a recording is
+    replayed. Raises GLMError.
     """
     turn = sessions.current().turn(prompt, **options)
     with bridge.awake():

@@ -82,7 +82,8 @@ def schema_of(value: Any, name: str = "") -> Schema:
     """
     if isinstance(value, Schema):
         return value
-    name = name or getattr(value, "__name__", None) or "the schema"
+    if not name:
+        name = value.__name__ if inspect.isclass(value) else "the schema"
     if isinstance(value, dict):
         return _from_document(value, name)
     try:
@@ -217,14 +218,22 @@ def _modern(kind: Any) -> Any:
 
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if typing.is_typeddict(kind):
-        hints = {name: _modern(hint) for name, hint in typing.get_type_hints(kind).items()}
-        fields = {
-            name: hint if name in kind.__required_keys__ else later.NotRequired[hint]
-            for name, hint in hints.items()
-        }
+        # Where annotations are texts, only the hints tell what is not required.
+        hints = later.get_type_hints(kind, include_extras=True)
+        fields = {name: _field(hint, kind.__total__) for name, hint in hints.items()}
         return later.TypedDict(kind.__name__, fields)  # type: ignore[operator]  # made at run time
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(map(_modern, parts))]  # noqa: UP007  # has no other spelling
     if origin in (list, dict, set, tuple):
         return origin[tuple(map(_modern, parts))]
     return kind
+
+
+def _field(hint: Any, total: bool) -> Any:
+    import typing_extensions as later
+
+    required = total
+    while (origin := typing.get_origin(hint)) in (typing.NotRequired, typing.Required):
+        required = origin is typing.Required
+        (hint,) = typing.get_args(hint)
+    return _modern(hint) if required else later.NotRequired[_modern(hint)]

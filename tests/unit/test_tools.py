@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
 from glm_jupyter import GLMError
+from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.tools import Toolbox, tool_of
+from tests.protocol_server import ProtocolServer
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import zai
 
 
 class Point(BaseModel):
@@ -122,3 +129,23 @@ def strange(value: pytest.Item) -> None: ...
 def test_what_cannot_be_declared_is_refused(thing: Any) -> None:
     with pytest.raises(GLMError, match="cannot be a tool"):
         tool_of(thing)
+
+
+def test_on_the_wire_it_is_what_the_official_client_sends(server: ProtocolServer) -> None:
+    tools = Toolbox([tool_of(distance)]).declarations
+    said = {
+        "role": "assistant",
+        "content": "",
+        "reasoning_content": "Far.",
+        "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "distance", "arguments": "{}"}}
+        ],
+    }
+    told = {"role": "tool", "tool_call_id": "1", "content": "5.0"}
+    messages = ({"role": "user", "content": "How far?"}, said, told)
+    client = zai.ZhipuAiClient(api_key="id.secret", base_url=server.url)
+    client.chat.completions.create(
+        model="glm-4.7", messages=list(messages), tools=list(tools), stream=True
+    )
+    theirs = {k: v for k, v in server.requests[0].json.items() if v is not None}
+    assert ChatRequest("glm-4.7", messages, tools=tools).body("glm") == theirs

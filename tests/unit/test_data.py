@@ -1,0 +1,120 @@
+"""Values as text for a prompt: how they look, what is cut, and what never gets in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_jupyter import GLMError
+from glm_jupyter.api import tokens
+from glm_jupyter.data import as_text
+from glm_jupyter.prompt import expand
+from glm_jupyter.secrets import redacted
+
+
+def test_series_and_descriptions_are_tables() -> None:
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series([1.0, 2.5], index=["a", "b"], name="price")
+    assert str(as_text(series)).splitlines()[-1] == "| b | 2.5 |"
+    assert "| price |" in str(as_text(series))
+    described = str(as_text(series.to_frame().describe()))
+    assert "| mean | 1.75 |" in described
+
+
+def test_wide_frames_are_cut() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([range(100)])
+    shown = as_text(frame)
+    assert shown.cut == "30 of 100 columns"
+    assert "(Cut: 30 of 100 columns shown.)" in str(shown)
+
+
+def test_arrays() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert str(as_text(numpy.eye(2))) == "[[1. 0.]\n [0. 1.]]"
+    shown = as_text(numpy.zeros((100, 100)))
+    assert "..." in shown.text
+    assert shown.cut == "the ends of an array of shape (100, 100)"
+    assert len(shown.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("value", "cut"),
+    [
+        (list(range(5000)), "200 of 5,000 items"),
+        ({n: n for n in range(201)}, "200 of 201 items"),
+        (set(range(300)), "200 of 300 items"),
+        ((1, 2), ""),
+        ({"a": {"b": 1}}, ""),
+    ],
+)
+def test_long_containers_are_cut(value: Any, cut: str) -> None:
+    assert as_text(value).cut == cut
+
+
+def test_short_values_are_their_text() -> None:
+    for value in ("text", 3, 1.5, None, b"x", (1, 2), {"a": 1}, [], {1}):
+        assert str(as_text(value)) == str(value)
+
+
+def test_texts_are_whole_unless_they_do_not_fit() -> None:
+    text = "All happy families are alike. " * 1000
+    assert str(as_text(text)) == text
+    shown = as_text(text, 500)
+    assert tokens.estimate(shown.text) <= 500
+    assert shown.text.startswith("All happy")
+    assert shown.text.endswith("are alike. ")
+    assert "of 30,000 characters" in shown.cut
+
+
+@given(st.text(max_size=400), st.integers(0, 60))
+def test_what_is_cut_fits(text: str, most: int) -> None:
+    shown = as_text(text, most)
+    if shown.cut:
+        assert tokens.estimate(text) > most
+        assert tokens.estimate(shown.text) <= most + 8  # the mark of the cut itself
+    else:
+        assert shown.text == text
+
+
+def test_values_share_the_room_and_are_counted() -> None:
+    text = "word " * 1000
+    prompt = expand("{{ a }} and {{ a }}", {"a": text}, room=1000)
+    assert tokens.estimate(prompt.text) <= 1200
+    first, second = prompt.values
+    assert first.tokens > 500
+    assert second.cut
+    assert str(second).startswith("{{ a }}: ")
+    assert "tokens" in str(second)
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("SOME_API_KEY", "abc'def\\123456")
+    monkeypatch.setenv("KEYBOARD", "querty-layout")
+    return "abc'def\\123456"
+
+
+@pytest.mark.parametrize(
+    "expression", ["os.environ", "dict(os.environ)", "os.environ['SOME_API_KEY']", "[key]"]
+)
+def test_secrets_of_the_environment_are_not_expanded(secret: str, expression: str) -> None:
+    import os
+
+    with pytest.raises(GLMError, match="SOME_API_KEY") as caught:
+        expand(f"{{{{ {expression} }}}}", {"os": os, "key": secret})
+    assert secret not in str(caught.value)
+
+
+def test_what_is_no_secret_is_expanded(secret: str) -> None:
+    import os
+
+    assert expand("{{ os.environ['KEYBOARD'] }}", {"os": os}).text == "querty-layout"
+
+
+def test_secrets_are_taken_out_of_text(secret: str) -> None:
+    text = redacted(f"{secret} and {[secret]}")
+    assert text == '(the value of SOME_API_KEY) and ["(the value of SOME_API_KEY)"]'

@@ -1,0 +1,125 @@
+"""Function calls and structured values in notebooks and terminals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from pydantic import BaseModel
+
+from glm_jupyter.answer import Answer
+from glm_jupyter.api import events as ev
+from glm_jupyter.render import value
+from glm_jupyter.render.markdown import markdown, plain
+from glm_jupyter.render.terminal import TerminalView
+
+
+def called(arguments: str = '{"a": 1}', result: str | None = "461", failed: bool = False) -> Answer:
+    answer = Answer("glm-4.7", "bigmodel")
+    answer.apply(ev.TextDelta("I add."))
+    answer.apply(ev.ToolCallDelta(0, "1", "add", arguments))
+    answer.apply(ev.Finish("tool_calls"))
+    if result is not None:
+        answer.apply(ev.ToolResult(0, result, 0.25, failed))
+        answer.apply(ev.NextRound())
+        answer.apply(ev.TextDelta("It is 461."))
+        answer.apply(ev.Finish("stop"))
+        answer.stop_clock()
+    return answer
+
+
+def test_a_call_is_folded_with_arguments_result_and_time() -> None:
+    shown = markdown(called())
+    assert "<details>\n<summary>add(a=1) took 0.2 s</summary>" in shown
+    assert '"a": 1' in shown
+    assert "```text\n461\n```" in shown
+    assert shown.index("</details>") < shown.index("I add.\n\nIt is 461.")
+    assert "add(a=1) took 0.2 s: 461" in plain(called())
+
+
+def test_a_call_under_way_and_a_failed_one() -> None:
+    assert "<summary>Call of add(a=1)</summary>" in markdown(called(result=None))
+    assert "<summary>Call of add(…)</summary>" in markdown(called('{"a": ', result=None))
+    assert "failed after" in markdown(called(result="ValueError: no", failed=True))
+
+
+@given(st.text(alphabet="`\n<>&|$*_[](){}\\/ab\x1b", max_size=60), st.text(max_size=30))
+def test_nothing_in_a_call_can_act_or_leave_its_fold(result: str, argument: str) -> None:
+    answer = called(f'{{"a": "{argument}"}}', result)
+    page = MarkdownIt("commonmark", {"html": True}).render(markdown(answer))
+    assert page.count("<details") == page.count("</details>") == 1
+    assert "\x1b" not in page
+    inside = page[page.index("</summary>") : page.index("</details>")]
+    assert "<p>" not in inside
+    assert inside.count("<pre>") == 2
+
+
+def test_a_terminal_shows_calls_as_they_come_and_a_text_that_starts_anew() -> None:
+    written: list[str] = []
+    answer = Answer("glm-4.7", "bigmodel")
+    view = TerminalView(answer, written.append)
+    for event in (
+        ev.TextDelta('{"n'),
+        ev.NextRound(keeps_text=False),
+        ev.ToolCallDelta(0, "1", "add", "{}"),
+        ev.ToolResult(0, "3", 0.1),
+        ev.NextRound(),
+        ev.TextDelta("Three."),
+        ev.Finish("stop"),
+    ):
+        answer.apply(event)
+        view.changed()
+    answer.stop_clock()
+    view.close()
+    text = "".join(written)
+    assert text.index('{"n') < text.index("add() took 0.1 s: 3") < text.index("Three.")
+    assert text.count("Three.") == 1
+
+
+class Person(BaseModel):
+    name: str
+    tags: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (Person(name="Ada", tags=["x", "y"]), ["- **name**: Ada", "- **tags**:", "  - x", "  - y"]),
+        ([1, "a", None, True], ["- 1", "- a", "- none", "- yes"]),
+        ([[1], []], ["- **1**:", "  - 1", "- empty"]),
+        ("plain", ["plain"]),
+        ({"a": "x\ny"}, ["- **a**: x<br>y"]),
+    ],
+)
+def test_values_are_trees(data: Any, lines: list[str]) -> None:
+    assert value.markdown(data).splitlines() == lines
+
+
+def test_objects_in_a_list_are_rows() -> None:
+    rows = [{"n": 1, "in": {"a": 2, "b": [3, 4]}}, {"n": 5, "more": "|"}]
+    assert value.markdown(rows).splitlines() == [
+        "|  | n | in.a | in.b | more |",
+        "| --- | --- | --- | --- | --- |",
+        "| 0 | 1 | 2 | 3, 4 |  |",
+        "| 1 | 5 |  |  | &#124; |",
+    ]
+    assert "first 200 of 300" in value.plain([{"n": n} for n in range(300)])
+
+
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text(alphabet="<>&$*_`|\n[]()#ab\x1b", max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_a_value_is_only_text(data: Any) -> None:
+    shown = value.markdown(data)
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(shown)
+    for mark in ("<script", "<em>", "<code>", "<a ", "\x1b", "<img"):
+        assert mark not in page
+    assert "$" not in shown
