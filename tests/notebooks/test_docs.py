@@ -3,6 +3,7 @@
 A page's `python` blocks and `%%glm` cells run in their order in one kernel, whose service is the
 protocol server. A comment before a block says what the server answers: `<!-- reply: TEXT -->`,
 `<!-- every reply: TEXT -->`, `<!-- call: FUNCTION {"argument": 1} -->`; else it is "Hello.".
+After `<!-- fails -->` a block must fail.
 Blocks of `output`, and of `text` that are no cell, are there to be looked at.
 """
 
@@ -43,6 +44,7 @@ class Block:
     language: str
     code: str
     replies: list[tuple[str, str]] = field(default_factory=list)
+    fails: bool = False
 
     @property
     def runs_in_a_kernel(self) -> bool:
@@ -53,12 +55,14 @@ class Block:
 
 def blocks(page: Path) -> Iterator[Block]:
     announced: list[tuple[str, str]] = []
+    fails = False
     for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
         if token.type == "html_block":
             announced += SAID.findall(token.content)
+            fails = "<!-- fails -->" in token.content
         elif token.type == "fence" and not token.info.startswith("{"):  # not a directive
-            yield Block(token.info, token.content, announced)
-            announced = []
+            yield Block(token.info, token.content, announced, fails)
+            announced, fails = [], False
 
 
 def announce(server: ProtocolServer, block: Block) -> None:
@@ -103,7 +107,7 @@ def test_what_runs_in_a_notebook_runs(page: Path, server: ProtocolServer, tmp_pa
                     (tmp_path / file).symlink_to(small)
             announce(server, block)
             run = running.run(SERVED_ELSEWHERE.sub(f"{server.root}/v1", block.code))
-            assert run.ok, f"{block.code}\n{run.error}"
+            assert run.ok != block.fails, f"{block.code}\n{run.error}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
