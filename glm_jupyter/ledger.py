@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import platformdirs
 
 from .answer import Answer
 from .background import Background
+from .ledger_file import LedgerFile
 
-T = TypeVar("T")
 Statement = tuple[str, list[Any]]
 Period = Literal["day", "month"]
 
-# How long a write may wait for other kernels. One write takes milliseconds.
-BUSY_SECONDS = 5.0
-
 # A request that has not ended for so long never will: its kernel was killed.
 LONGEST_REQUEST = timedelta(hours=1)
-
-# Each brings the file from one `user_version` to the next. What has shipped is never edited.
-# Money is decimal text: a binary fraction would not add up. Times are UTC.
-MIGRATIONS = (
-    """
-    CREATE TABLE requests (
-        id TEXT PRIMARY KEY,
-        begun TEXT NOT NULL,
-        endpoint TEXT NOT NULL,
-        model TEXT NOT NULL,
-        notebook TEXT,
-        prompt_tokens INTEGER NOT NULL DEFAULT 0,
-        cached_tokens INTEGER NOT NULL DEFAULT 0,
-        completion_tokens INTEGER NOT NULL DEFAULT 0,
-        reasoning_tokens INTEGER NOT NULL DEFAULT 0,
-        estimated INTEGER NOT NULL DEFAULT 0,
-        most TEXT,
-        cost TEXT,
-        currency TEXT,
-        finish TEXT,
-        seconds REAL,
-        request_id TEXT
-    );
-    CREATE INDEX requests_by_time ON requests (begun);
-    CREATE TABLE budgets (
-        period TEXT NOT NULL,
-        currency TEXT NOT NULL,
-        amount TEXT NOT NULL,
-        PRIMARY KEY (period, currency)
-    );
-    """,
-)
 
 COLUMNS = (
     "begun",
@@ -132,8 +97,6 @@ class Ledger:
 
     Nothing here raises: where the file cannot be read or written, answers go on, and
     `complaint()` says once what is wrong. A damaged file is put aside under another name.
-    The file is opened for each use and keeps SQLite's rollback journal, because the
-    write-ahead log does not work on network home folders.
     """
 
     path: Path = field(
@@ -141,10 +104,21 @@ class Ledger:
             platformdirs.user_data_path("glm-jupyter", appauthor=False) / "ledger.sqlite"
         )
     )
-    _complaints: dict[str, str] = field(default_factory=dict)
-    _said: set[str] = field(default_factory=set)
+    _file: LedgerFile = field(init=False)
     _background: Background[Statement] | None = None
     _budgets: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._file = LedgerFile(self.path)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the file could not be used, so that sums over it are not the whole."""
+        return self._file.broken
+
+    def complaint(self) -> str | None:
+        """What is wrong with the file, each thing once."""
+        return self._file.complaint()
 
     @contextmanager
     def in_background(self) -> Iterator[None]:
@@ -224,7 +198,7 @@ class Ledger:
             SELECT {key}, currency, {_SUMS} FROM requests {where}
             GROUP BY 1, 2 ORDER BY 1, 2
         """
-        return self._use(lambda db: [Line(*row) for row in _lines(db, query, values)], [])
+        return self._file.use(lambda db: [Line(*row) for row in _lines(db, query, values)], [])
 
     def held(self, since: datetime) -> dict[str, Decimal]:
         """What the requests now under way in all kernels cost at most: currency -> amount."""
@@ -234,7 +208,7 @@ class Ledger:
             SELECT currency, exact_sum(most) FROM requests
             WHERE finish IS NULL AND most IS NOT NULL AND begun >= ? GROUP BY 1
         """
-        return self._use(
+        return self._file.use(
             lambda db: {
                 currency: Decimal(most) for currency, most in db.execute(query, [_stamp(earliest)])
             },
@@ -246,7 +220,7 @@ class Ledger:
         self._all_written()
         where, moments = _where(since, None)
         query = f"SELECT {', '.join(COLUMNS)} FROM requests {where} ORDER BY begun, rowid"
-        found: list[Any] = self._use(lambda db: db.execute(query, moments).fetchall(), [])
+        found: list[Any] = self._file.use(lambda db: db.execute(query, moments).fetchall(), [])
         return [_row(dict(zip(COLUMNS, values, strict=True))) for values in found]
 
     def budgets(self) -> dict[tuple[str, str], Decimal]:
@@ -255,7 +229,7 @@ class Ledger:
 
     def _read_budgets(self) -> dict[tuple[str, str], Decimal]:
         query = "SELECT period, currency, amount FROM budgets"
-        return self._use(
+        return self._file.use(
             lambda db: {(period, of): Decimal(amount) for period, of, amount in db.execute(query)},
             {},
         )
@@ -275,22 +249,9 @@ class Ledger:
                 )
             return True
 
-        kept = self._use(work, False)
+        kept = self._file.use(work, False)
         self._budgets = self._read_budgets()
         return kept
-
-    @property
-    def broken(self) -> bool:
-        """Whether the file could not be used, so that sums over it are not the whole."""
-        return "file" in self._complaints
-
-    def complaint(self) -> str | None:
-        """What is wrong with the file, each thing once."""
-        for kind, text in self._complaints.items():
-            if kind not in self._said:
-                self._said.add(kind)
-                return text
-        return None
 
     def _write(self, values: dict[str, Any]) -> None:
         names = ", ".join(values)
@@ -317,61 +278,13 @@ class Ledger:
                 db.execute(query, values)
             db.execute("COMMIT")
 
-        self._use(work, None)
+        self._file.use(work, None)
         if self._background:
             self._budgets = self._read_budgets()
 
     def _all_written(self) -> None:
         if self._background:
             self._background.submit(lambda: None).result()
-
-    def _use(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        try:
-            try:
-                return self._with_file(work)
-            except sqlite3.DatabaseError as error:
-                if not _damaged(error):
-                    raise
-                self._set_aside()
-                return self._with_file(work)
-        except (OSError, sqlite3.Error, _Newer) as error:
-            self._complaints.setdefault(
-                "file",
-                f"The ledger {_homely(self.path)} cannot be used: {_reason(error)}. Answers go "
-                "on, but what they cost is missing in the sums of today and this month.",
-            )
-            return otherwise
-
-    def _sound(self) -> bool:
-        try:
-            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone())
-        except sqlite3.DatabaseError as error:
-            if not _damaged(error):
-                raise
-            return False
-        return bool(found == ("ok",))
-
-    def _with_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Without isolation level, each statement is a transaction of its own.
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
-            db.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
-            _migrate(db)
-            return work(db)
-
-    def _set_aside(self) -> None:
-        if self._sound():
-            return  # another kernel was faster
-        aside = self.path.with_name(f"ledger-damaged-{datetime.now():%Y%m%d-%H%M%S}.sqlite")
-        # The journal goes too: SQLite would play it back into the new file.
-        for suffix in ("", "-journal"):
-            here, there = Path(f"{self.path}{suffix}"), Path(f"{aside}{suffix}")
-            if here.exists():
-                here.replace(there)
-        self._complaints["damaged"] = (
-            f"The ledger was damaged; it is kept as {_homely(aside)}, and a new one was begun. "
-            "The sums of today and this month start again from zero."
-        )
 
 
 def span(period: Period, now: datetime | None = None) -> tuple[datetime, datetime]:
@@ -382,44 +295,6 @@ def span(period: Period, now: datetime | None = None) -> tuple[datetime, datetim
     after = following if period == "day" else following.replace(day=1)
     # Each with the offset of its own moment, which may not be that of now.
     return first.astimezone(), after.astimezone()
-
-
-class _Newer(Exception):
-    """The file was written by a later version."""
-
-
-class _ExactSum:
-    """SQL's sum() for decimal text."""
-
-    def __init__(self) -> None:
-        self._sum = Decimal(0)
-
-    def step(self, value: str | None) -> None:
-        if value is not None:
-            self._sum += Decimal(value)
-
-    def finalize(self) -> str:
-        return format(self._sum, "f")
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise _Newer
-    if version == len(MIGRATIONS):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        # Another kernel may have been faster.
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(MIGRATIONS[version:], version + 1):
-            for statement in script.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {number}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
 
 
 def _lines(db: sqlite3.Connection, query: str, values: Iterable[str]) -> Iterator[list[Any]]:
@@ -447,22 +322,3 @@ def _stamp(moment: datetime) -> str:
 
 def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else format(amount, "f")
-
-
-def _damaged(error: sqlite3.DatabaseError) -> bool:
-    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, _Newer):
-        return "a newer version of glm-jupyter wrote it"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return str(error)
-
-
-def _homely(path: Path) -> str:
-    """The path as a user writes it, without the name of the home folder."""
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

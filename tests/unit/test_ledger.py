@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from glm_jupyter import ledger as module
+from glm_jupyter import ledger_file
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.events import TextDelta, Usage
 from glm_jupyter.ledger import Ledger, span
@@ -281,7 +282,7 @@ def test_a_file_of_a_newer_version_is_left_alone(ledger: Ledger) -> None:
 def test_a_migration_keeps_the_rows(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.finish(answered("1"), "stop")
     later = "ALTER TABLE requests ADD COLUMN images INTEGER NOT NULL DEFAULT 0"
-    monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, later))
+    monkeypatch.setattr(ledger_file, "MIGRATIONS", (*ledger_file.MIGRATIONS, later))
     ledger.finish(answered("2"), "stop")
     assert [row["cost"] for row in ledger.rows()] == [1, 2]
     with sqlite3.connect(ledger.path) as db:
@@ -295,7 +296,7 @@ def test_a_migration_that_fails_changes_nothing(
     ledger.finish(answered("1"), "stop")
     broken = "ALTER TABLE requests ADD COLUMN images INTEGER; ALTER TABLE nothing ADD COLUMN x"
     with monkeypatch.context() as patch:
-        patch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, broken))
+        patch.setattr(ledger_file, "MIGRATIONS", (*ledger_file.MIGRATIONS, broken))
         ledger.finish(answered("2"), "stop")
         assert ledger.complaint()
     assert [row["cost"] for row in ledger.rows()] == [1]
