@@ -81,7 +81,7 @@ def cell_parser() -> Parser:
         prog="%%glm",
         description="Ask a GLM model: the text of the cell is the prompt. "
         "{{ expression }} puts in the value of a Python expression. "
-        "%%glm @NAME [options] uses the template that `%%glm save NAME` has kept.",
+        "%%glm @NAME [options] uses the template that `%glm save NAME` has kept.",
     )
     parser.where = "; the question goes below this line"
     add = parser.add_argument
