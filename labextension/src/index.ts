@@ -36,6 +36,12 @@ const answers: JupyterFrontEndPlugin<void> = {
       };
       panel.sessionContext.kernelChanged.connect(connect);
       connect();
+      panel.context.saveState.connect((_, state) => {
+        const kernel = panel.sessionContext.session?.kernel;
+        if (state === 'started' && kernel) {
+          links.get(kernel)?.keep(); // so that a save in mid-answer has what there is
+        }
+      });
       // Only now are the cells there that an unfinished answer may be in.
       void Promise.all([panel.revealed, panel.sessionContext.ready]).then(() => {
         const kernel = panel.sessionContext.session?.kernel;

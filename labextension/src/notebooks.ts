@@ -6,7 +6,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 
 import { isRunning, type AnswerData } from './format.js';
-import type { Live, Notebooks } from './stream.js';
+import type { Live, Notebooks, Place } from './stream.js';
 
 export const MIME = 'application/vnd.glm-jupyter.answer+json';
 
@@ -21,13 +21,9 @@ export class OpenNotebooks implements Notebooks {
   constructor(private readonly _tracker: INotebookTracker) {}
 
   began(kernelId: string, live: Live): void {
-    if (this._find(kernelId, live.data.id)) {
-      return;
-    }
-    for (const [panel, cell] of this._cells(kernelId)) {
-      if (cell.model.id === live.place.cell && !runsHere(cell, live.place.request)) {
-        this._adopt(panel, cell.model.outputs, live);
-      }
+    if (!this._find(kernelId, live.data.id)) {
+      const { data, place } = live;
+      this._adopt(kernelId, place, { [MIME]: data, 'text/plain': data.text });
     }
   }
 
@@ -36,9 +32,11 @@ export class OpenNotebooks implements Notebooks {
     return shown !== null && !isRunning(shown.data);
   }
 
-  finish(kernelId: string, id: string, bundle: Record<string, unknown>): void {
+  finish(kernelId: string, id: string, place: Place, bundle: Record<string, unknown>): void {
     const shown = this._find(kernelId, id);
-    if (shown && isRunning(shown.data)) {
+    if (!shown) {
+      this._adopt(kernelId, place, bundle);
+    } else if (isRunning(shown.data)) {
       shown.outputs.set(shown.index, display(bundle));
     }
   }
@@ -71,15 +69,20 @@ export class OpenNotebooks implements Notebooks {
    * Show an answer in a cell that another page had run, or this page before it was reloaded:
    * its display messages go to the page that asked for them only.
    */
-  private _adopt(panel: NotebookPanel, outputs: IOutputAreaModel, live: Live): void {
-    const request = live.place.request ?? live.data.id;
-    const adopted = this._adopted.get(panel) ?? new Set();
-    this._adopted.set(panel, adopted);
-    if (!adopted.has(request)) {
-      adopted.add(request);
-      outputs.clear();
+  private _adopt(kernelId: string, place: Place, data: Record<string, unknown>): void {
+    for (const [panel, cell] of this._cells(kernelId)) {
+      if (cell.model.id !== place.cell || runsHere(cell, place.request)) {
+        continue;
+      }
+      const adopted = this._adopted.get(panel) ?? new Set();
+      this._adopted.set(panel, adopted);
+      const { outputs } = cell.model;
+      if (!adopted.has(place.request)) {
+        adopted.add(place.request);
+        outputs.clear(); // they are of an earlier run
+      }
+      outputs.add(display(data));
     }
-    outputs.add(display({ [MIME]: live.data, 'text/plain': live.data.text }));
   }
 
   private _find(kernelId: string, id: string): Shown | null {
@@ -116,7 +119,7 @@ export class OpenNotebooks implements Notebooks {
     }
   }
 
-  private readonly _adopted = new WeakMap<NotebookPanel, Set<string>>();
+  private readonly _adopted = new WeakMap<NotebookPanel, Set<string | null>>();
 }
 
 function runsHere(cell: CodeCell, request: string | null): boolean {

@@ -19,9 +19,9 @@ export interface Notebooks {
   began(kernelId: string, live: Live): void;
   /** Whether the notebook has the final display of the answer `id`. */
   isFinal(kernelId: string, id: string): boolean;
-  /** Put the final display into the cell where the answer belongs. */
-  finish(kernelId: string, id: string, bundle: Record<string, unknown>): void;
-  /** Keep what has come of an answer that gets no more. */
+  /** Put the final display of the answer `id` where it belongs. */
+  finish(kernelId: string, id: string, place: Place, bundle: Record<string, unknown>): void;
+  /** Take up what has come of an answer. */
   keep(kernelId: string, live: Live): void;
   /** Answers that the notebook shows as unfinished. */
   unfinished(kernelId: string): string[];
@@ -93,7 +93,8 @@ export class Streams {
 type Message =
   | ({ type: 'state'; id: string; n: number; answer: AnswerData } & Place)
   | { type: 'delta'; id: string; n: number; text: string; reasoning: string }
-  | { type: 'end'; id: string; bundle?: Record<string, unknown> }
+  | { type: 'end'; id: string }
+  | ({ type: 'end'; id: string; bundle: Record<string, unknown> } & Place)
   | { type: 'unknown'; id: string }
   | { type: 'hello' };
 
@@ -130,7 +131,14 @@ export class Link {
     const ids = this._notebooks.unfinished(this._kernel.id);
     for (const id of this._kernel.handleComms ? ids : []) {
       this._join();
-      this._say({ type: 'state', id });
+      this._ask(id);
+    }
+  }
+
+  /** Have the notebook take up what has come of the answers that are growing. */
+  keep(): void {
+    for (const live of this._running.values()) {
+      this._notebooks.keep(this._kernel.id, live);
     }
   }
 
@@ -145,6 +153,14 @@ export class Link {
   private _join(): void {
     if (!this._kernel.hasComm(TARGET)) {
       this._attach(this._kernel.createComm(TARGET, TARGET));
+    }
+  }
+
+  /** Ask for the whole of an answer, once until there is a reply. */
+  private _ask(id: string): void {
+    if (!this._asked.has(id)) {
+      this._asked.add(id);
+      this._say({ type: 'state', id });
     }
   }
 
@@ -185,6 +201,7 @@ export class Link {
 
   private _state(message: Message & { type: 'state' }): void {
     const { cell, display, request, answer } = message;
+    this._asked.delete(answer.id);
     let live = this._running.get(answer.id);
     if (!live) {
       const interrupt = () => {
@@ -203,7 +220,7 @@ export class Link {
   private _delta(message: Message & { type: 'delta' }): void {
     const live = this._running.get(message.id);
     if (!live || message.n > live.next) {
-      this._say({ type: 'state', id: message.id });
+      this._ask(message.id);
     } else if (message.n === live.next) {
       const { data } = live;
       live.data = {
@@ -217,18 +234,19 @@ export class Link {
   }
 
   private _end(message: Message & { type: 'end' }): void {
-    if (message.bundle) {
-      this._notebooks.finish(this._kernel.id, message.id, message.bundle);
+    if ('bundle' in message) {
+      this._notebooks.finish(this._kernel.id, message.id, message, message.bundle);
       this._finish(message.id);
     } else if (this._notebooks.isFinal(this._kernel.id, message.id)) {
       this._finish(message.id);
     } else {
       // The display did not reach this page, which was loaded after the cell had begun.
-      this._say({ type: 'state', id: message.id });
+      this._ask(message.id);
     }
   }
 
   private _finish(id: string): void {
+    this._asked.delete(id);
     const live = this._running.get(id);
     if (live) {
       this._running.delete(id);
@@ -249,5 +267,6 @@ export class Link {
   }
 
   private _comm: Kernel.IComm | null = null;
+  private readonly _asked = new Set<string>();
   private readonly _running = new Map<string, Live>();
 }

@@ -38,7 +38,7 @@ async def grow(
     half = len(reasoning) + len(text) // 2
 
     async def send(event: ev.ReasoningDelta | ev.TextDelta) -> None:
-        nonlocal sent
+        nonlocal sent, begun
         answer.apply(event)
         view.changed()
         sent += len(event.text)
@@ -46,6 +46,7 @@ async def grow(
             await asyncio.sleep(max(0.0, begun + sent / rate - monotonic()))
         while until and sent >= half and not until.exists():
             await asyncio.sleep(0.02)
+            begun = monotonic() - sent / rate
 
     try:
         for at in range(0, len(reasoning), chunk):

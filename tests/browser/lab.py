@@ -164,8 +164,8 @@ class Notebook:
         self.page.wait_for_function(
             """() => {
                 const panel = jupyterapp.shell.currentWidget;
-                const kernel = panel?.sessionContext?.session?.kernel;
-                return kernel?.connectionStatus === 'connected' && kernel.status !== 'unknown';
+                // Its status may be unknown: a kernel that is busy says nothing.
+                return panel?.sessionContext?.session?.kernel?.connectionStatus === 'connected';
             }""",
             timeout=60_000,
         )

@@ -17,11 +17,10 @@ TEXT = "".join(f"Paragraph {n} says \\\\(x_{{{n}}} = {n}\\\\).\\n\\n" for n in r
 PLAIN = TEXT.replace("\\\\", "\\").replace("\\n", "\n")
 
 
-def growing(tmp_path: Path, **options: object) -> tuple[str, Path]:
+def growing(tmp_path: Path, rate: int = 1500) -> tuple[str, Path]:
     """A cell whose answer stands still half-way, and the file that lets it go on."""
     go = tmp_path / "go"
-    more = "".join(f", {name}={value!r}" for name, value in options.items())
-    return f"answer = await grow('{TEXT}', rate=1500, until=Path({str(go)!r}){more})", go
+    return f"answer = await grow('{TEXT}', rate={rate}, until=Path({str(go)!r}))", go
 
 
 def saved_answer(notebook: Notebook, cell: int) -> dict[str, object]:
@@ -59,6 +58,36 @@ def test_run_all_right_after_loading(notebook: Open) -> None:
     nb.run(0, 1)
     nb.wait_drawn()
     assert "Paragraph 12" in nb.text()
+    assert saved_answer(nb, 1)["text"] == PLAIN
+
+
+def test_a_reloaded_page_goes_on_with_the_stream(notebook: Open, tmp_path: Path) -> None:
+    cell, go = growing(tmp_path, rate=40)
+    go.touch()
+    nb = notebook(LOAD, cell)
+    nb.run(0)
+    nb.save()
+    nb.start(1)
+    expect(nb.page.locator(".glm-Answer")).to_contain_text("Paragraph 2")
+    nb.page.on("dialog", lambda dialog: dialog.accept())
+    nb.open()
+    answer = nb.page.locator(".glm-Answer")
+    expect(answer).to_contain_text("Paragraph 9", timeout=30_000)
+    assert answer.get_attribute("data-state") == "writing"
+    expect(nb.page.locator(".glm-stop")).to_be_visible()
+    nb.wait_drawn()
+    assert saved_answer(nb, 1)["text"] == PLAIN
+
+
+def test_a_save_in_mid_answer_has_what_there_is(notebook: Open, tmp_path: Path) -> None:
+    cell, go = growing(tmp_path)
+    nb = notebook(LOAD, cell)
+    nb.run(0)
+    nb.start(1)
+    wait_half(nb)
+    assert "Paragraph 5" in str(saved_answer(nb, 1)["text"])
+    go.touch()
+    nb.wait_drawn()
     assert saved_answer(nb, 1)["text"] == PLAIN
 
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Kernel } from '@jupyterlab/services';
 
 import type { AnswerData } from '../format.js';
-import { Link, Streams, TARGET, type Live, type Notebooks } from '../stream.js';
+import { Link, Streams, TARGET, type Live, type Notebooks, type Place } from '../stream.js';
 
 /** A kernel connection of which only what the stream uses is there. */
 class FakeKernel {
@@ -69,7 +69,8 @@ class FakeNotebooks implements Notebooks {
 
   began = (_: string, live: Live) => this.adopted.push(live.data.id);
   isFinal = () => this.final;
-  finish = (_: string, __: string, bundle: Record<string, unknown>) => this.finished.push(bundle);
+  finish = (_: string, __: string, ___: Place, bundle: Record<string, unknown>) =>
+    this.finished.push(bundle);
   keep = (_: string, live: Live) => this.kept.push(live.data.text);
   unfinished = () => this.waiting;
 }
@@ -117,10 +118,11 @@ test('after a gap the whole state is asked for', () => {
   const { kernel, streams } = setUp();
   kernel.receive(state(0, 'one'));
   kernel.receive(delta(2, ' three'));
+  kernel.receive(delta(3, ' four'));
   assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
-  kernel.receive(state(3, 'one two three'));
-  kernel.receive(delta(4, ' four'));
-  assert.equal(streams.get('a')?.data.text, 'one two three four');
+  kernel.receive(state(4, 'one two three four'));
+  kernel.receive(delta(5, ' five'));
+  assert.equal(streams.get('a')?.data.text, 'one two three four five');
 });
 
 test('a page that comes late asks for the state', () => {
