@@ -68,9 +68,8 @@ def awake() -> Iterator[None]:
 
 @contextmanager
 def _bridge() -> Iterator[Drive]:
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+    loop = _running_loop()
+    if loop is None:
         with asyncio.Runner() as runner:
             yield runner.run
         return
@@ -82,6 +81,13 @@ def _bridge() -> Iterator[Drive]:
 
     with start_blocking_portal() as portal:
         yield partial(_in_thread, portal)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _nestable(loop: asyncio.AbstractEventLoop) -> bool:

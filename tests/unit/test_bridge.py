@@ -28,6 +28,16 @@ async def count() -> AsyncIterator[int]:
 closed: list[bool] = []
 
 
+async def fail() -> None:
+    raise ValueError("it failed")
+
+
+def test_an_error_comes_without_a_history_of_the_bridge() -> None:
+    with pytest.raises(ValueError, match="it failed") as caught:
+        bridge.run(fail())
+    assert caught.value.__context__ is None
+
+
 def sync_use() -> tuple[int, list[int], list[int]]:
     closed.clear()
     first_only = []
