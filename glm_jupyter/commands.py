@@ -20,6 +20,14 @@ from .render.table import table
 
 def panel(args: Namespace) -> Any:
     """The widget panel."""
+    from IPython.core.getipython import get_ipython
+
+    if not hasattr(get_ipython(), "kernel"):
+        say(
+            "The panel needs a notebook. Here `%glm use MODEL` chooses who answers, `%glm usage` "
+            "tells what was spent, and `%glm --help` lists all."
+        )
+        return None
     from .panel import panel_of
 
     return panel_of(sessions.current()).widget
