@@ -25,7 +25,7 @@ from .settings import GLM, NAMES, Choices, checked, configured, first_chosen
 from .tools import Toolbox, ask_user, tool_of
 from .turn import Place, Round, Turn
 from .vision import image_part
-from .websearch import search_of
+from .websearch import Search, search_of
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -122,22 +122,13 @@ class Session(Choices):
         history = conversation.before(place.cell) if continue_ else []
         form = None if schema is None else schema_of(schema)
         toolbox = Toolbox(map(tool_of, tools), ask_user if confirm else None) if tools else None
-        search = search_of(target.endpoint) if web else None
-        if search and toolbox:
-            raise InputError(
-                "The services take functions or a web search in one request, not both. "
-                "Nothing was sent.",
-                remedy="Leave out --web or --tools.",
-            )
-        declared = toolbox.declarations if toolbox else (search.tool,) if search else ()
+        search = _search(target.endpoint, toolbox) if web else None
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         opening = [{"role": "system", "content": told}] if told else []
         question = {"role": "user", "content": _content(prompt, images)}
         if trim:
-            kept = _trimmed(history, target, chosen["max_tokens"], [*opening, question])
-            if left_out := len(history) - len(kept):
-                notes = [*notes, f"the oldest {left_out} of {len(history)} exchanges left out"]
-            history = kept
+            history, cut = _trimmed(history, target, chosen["max_tokens"], [*opening, question])
+            notes = [*notes, *cut]
         request = ChatRequest(
             model=target.model,
             messages=(*opening, *messages_of(history), question),
@@ -147,7 +138,7 @@ class Session(Choices):
             stop=tuple(chosen["stop"] or ()),
             thinking=chosen["think"],
             reasoning_effort=chosen["effort"],
-            tools=declared,
+            tools=toolbox.declarations if toolbox else (search.tool,) if search else (),
             response_format=form.response_format(target.endpoint.dialect) if form else None,
         )
         replayer = None if fresh else self.replayer
@@ -255,7 +246,8 @@ def _room(target: Target, max_tokens: int | None) -> int | None:
 
 def _trimmed(
     history: list[Exchange], target: Target, max_tokens: int | None, fixed: list[Message]
-) -> list[Exchange]:
+) -> tuple[list[Exchange], list[str]]:
+    """The exchanges for which there is room beside `fixed`, and a note of what is left out."""
     room = _room(target, max_tokens)
     if room is None:
         raise InputError(
@@ -264,7 +256,20 @@ def _trimmed(
             remedy="Leave out --trim, or put the model into your catalogue.toml (`%glm doctor` "
             "says where that is).",
         )
-    return trimmed(history, room - tokens.estimate(fixed))
+    kept = trimmed(history, room - tokens.estimate(fixed))
+    left_out = len(history) - len(kept)
+    note = f"the oldest {left_out} of {len(history)} exchanges left out"
+    return kept, [note] if left_out else []
+
+
+def _search(endpoint: Endpoint, toolbox: Toolbox | None) -> Search:
+    if toolbox:
+        raise InputError(
+            "The services take functions or a web search in one request, not both. "
+            "Nothing was sent.",
+            remedy="Leave out --web or --tools.",
+        )
+    return search_of(endpoint)
 
 
 def _content(prompt: str, images: Sequence[Any]) -> Any:

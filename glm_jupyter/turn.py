@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -57,6 +58,8 @@ class Round:
         self.recorded = recorded
         self.model = catalogue.find(target.model, target.endpoint.name)
         self.prompt_tokens = tokens.estimate(request.messages)
+        if request.tools:
+            self.prompt_tokens += tokens.estimate(json.dumps(request.tools))
         self.request = self.model.check(request, self.prompt_tokens) if self.model else request
         self.answer = Answer(target.model, target.endpoint.name)
         self.failed = False
@@ -235,6 +238,8 @@ class Turn:
             raise
         finally:
             self.answer.stop_clock()
+            if self._toolbox and self.rounds and self.rounds[-1].answer.tool_calls:
+                self.answer.finished = False  # the model still waits for the results
             session.remove_running(self)
             if self.replayer:
                 self._note_recording()
@@ -296,6 +301,8 @@ class Turn:
         said = one.answer
         if self._toolbox and said.tool_calls:
             made = self.answer.tool_calls[-len(said.tool_calls) :]
+            for number, (call, shown) in enumerate(zip(said.tool_calls, made, strict=True)):
+                call["id"] = shown["id"] = call["id"] or f"call_{number}"  # some servers give none
             further = [_assistant(one), *map(_result, made)]
             self._between += further
             return further, ev.NextRound()

@@ -175,6 +175,7 @@ def test_an_interrupt_reaches_a_function_that_computes(ready: Kernel, server) ->
     assert interrupted.is_set()
     assert not run.ok
     assert "Stopped" in run.error
+    assert run.bundle[VENDOR]["complete"] is False
     assert len(server.chats) == 1
     assert ready.value("1 + 1") == "2"
 
