@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from glm_jupyter import GLMError
 from glm_jupyter.options import HelpAsked, cell_parser, line_parser
@@ -65,3 +66,12 @@ def test_commands_and_their_help() -> None:
     with pytest.raises(GLMError) as caught:
         line_parser().parse_line("modles")
     assert "Did you mean models?" in caught.value.remedy
+
+
+def test_the_panel_says_in_a_terminal_that_it_needs_a_notebook(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "glm_jupyter")
+    shell.run_line_magic("glm", "")
+    assert "needs a notebook" in capsys.readouterr().out
