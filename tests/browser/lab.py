@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 class Lab:
     """A JupyterLab (or Notebook 7) server that finds the extension as an installed one is found."""
 
-    def __init__(self, home: Path, *, extension: bool = True, app: str = "lab") -> None:
+    def __init__(self, home: Path, *, extension: bool = True, app: str = "jupyterlab") -> None:
         if not (EXTENSION / "package.json").exists():
             raise FileNotFoundError(
                 "The extension is not built: run `npm ci && npm run build:prod` in labextension/."
@@ -84,7 +84,7 @@ class Lab:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
             "IPYTHONDIR": str(home / "ipython"),
             "XDG_DATA_HOME": str(home / "share"),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
         for name in ("ZAI_API_KEY", "ZHIPUAI_API_KEY", "ZAI_BASE_URL", "ZHIPUAI_BASE_URL"):
             env.pop(name, None)
@@ -101,7 +101,7 @@ class Lab:
         ]
         self.log = home / "server.log"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", app, *options],
+            [sys.executable, "-m", app, *options],
             env=env,
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
@@ -157,7 +157,7 @@ class Notebook:
 
     def open(self) -> None:
         """Load the page, and wait until its kernel is there."""
-        kind = "lab/tree" if self.lab.app == "lab" else "notebooks"
+        kind = "lab/tree" if self.lab.app == "jupyterlab" else "notebooks"
         # Without the notebooks of earlier tests, which the workspace would bring back.
         self.page.goto(f"{self.lab.url}/{kind}/{self.name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)

@@ -211,6 +211,27 @@ def test_selection_is_kept_while_text_flows(notebook: Open, tmp_path: Path) -> N
 
 
 @pytest.fixture
+def notebook_7(tmp_path: Path) -> object:
+    pytest.importorskip("notebook")
+    lab = Lab(tmp_path / "notebook", app="notebook")
+    yield lab
+    lab.close()
+
+
+def test_in_notebook_7(notebook_7: Lab, context: BrowserContext, tmp_path: Path) -> None:
+    cell, go = growing(tmp_path)
+    notebook_7.write("seven.ipynb", LOAD, cell)
+    nb = Notebook(notebook_7, context, "seven.ipynb")
+    nb.run(0)
+    nb.start(1)
+    wait_half(nb)
+    go.touch()
+    nb.wait_drawn()
+    assert nb.page.locator(".glm-Answer mjx-container").count() == 12
+    assert saved_answer(nb, 1)["text"] == PLAIN
+
+
+@pytest.fixture
 def bare_lab(tmp_path: Path) -> object:
     lab = Lab(tmp_path / "bare", extension=False)
     yield lab
