@@ -58,7 +58,7 @@ def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> 
             continue
         shown = _shown(expression, namespace, left)
         _refuse_secrets(expression, shown.text)
-        parts.append(str(shown))
+        parts.append(str(shown).encode(errors="replace").decode())  # no half characters
         values.append(Value(expression, tokens.estimate(str(shown)), shown.cut))
         left = None if left is None else max(0, left - values[-1].tokens)
     parts.append(text[position:])

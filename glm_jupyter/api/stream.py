@@ -26,6 +26,9 @@ FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
 }
 
 
+MOST_TOKENS = 10**12  # more than any answer has: a count above is a mistake
+
+
 class StreamDecoder:
     """Decodes one answer, frame by frame; keeps only what telling the frames apart needs.
 
@@ -212,4 +215,4 @@ def _parts(value: Any) -> str:
 
 def _count(counts: Any, name: str) -> int:
     value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and 0 < value <= MOST_TOKENS else 0

@@ -179,7 +179,7 @@ def test_last_usage_counts_wherever_it_comes() -> None:
     assert answer_of([*frames, json.dumps(last)]).usage == ev.Usage(20, 70, 90, 0, 65)
 
 
-@pytest.mark.parametrize("odd", ["12", -1, None, 1.5, [], {}])
+@pytest.mark.parametrize("odd", ["12", -1, None, 1.5, True, 10**30, [], {}])
 def test_usage_that_is_no_number_counts_nothing(odd: Any) -> None:
     broken = {"choices": [], "usage": {**usage(9, odd), "prompt_tokens_details": odd}}
     assert answer_of([frame("stop"), json.dumps(broken)]).usage.prompt_tokens == 9

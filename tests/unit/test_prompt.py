@@ -22,6 +22,7 @@ from glm_jupyter.prompt import expand, read_text
         ("{ {a} }", "{ {a} }"),
         ("{{ d['k'] }}", "{{ a }}"),
         ("{{ [i for i in range(a + 2)] }}", "[0, 1, 2]"),
+        ("{{ chr(0xD800) }}", "?"),
     ],
 )
 def test_expressions_are_replaced_and_single_braces_are_not(text: str, expected: str) -> None:
