@@ -38,9 +38,10 @@ def ask(prompt: str, **options: Any) -> Answer:
 async def astream(prompt: str, **options: Any) -> AsyncGenerator[Event, None]:
     """Ask a model and yield the events of its answer as they come; options as for `aask`."""
     turn = sessions.current().turn(prompt, **options)
-    async with aclosing(turn.stream()) as events:
-        async for event in events:
-            yield event
+    with bridge.awake():
+        async with aclosing(turn.stream()) as events:
+            async for event in events:
+                yield event
 
 
 def stream(prompt: str, **options: Any) -> Iterator[Event]:

@@ -32,8 +32,11 @@ CELL = re.compile(r"%%glm(?=\s|$)")
 class Stopped(KeyboardInterrupt):
     """The user stopped the answer; what had arrived is kept."""
 
+    def __init__(self, says: str = "Stopped. What had arrived is kept, also in `_glm`.") -> None:
+        super().__init__(says)
+
     def _render_traceback_(self) -> list[str]:
-        return ["Stopped. What had arrived is kept, also in `_glm`."]
+        return [str(self)]
 
 
 @magics_class
@@ -57,7 +60,12 @@ class GLMMagics(Magics):
         `%%glm --help` lists what a cell can ask for, `%glm --help` the commands.
         """
         if cell is None:
-            self._command(line)
+            try:
+                self._command(line)
+            except Stopped:
+                raise
+            except KeyboardInterrupt:
+                raise Stopped("Stopped.") from None
         else:
             self._run(self._ask(line, cell))
 

@@ -262,7 +262,8 @@ def test_an_interrupt_keeps_what_came_and_frees_the_kernel(running: Kernel, serv
 def test_an_interrupt_is_seen_while_the_service_keeps_silent(running: Kernel, server) -> None:
     """A signal alone does not wake the kernel's loop: nothing must wait for the next bytes."""
     running.run("import glm_jupyter as glm")
-    for code in (ASK, "await glm.aask('Hi', model='glm-4-airx')"):
+    streaming = "async for event in glm.astream('Hi', model='glm-4-airx'): pass"
+    for code in (ASK, "await glm.aask('Hi', model='glm-4-airx')", streaming):
         silence = threading.Event()
         server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
         stop = threading.Timer(2, running.manager.interrupt_kernel)
