@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glm_jupyter.api.errors import GLMError
 
 # Attributes for front ends that drop styles, styles for those whose own are stronger.
-_CELL = '<td align="left" valign="top" style="text-align: left; vertical-align: top">'
+_CELL = '<td width="{}%" align="left" valign="top" style="text-align: left; vertical-align: top">'
 
 
 def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dict[str, str]:
@@ -27,7 +27,7 @@ def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dic
     heads = "".join(f"<th>{literal(answer.model)}</th>" for answer in answers)
     # Between blank lines, what stands in a cell is markdown for every renderer.
     cells = [
-        f"{_CELL}\n\n{markdown(answer, seen)}{_failure(error)}\n\n</td>"
+        f"{_CELL.format(100 // len(answers))}\n\n{markdown(answer, seen)}{_failure(error)}\n\n</td>"
         for answer, error in zip(answers, errors, strict=True)
     ]
     texts = [
