@@ -6,6 +6,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from glm_jupyter import GLMError
+from glm_jupyter.commands import COMMANDS
 from glm_jupyter.options import HelpAsked, cell_parser, line_parser
 
 
@@ -75,3 +76,15 @@ def test_the_panel_says_in_a_terminal_that_it_needs_a_notebook(
     shell.run_line_magic("load_ext", "glm_jupyter")
     shell.run_line_magic("glm", "")
     assert "needs a notebook" in capsys.readouterr().out
+
+
+def test_a_stopped_command_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "doctor", interrupted)
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "glm_jupyter")
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        shell.run_line_magic("glm", "doctor")
+    assert stopped.value._render_traceback_() == ["Stopped."]
