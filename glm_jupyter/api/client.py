@@ -65,6 +65,7 @@ class Client:
         self._kept: _Connections | None = None
 
     async def __aenter__(self) -> Client:
+        await asyncio.to_thread(_ssl_context)  # reading certificates takes tens of milliseconds
         self._kept = _Connections()
         return self
 

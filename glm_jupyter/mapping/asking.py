@@ -8,6 +8,7 @@ from typing import Any
 
 from glm_jupyter import bridge, sessions
 from glm_jupyter.api import catalogue
+from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.local.child import PARALLEL
 from glm_jupyter.render.progress import progress
@@ -146,8 +147,6 @@ async def _dispatch(
     fresh: bool = False,
     **options: Any,
 ) -> AsyncGenerator[Dispatch, None]:
-    from glm_jupyter.api.client import Client
-
     session = sessions.current()
     pace = _pace(session, concurrency, fresh, options)
     replayed = session.replayer is not None and not fresh

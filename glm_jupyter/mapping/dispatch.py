@@ -159,6 +159,7 @@ class Dispatch:
             self._pending[work.key] = work
             task = asyncio.create_task(self._answer(work, turn))
             self._flying[task] = work, turn
+            await asyncio.sleep(0)  # others may run between two of many
 
     def _may_launch(self) -> bool:
         if self.stopped or self._pace.wait:

@@ -20,6 +20,8 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+import glm_jupyter as glm
+from glm_jupyter.mapping import amap
 from tests.protocol_server import ProtocolServer, Reply, Request
 
 IN_FLIGHT = 40  # what V2 has for the model below
@@ -99,14 +101,12 @@ class Watch:
 
 async def throughput(items: int) -> tuple[float, int, Watch]:
     """Seconds that a map of so many items takes, how many failed, and how late the loop was."""
-    import glm_jupyter as glm
-
     glm.session.settings.level = 2
     watch = Watch()
     watching = asyncio.create_task(watch.run())
     failed = 0
     begun = time.monotonic()
-    async for result in glm.amap(range(items), "What is it?", model=MODEL, fresh=True):
+    async for result in amap(range(items), "What is it?", model=MODEL, fresh=True):
         failed += result.error is not None
     seconds = time.monotonic() - begun
     watching.cancel()

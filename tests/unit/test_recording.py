@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glm_jupyter.answer import Answer
@@ -282,6 +282,7 @@ some_events = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(texts, some_events), min_size=1, max_size=3), st.data())
 def test_what_is_written_is_read_again_and_any_cut_loses_only_the_last(answers, data) -> None:
     kept = [
