@@ -55,19 +55,13 @@ def models() -> str:
             marks = [mark for mark in ("retired", "unsure") if getattr(model, mark)]
             tiers = "; ".join(map(_tier, model.prices)) or "not known"
             size = f"{model.context:,}" if model.context else ""
-            source = f"{model.source}, {model.date}" if model.source else ""
-            rows.append(
-                (
-                    f"`{model.name}`",
-                    size,
-                    tiers,
-                    source,
-                    ", ".join(filter(None, [*marks, model.note])),
-                )
-            )
+            source = ", ".join(filter(None, [model.source, model.date]))
+            remarks = ", ".join(filter(None, [*marks, model.note]))
+            told = ". ".join(filter(None, [remarks, source]))
+            rows.append((f"`{model.name}`", size, tiers, told))
         currency = catalogue.models(endpoint=endpoint)[0].currency
         money = f"{currency} per million tokens: in, out" if currency else "price"
-        headers = ("model", "context", money, "source", "remarks")
+        headers = ("model", "context", money, "remarks, and source")
         parts.append(f"## Endpoint `{endpoint}`\n\n{_table(headers, rows)}")
     return "\n\n".join(parts)
 
