@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.browser [--sizes 3 24 120] [--rates 2000 0] [--kinds math prose]
         [--follow] [--reopen] [--without]
+    python -m tests.benchmarks.browser --memory 200
 
 A real JupyterLab in a real Chromium. Main-thread times are those of the page's tasks, with what
 the idle page takes in the same time subtracted. The finished rendering is JupyterLab's own, of
@@ -203,16 +204,45 @@ def main() -> None:
     parser.add_argument("--follow", action="store_true", help="keep the end of the text in view")
     parser.add_argument("--without", action="store_true", help="without the extension")
     parser.add_argument("--reopen", action="store_true", help="open the saved notebook, too")
+    parser.add_argument("--memory", type=int, help="so many answers in a row, then clear")
     args = parser.parse_args()
     with chromium() as browser, tempfile.TemporaryDirectory() as home:
         lab = Lab(Path(home) / "lab", extension=not args.without)
         try:
+            if args.memory:
+                print(json.dumps(memory(browser, lab, args.memory)))
+                return
             for kind in args.kinds:
                 for size in args.sizes:
                     for rate in args.rates:
                         report(browser, lab, kind, size, rate, args)
         finally:
             lab.close()
+
+
+def memory(browser: Browser, lab: Lab, count: int) -> dict[str, Any]:
+    """What the page holds before and after so many answers of one cell, each 3 KB of math."""
+    bench = Bench(browser, lab, "mathematics(3000)", 0, chunk=500)
+
+    def held() -> dict[str, int]:
+        bench._clear()
+        bench.cdp.send("HeapProfiler.collectGarbage")
+        metrics = {
+            m["name"]: m["value"] for m in bench.cdp.send("Performance.getMetrics")["metrics"]
+        }
+        return {"heap_KB": int(metrics["JSHeapUsedSize"] / 1024), "nodes": int(metrics["Nodes"])}
+
+    def answers(number: int) -> None:
+        for _ in range(number):
+            bench.notebook.run(2)
+            bench.notebook.wait_drawn()
+
+    answers(20)  # fills caches that are there to stay
+    before = held()
+    answers(count // 2)
+    middle = held()
+    answers(count - count // 2)
+    return {"answers": count, "before": before, "half": middle, "after": held()}
 
 
 def report(

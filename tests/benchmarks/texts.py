@@ -4,7 +4,8 @@ from __future__ import annotations
 
 HEADING = "## Part {n}: the moments\n\n"
 
-SECTION = r"""For \( n = {n} \) the mean is \( \bar{{x}}_{{{n}}} = \frac{{1}}{{{n}}} \sum_{{i=1}}^{{{n}}} x_i \),
+SECTION = r"""For \( n = {n} \) the mean is
+\( \bar{{x}}_{{{n}}} = \frac{{1}}{{{n}}} \sum_{{i=1}}^{{{n}}} x_i \),
 and the deviation \( x_i - \bar{{x}}_{{{n}}} \) has the square
 
 \[
@@ -18,9 +19,9 @@ print(x_{n}.mean(), x_{n}.var(ddof=1))
 
 """
 
-PROSE = """The sample of {n} observations was drawn in **one afternoon**, by hand, and nobody looked at the
-weather. That may matter less than *it seems*: what was measured indoors stays dry. Still, a
-careful reader asks who chose the {n} places, and why `{n}` of them lie on one side of the river.
+PROSE = """The sample of {n} observations was drawn in **one afternoon**, by hand, and nobody
+looked at the weather. That may matter less than *it seems*: what was measured indoors stays dry.
+Still, a careful reader asks who chose the {n} places, and why `{n}` lie on one side of the river.
 
 - The first {n} notes are in pencil.
 - The others are lost, or were never taken.
