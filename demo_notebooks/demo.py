@@ -30,7 +30,7 @@ def main() -> int:
     environment = {name: value for name, value in os.environ.items() if name not in KEYS}
     say(f"Running {NOTEBOOK} from top to bottom, in a copy: {COPY.relative_to(HERE.parent)}.")
     say("Its questions go to the small engine embedded on this machine: no key, no cost.")
-    say("The first run fetches the engine's weights (93 MB).")
+    say("The first run fetches the engine's weights (94 MB).")
     notebook = nbformat.read(path, as_version=4)
     try:
         NotebookClient(

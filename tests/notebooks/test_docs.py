@@ -127,6 +127,13 @@ def test_what_does_not_run_in_a_notebook_is_well_formed(page: Path, monkeypatch)
                 pytest.fail(f"nobody checks a block of {other!r}:\n{block.code}")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_its_links_inside_the_repository_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
 def configure(code: str) -> None:
     """Run a configuration file, and see that what it sets of ours exists."""
     config = Config()
