@@ -72,7 +72,7 @@ class GLMMagics(Magics):
     def _run(self, asking: Coroutine[Any, Any, None]) -> None:
         try:
             bridge.run(asking)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CancelledError):
             raise Stopped from None
 
     async def aglm(self, line: str, cell: str) -> None:

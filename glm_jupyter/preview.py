@@ -45,8 +45,12 @@ def _facts(one: Round) -> str:
     else:
         price = f"at most {amount(worst, one.model.currency if one.model else None)}"
     who = f"{one.target.endpoint.name}/{one.target.model}"
-    unseen = ["images are not counted"] if one.request.images else []
-    return " · ".join([f"Not sent. {who}", asked, *unseen, limit, price])
+    parts = [f"Not sent. {who}", asked, limit, price]
+    if one.request.images:
+        parts.append("images are not counted")
+    if any(tool["type"] == "function" for tool in one.request.tools):
+        parts.append("each round of function calls is a further request")
+    return " · ".join(parts)
 
 
 def _content(content: object) -> str:

@@ -161,7 +161,8 @@ def test_a_model_that_only_calls_is_stopped(ready: Kernel, server) -> None:
     assert run.bundle[VENDOR]["complete"] is False
 
 
-def test_an_interrupt_reaches_a_function_that_computes(ready: Kernel, server) -> None:
+@pytest.mark.parametrize("wrapper", ["", "%%time\n"])
+def test_an_interrupt_reaches_a_function_that_computes(ready: Kernel, server, wrapper) -> None:
     server.enqueue(asks_for(call("slow", {})), Reply("Never sent."))
     interrupted = threading.Event()
 
@@ -171,13 +172,20 @@ def test_an_interrupt_reaches_a_function_that_computes(ready: Kernel, server) ->
             interrupted.set()
             threading.Timer(0.3, ready.manager.interrupt_kernel).start()
 
-    run = ready.run("%%glm -m glm-4.7 --tools slow\nGo", on_message=watch, timeout=30)
+    cell = f"{wrapper}%%glm -m glm-4.7 --tools slow\nGo"
+    run = ready.run(cell, on_message=watch, timeout=30)
     assert interrupted.is_set()
     assert not run.ok
     assert "Stopped" in run.error
     assert run.bundle[VENDOR]["complete"] is False
     assert len(server.chats) == 1
     assert ready.value("1 + 1") == "2"
+
+
+def test_a_dry_run_tells_of_further_requests(ready: Kernel, server) -> None:
+    run = ready.run("%%glm -m glm-4.7 --tools add --dry-run\nGo")
+    assert "each round of function calls is a further request" in run.bundle["text/plain"]
+    assert server.chats == []
 
 
 def test_the_conversation_keeps_calls_with_their_results(ready: Kernel, server) -> None:
