@@ -145,23 +145,26 @@ def test_what_may_pass_is_asked_again(server: ProtocolServer) -> None:
     assert glm.map(["d", "e", "f"], model=MODEL).text == ["re d", "re e", "re f"]
 
 
-def test_never_more_in_flight_than_the_account_may_have(server: ProtocolServer) -> None:
-    most = 0
+@pytest.mark.parametrize(
+    ("level", "options", "rights"),
+    [(0, {}, 5), (1, {}, 30), (1, {"concurrency": 2}, 2), (3, {"concurrency": 7}, 7)],
+)
+def test_as_many_in_flight_as_the_account_may_have(
+    server: ProtocolServer, level: int, options: dict[str, int], rights: int
+) -> None:
+    most, hold = 0, threading.Event()
 
     def respond(request: Request) -> Reply:
         nonlocal most
         most = max(most, sum(not each.ended.is_set() for each in server.chats))
-        return Reply(delay=0.05)
+        if most == rights:
+            threading.Timer(0.2, hold.set).start()  # time for one too many
+        return Reply(hold=hold, hold_after=0)
 
     server.respond = respond
-    glm.map(map(str, range(30)), model=MODEL)
-    assert most == 5  # V0
-    glm.session.settings.level = 1
-    glm.map(map(str, range(100, 180)), model=MODEL)
-    assert most == 30  # V1
-    most = 0
-    glm.map(map(str, range(200, 210)), model=MODEL, concurrency=2)
-    assert most == 2
+    glm.session.settings.level = level
+    glm.map(map(str, range(3 * rights)), model=MODEL, **options)
+    assert most == rights
 
 
 def test_connections_are_used_again(server: ProtocolServer) -> None:
