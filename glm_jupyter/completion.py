@@ -121,7 +121,8 @@ def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]
 def _conversations() -> list[Offer]:
     from .sessions import current
 
-    return [(name, "conversation") for name in current().threads if name]
+    threads = current().threads
+    return [(name, "conversation") for name in threads if name and threads[name].messages]
 
 
 def _templates() -> list[Offer]:

@@ -225,3 +225,27 @@ def test_confirm_where_nobody_can_be_asked_fails_the_cell(ready: Kernel, server)
     assert "nobody to ask" in run.error
     assert ready.value("calls") == "[]"
     assert len(server.chats) == 1
+
+
+@pytest.mark.parametrize(("reply", "calls"), [("y", "[('add', 1, 1)]"), ("", "[]")])
+def test_confirm_asks_before_each_call(ready: Kernel, server, reply: str, calls: str) -> None:
+    server.enqueue(asks_for(call("add", {"a": 1})), Reply("I see."))
+    prompts: list[str] = []
+
+    def answer(message) -> None:
+        prompts.append(message["content"]["prompt"])
+        ready.client.input(reply)
+
+    ended = ready.client.execute_interactive(
+        "%%glm -m glm-4.7 --tools add --confirm\nGo",
+        allow_stdin=True,
+        stdin_hook=answer,
+        output_hook=lambda message: None,
+        timeout=60,
+    )
+    assert ended["content"]["status"] == "ok"
+    assert len(prompts) == 1
+    assert "add(a=1)" in prompts[0]
+    assert ready.value("calls") == calls
+    told = messages(server, 1)[-1]["content"]
+    assert told == ("2" if reply else "The user did not allow this call.")
