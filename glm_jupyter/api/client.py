@@ -207,11 +207,11 @@ async def _data(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[
         source = EventSource(cast(httpx.Response, _EndedStream(response)))
         async with aclosing(source.aiter_sse()) as events:
             async for event in events:
-                yield event.data
+                yield event.data.replace(*_hidden(endpoint))
         return
     body = await _whole(response)
     if response.status_code == 200 and b'"choices"' in body:
-        yield body.decode("utf-8", "replace")
+        yield body.decode("utf-8", "replace").replace(*_hidden(endpoint))
         return
     raise _refused(endpoint, response, body)
 
@@ -329,14 +329,18 @@ async def _whole(response: httpx.Response) -> bytes:
 def _refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMError:
     if response.is_redirect:
         return not_the_api(endpoint.base_url, "a redirect to another address")
-    if endpoint.key:  # a server may quote what it was sent
-        body = body.replace(endpoint.key.reveal().encode(), b"(the key)")
+    key, instead = _hidden(endpoint)
     return refusal(
-        body,
+        body.replace(key.encode(), instead.encode()),
         status=response.status_code,
         base_url=endpoint.base_url,
         retry_after=_retry_after(response.headers.get("retry-after")),
     )
+
+
+def _hidden(endpoint: Endpoint) -> tuple[str, str]:
+    """What to replace in whatever comes back, for a server may quote what it was sent."""
+    return (endpoint.key.reveal(), "(the key)") if endpoint.key else ("", "")
 
 
 def _retry_after(header: str | None) -> float | None:

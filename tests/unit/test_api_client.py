@@ -372,6 +372,16 @@ async def test_key_is_in_no_error(
     assert not any("very-secret" in text for text in shown)
 
 
+async def test_key_is_in_no_stream_that_quotes_it(
+    server: ProtocolServer, endpoint: Endpoint, client: Client
+) -> None:
+    server.enqueue(Reply(text=f"You sent {KEY}.", chunk=100))
+    assert (await answer_of(client.stream(endpoint, ASKED))).text == "You sent (the key)."
+    server.enqueue(Reply(text="", error={"code": "1002", "message": f"bad {KEY}"}))
+    with pytest.raises(AuthenticationError, match=r"bad \(the key\)"):
+        await answer_of(client.stream(endpoint, ASKED))
+
+
 async def test_no_key_no_header(server: ProtocolServer, client: Client) -> None:
     await answer_of(client.stream(Endpoint("e", server.url), ASKED))
     assert "authorization" not in server.requests[0].headers
