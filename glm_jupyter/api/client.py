@@ -35,6 +35,7 @@ TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
 TRIES = 3
 LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
 LONGEST_END = 0.2  # seconds from the end of an answer to that of its response
+SHORTEST_KEY = 12  # characters of a key that is a secret
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
 HEADERS = {
     "Accept": "text/event-stream, application/json",
@@ -340,7 +341,9 @@ def _refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMEr
 
 def _hidden(endpoint: Endpoint) -> tuple[str, str]:
     """What to replace in whatever comes back, for a server may quote what it was sent."""
-    return (endpoint.key.reveal(), "(the key)") if endpoint.key else ("", "")
+    key = endpoint.key.reveal()
+    # Own servers take "EMPTY" and the like, which is no secret and may be a word of the answer.
+    return (key, "(the key)") if len(key) >= SHORTEST_KEY else ("", "")
 
 
 def _retry_after(header: str | None) -> float | None:

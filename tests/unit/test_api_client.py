@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.client import Client
-from glm_jupyter.api.endpoints import Endpoint, resolve
+from glm_jupyter.api.endpoints import Endpoint, Secret, resolve
 from glm_jupyter.api.errors import (
     AuthenticationError,
     BusyError,
@@ -380,6 +380,14 @@ async def test_key_is_in_no_stream_that_quotes_it(
     server.enqueue(Reply(text="", error={"code": "1002", "message": f"bad {KEY}"}))
     with pytest.raises(AuthenticationError, match=r"bad \(the key\)"):
         await answer_of(client.stream(endpoint, ASKED))
+
+
+async def test_a_key_that_is_a_word_stays_in_the_answer(
+    server: ProtocolServer, client: Client
+) -> None:
+    own = Endpoint("own", server.url, key=Secret("a"))
+    server.enqueue(Reply(text="a matrix"))
+    assert (await answer_of(client.stream(own, ASKED))).text == "a matrix"
 
 
 async def test_no_key_no_header(server: ProtocolServer, client: Client) -> None:
