@@ -237,6 +237,8 @@ def refusal(
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)
+        if status == 200 and not (code or text):
+            return not_the_api(base_url, "JSON that holds no answer")
     meaning = _meaning(code, status)
     who = f"{_host(base_url)}: " if base_url else ""
     quote = f" It says: {text}" if text else ""
