@@ -127,7 +127,10 @@ def test_web_page_in_place_of_the_api() -> None:
     assert "Log in" not in str(error)
 
 
-@pytest.mark.parametrize(("body", "said"), [(b"", "nothing"), (b"It works!", "not JSON"), (b'{"data": []}', "holds no answer")])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"", "nothing"), (b"It works!", "not JSON"), (b'{"data": []}', "holds no answer")],
+)
 def test_success_without_an_answer_is_no_refusal(body: bytes, said: str) -> None:
     error = refusal(body, status=200, base_url=URL)
     assert isinstance(error, NetworkError)
