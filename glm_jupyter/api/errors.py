@@ -243,9 +243,10 @@ def refusal(
     who = f"{_host(base_url)}: " if base_url else ""
     quote = f" It says: {text}" if text else ""
     number = code or status
+    wait = f"It asks to wait {retry_after:,.0f} s. " if retry_after else ""
     return meaning.kind(
         f"{who}{meaning.says}{f' ({number})' if number else ''}.{quote}",
-        remedy=meaning.remedy,
+        remedy=f"{wait}{meaning.remedy}",
         code=code,
         status=status,
         retryable=meaning.retryable,

@@ -68,6 +68,11 @@ def test_code_may_be_a_number_and_the_text_chinese() -> None:
     assert "您的账户已达到速率限制" in str(error)
 
 
+def test_the_wait_that_a_service_asks_for_is_told() -> None:
+    error = refusal({"error": {"code": "1302"}}, status=429, retry_after=3600.0)
+    assert error.remedy.startswith("It asks to wait 3,600 s. Wait a moment")
+
+
 def test_quota_tells_when_it_comes_back() -> None:
     error = of("1308", "已达到使用上限。您的限额将在 2026-11-22 18:00:00 重置。", 429)
     assert "2026-11-22 18:00:00" in str(error)
