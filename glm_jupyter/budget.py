@@ -257,7 +257,7 @@ def _currency(request: Request) -> str | None:
 def _check(request: Request, model: Model | None, limit: Limit) -> None:
     if model is None or not model.prices:
         raise BudgetError(
-            f"The price of {request.target.model} is not known, so {limit.name}, cannot be kept. "
+            f"The price of {request.target.model} is not known, so {limit.name} cannot be kept. "
             "Nothing was sent.",
             remedy="Put its price into your catalogue.toml (`%glm doctor` says where that is), "
             f"or choose a model with a price. {_how_to_go_on(limit)}",
