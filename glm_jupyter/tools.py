@@ -59,7 +59,7 @@ class Tool:
             values = self.arguments.validate_json(json.dumps(given))
         except ValidationError as error:
             raise _Failed(f"The arguments do not fit: {'; '.join(problems_of(error))}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _Failed("The arguments are not JSON.") from None
         call = inspect.signature(self.function).bind_partial()
         call.arguments.update(values)
@@ -70,7 +70,11 @@ class Toolbox:
     """The functions of one turn. `confirm` is asked before each call, where it is given."""
 
     def __init__(self, tools: Iterable[Tool], confirm: Callable[[str], bool] | None = None) -> None:
-        self._tools = {tool.name: tool for tool in tools}
+        self._tools: dict[str, Tool] = {}
+        for tool in tools:
+            if tool.name in self._tools:
+                raise _unfit(tool.name, "another one has the same name")
+            self._tools[tool.name] = tool
         self._confirm = confirm
 
     @property

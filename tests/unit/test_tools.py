@@ -68,6 +68,7 @@ async def test_arguments_arrive_as_the_types_they_are_annotated_with() -> None:
         ({"a": {"x": 1}, "unit": "mile"}, "unit"),
         ("[]", "do not fit"),
         ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("", "a: Field required"),
     ],
 )
@@ -114,6 +115,11 @@ async def test_a_long_result_is_cut_and_says_so() -> None:
     text = (await call(book, {})).text
     assert len(text) < 60_000
     assert "(Cut:" in text
+
+
+def test_two_of_one_name_are_refused() -> None:
+    with pytest.raises(GLMError, match="same name"):
+        Toolbox([tool_of(distance), tool_of(positional, "distance")])
 
 
 def rest(*values: int) -> None: ...
