@@ -159,6 +159,7 @@ class GLMMagics(Magics):
         view = ColumnsView(self.shell, both.answers, both.errors)
         try:
             with bridge.awake():
+                view.changed()
                 await both.run(view.changed)
         finally:
             view.close()
