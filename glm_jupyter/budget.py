@@ -73,11 +73,11 @@ class Limit:
 
     @property
     def name(self) -> str:
-        """The limit in words: "the budget of today, 5 RMB"."""
+        """The limit in words: "the budget of today (5 RMB)"."""
         if self.period == "cell":
             return f"--max-cost {number(self.amount)}"
         kind = "the administrator's ceiling" if self.ceiling else "the budget"
-        return f"{kind} {WORDS[self.period]}, {number(self.amount)} {self.currency}"
+        return f"{kind} {WORDS[self.period]} ({number(self.amount)} {self.currency})"
 
 
 class Purse(HasTraits):

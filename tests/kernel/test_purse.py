@@ -78,7 +78,7 @@ def test_a_budget_of_a_day_outlives_its_kernel(env: dict[str, str]) -> None:
     with kernel(env) as first:
         first.run("%glm budget 0.01 --day")
     with kernel(env) as second:
-        assert "of today, 0.01 RMB" in second.run("%%glm -m glm-4-airx\nHello").error
+        assert "of today (0.01 RMB)" in second.run("%%glm -m glm-4-airx\nHello").error
 
 
 def test_neither_key_nor_text_is_in_the_ledger(
