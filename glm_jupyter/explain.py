@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import linecache
 import re
@@ -26,6 +25,8 @@ MOST_NAMES = 15
 MOST_COLUMNS = 30
 MOST_VALUE_TOKENS = 200
 MOST_LINES = 80  # of a traceback: its first and last
+
+_NOTHING = object()
 
 _remembered: BaseException | None = None
 
@@ -124,11 +125,18 @@ def _values(steps: list[tuple[FrameType, int]], data: bool) -> Iterator[str]:
     for frame, number in reversed(steps):
         line = linecache.getline(frame.f_code.co_filename, number)
         for name in re.findall(r"[^\W\d]\w*", line):
-            if name in seen or len(seen) == MOST_NAMES or hasattr(builtins, name):
+            value = frame.f_locals.get(name, frame.f_globals.get(name, _NOTHING))
+            known = name in seen or value is _NOTHING
+            if known or inspect.ismodule(value) or inspect.isroutine(value):
                 continue
             seen.add(name)
-            value = frame.f_locals.get(name, frame.f_globals.get(name, _values))
-            if value is _values or inspect.ismodule(value) or inspect.isroutine(value):
-                continue
-            shown = f" = {as_text(value, MOST_VALUE_TOKENS)}" if data else ""
-            yield f"- {name}: {described(value)}{shown}"
+            if len(seen) > MOST_NAMES:
+                return
+            yield f"- {name}: {_shown(value, data)}"
+
+
+def _shown(value: Any, data: bool) -> str:
+    try:
+        return described(value) + (f" = {as_text(value, MOST_VALUE_TOKENS)}" if data else "")
+    except Exception:  # whatever a value's own code raises: it may be what failed
+        return type(value).__name__

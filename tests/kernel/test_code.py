@@ -53,6 +53,15 @@ def test_the_last_error_is_explained_and_the_mended_cell_offered(running: Kernel
     assert "9171.25" in asked(server)
 
 
+def test_values_that_matter_may_have_any_name_and_any_fault(running: Kernel, server) -> None:
+    running.run("class Odd:\n    @property\n    def shape(self): raise RuntimeError('no')")
+    running.run("list = [1, 2]\nodd = Odd()")
+    assert not running.run("list(odd)").ok
+    assert running.run("%glm explain -m glm-4.7 --data").ok
+    assert "- list: list of 2 items of type int = [1, 2]" in asked(server)
+    assert "- odd: Odd" in asked(server)
+
+
 def test_a_syntax_error_is_explained_with_its_cell(running: Kernel, server) -> None:
     running.run("x = (1,\ny = 2 +")
     assert running.run("%glm explain -m glm-4.7").ok
