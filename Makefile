@@ -31,6 +31,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.kernel
+	$(BIN)/python -m tests.benchmarks.mapping
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
 	  $(BIN)/python -m tests.benchmarks.browser
 
