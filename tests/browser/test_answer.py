@@ -189,8 +189,9 @@ def test_wide_formulas_and_tables_scroll_inside_the_answer(notebook: Open) -> No
 def test_prompt_cells_are_highlighted_as_markdown(notebook: Open) -> None:
     nb = notebook("%%glm\nUse **bold** and $x$.", "x = 1")
     mime = "number => jupyterapp.shell.currentWidget.content.widgets[number].model.mimeType"
-    nb.page.wait_for_function(f"() => ({mime})(0) === 'text/x-ipythongfm'")
-    assert nb.page.evaluate(mime, 1) == "text/x-ipython"
+    nb.page.wait_for_function(
+        f"() => ({mime})(0) === 'text/x-ipythongfm' && ({mime})(1) === 'text/x-ipython'"
+    )
     nb.page.evaluate(
         """() => {
             const [first, second] = jupyterapp.shell.currentWidget.content.widgets;
