@@ -114,6 +114,11 @@ class Session(Choices):
         layers = (options, self, self.settings)
         chosen = {name: first_chosen(name, *layers) for name in NAMES}
         target = self.target(options, to_send=to_send, fresh=fresh)
+        model = catalogue.find(target.model, target.endpoint.name)
+        if model and options.get("think") is None and model.thinking != "switch":
+            chosen["think"] = None  # a habit, not a wish for this model
+        if model and options.get("effort") is None and chosen["effort"] not in model.efforts:
+            chosen["effort"] = None
         thread = continue_ if isinstance(continue_, str) else ""
         conversation = self.threads[thread]
         system = read_text(chosen["system"]) if chosen["system"] else None

@@ -350,6 +350,15 @@ def test_use_and_config_and_their_order(running: Kernel, server) -> None:
     assert model_of("%%glm -m glm-4.7\nHi") == "glm-4.7"
 
 
+def test_a_configured_habit_of_thinking_is_kept_where_there_is_a_switch(running, server) -> None:
+    assert running.run("%config GLM.think = False").ok
+    for model, sent in (("glm-4-airx", None), ("glm-z1-air", None), ("glm-4.7", "disabled")):
+        run = running.run(f"%%glm -m {model}\nHi")
+        assert run.ok, run.error
+        assert server.requests[-1].json.get("thinking") == (sent and {"type": sent})
+    assert not running.run("%%glm -m glm-z1-air --no-think\nHi").ok
+
+
 def test_ipython_config_is_read(env, server, tmp_path) -> None:
     profile = tmp_path / "ipython" / "profile_default"
     profile.mkdir(parents=True)
