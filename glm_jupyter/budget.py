@@ -34,6 +34,7 @@ class Request(Protocol):
     """What a budget has to know of a request: who answers, how long, and for how much at most.
 
     `max_cost` is the limit of its own cell, as typed, of which `spent_before` is used up.
+    `search_price` is for the web search that the model may make, if it may.
     """
 
     target: Target
@@ -42,6 +43,7 @@ class Request(Protocol):
     prompt_tokens: int
     max_cost: str | None
     spent_before: Decimal
+    search_price: Decimal
 
     @property
     def most_output(self) -> int | None:
@@ -139,11 +141,9 @@ class Purse(HasTraits):
 
         Raises BudgetError where what it costs at most is more than is left of it.
         """
-        model = request.model
         tightest = self._tightest(request, _currency(request), spent)
-        if tightest is None or (model and model.free):
-            return None
-        _check(request, model, tightest)
+        if tightest is not None:
+            _check(request, request.model, tightest)
         return tightest
 
     def begin(
@@ -161,7 +161,7 @@ class Purse(HasTraits):
         self.revision += 1
         if tightest is None or request.model is None:
             return None
-        return Meter(request.model, request.prompt_tokens, request.most_output, tightest)
+        return Meter(request, request.model, tightest)
 
     def end(self, answer: Answer, finish: str) -> None:
         """Book an answer that will not grow any more."""
@@ -213,13 +213,13 @@ class Purse(HasTraits):
 class Meter:
     """Follows what an answer has cost while it grows."""
 
-    def __init__(
-        self, model: Model, prompt_tokens: int, most_output: int | None, limit: Limit
-    ) -> None:
+    def __init__(self, request: Request, model: Model, limit: Limit) -> None:
         self._model = model
-        self._prompt_tokens = prompt_tokens
-        self._most_output = most_output
+        self._prompt_tokens = request.prompt_tokens
+        self._most_output = request.most_output
+        self._search_price = request.search_price
         self._limit = limit
+        self._searched = Decimal(0)
         self._output_tokens = 0
         self._unmeasured = ""
 
@@ -228,6 +228,8 @@ class Meter:
         match event:
             case ev.UsageReport(usage):
                 self._check(usage)
+            case ev.Sources():
+                self._searched = self._search_price
             case ev.TextDelta(text) | ev.ReasoningDelta(text):
                 self._unmeasured += text
                 if len(self._unmeasured) >= METER_CHARACTERS:
@@ -242,10 +244,11 @@ class Meter:
 
     def _check(self, usage: ev.Usage) -> None:
         cost = self._model.cost(usage)
-        if cost is not None and cost > self._limit.left:
+        if cost is not None and cost + self._searched > self._limit.left:
+            so_far = amount(cost + self._searched, self._limit.currency)
             raise BudgetError(
-                f"The answer was stopped: it has cost about {amount(cost, self._limit.currency)} "
-                f"so far, and {_left(self._limit)}.",
+                f"The answer was stopped: it has cost about {so_far} so far, "
+                f"and {_left(self._limit)}.",
                 remedy=f"What had arrived is kept. {_how_to_go_on(self._limit)}",
             )
 
@@ -264,18 +267,28 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
         )
     # Without a known longest answer, the prompt alone must fit; the meter sees to the rest.
     worst = request.worst_cost()
-    least = worst if worst is not None else model.worst_cost(request.prompt_tokens, 0)
+    least = worst if worst is not None else _worst_cost(request, model, 0)
     if least is None or least <= limit.left:
         return
-    fits = _longest_that_fits(request, model, limit.left)
-    shorter = f"Give --max-tokens {fits} or less, or choose a cheaper model. " if fits else ""
-    longest = f", at most {request.most_output:,} out" if request.most_output else ""
+    facts = [f"about {request.prompt_tokens:,} tokens in"]
+    if request.most_output:
+        facts.append(f"at most {request.most_output:,} out")
+    remedy = ""
+    if request.search_price:
+        facts.append(f"a web search for {amount(request.search_price, limit.currency)}")
+        remedy = "Leave out --web. " if least - request.search_price <= limit.left else ""
+    if fits := _longest_that_fits(request, model, limit.left):
+        remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
     raise BudgetError(
         f"This cell may cost up to {amount(least, limit.currency)} with {request.target.model} "
-        f"(about {request.prompt_tokens:,} tokens in{longest}), and {_left(limit)}. "
-        "Nothing was sent.",
-        remedy=shorter + _how_to_go_on(limit),
+        f"({', '.join(facts)}), and {_left(limit)}. Nothing was sent.",
+        remedy=remedy + _how_to_go_on(limit),
     )
+
+
+def _worst_cost(request: Request, model: Model, most_output: int) -> Decimal | None:
+    worst = model.worst_cost(tokens.at_most(request.prompt_tokens), most_output)
+    return None if worst is None else worst + request.search_price
 
 
 def _longest_that_fits(request: Request, model: Model, left: Decimal) -> int:
@@ -283,7 +296,7 @@ def _longest_that_fits(request: Request, model: Model, left: Decimal) -> int:
     low, high = 0, request.most_output or 0
     while low < high:
         middle = (low + high + 1) // 2
-        cost = model.worst_cost(tokens.at_most(request.prompt_tokens), middle)
+        cost = _worst_cost(request, model, middle)
         if cost is not None and cost <= left:
             low = middle
         else:

@@ -135,6 +135,43 @@ async def test_free_models_answer_without_any_budget(session: Session) -> None:
     assert answer.complete
 
 
+async def test_a_web_search_counts_also_with_a_free_model(
+    session: Session, server: ProtocolServer
+) -> None:
+    session.purse.set("session", "RMB", Decimal("0.015"))
+    server.enqueue(Reply("It rains.", sources=[{"title": "Rain"}]))
+    answer = await ask(session, model="glm-4.7-flash", web=True)
+    assert answer.cost == Decimal("0.01")
+    with pytest.raises(BudgetError, match="web search for 0.01 RMB") as refusal:
+        await ask(session, model="glm-4.7-flash", web=True)
+    assert "Leave out --web" in refusal.value.remedy
+    assert len(server.requests) == 1
+    assert (await ask(session, model="glm-4.7-flash")).complete
+
+
+async def test_the_longest_answer_that_fits_leaves_room_for_a_web_search(
+    session: Session, server: ProtocolServer
+) -> None:
+    session.purse.set("session", "RMB", Decimal("0.02"))
+    with pytest.raises(BudgetError) as refusal:
+        await ask(session, model="glm-4-plus", web=True)
+    fits = int(refusal.value.remedy.split("--max-tokens ")[1].split()[0])
+    with pytest.raises(BudgetError):
+        await ask(session, model="glm-4-plus", web=True, max_tokens=fits + 1)
+    assert (await ask(session, model="glm-4-plus", web=True, max_tokens=fits)).complete
+
+
+async def test_a_search_made_counts_while_the_answer_grows(
+    session: Session, server: ProtocolServer
+) -> None:
+    # A service that counts past --max-tokens, but for the search within the limit.
+    server.enqueue(
+        Reply("word " * 400, sources=[{"title": "Rain"}], usage="every", completion_tokens=1500)
+    )
+    with pytest.raises(BudgetError, match="was stopped"):
+        await ask(session, model="glm-4-airx", web=True, max_tokens=500, max_cost="0.018")
+
+
 async def test_an_unknown_price_is_refused_only_where_there_is_a_budget(session: Session) -> None:
     answer = await ask(session, model="glm-from-tomorrow")
     assert answer.cost is None
