@@ -10,14 +10,16 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.browser.lab import Lab, Notebook, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server = Lab(tmp_path_factory.mktemp("lab"))
     yield server
     server.close()
 
 
-@pytest.fixture(scope="session")
+# For the package, not the session: while Playwright is open, this thread has a running event
+# loop, which the tests of other folders would find.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
