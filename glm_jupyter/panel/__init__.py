@@ -13,11 +13,13 @@ from glm_jupyter.settings import NAMES
 from . import bill
 from .choosing import Choosing
 from .html import reasoning, status, trouble
+from .redrawing import Redrawing
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions import Session
 
-SHOWN = (*NAMES, "last", "spent", "unpriced", "running")
+# What answers change, many times a second where many are under way.
+TRAFFIC = ("last", "spent", "unpriced", "running")
 
 
 class Panel:
@@ -29,7 +31,7 @@ class Panel:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        # A kernel may run callbacks of widgets in a thread of their own.
+        # A kernel may run callbacks of widgets in a thread of their own, and late drawings are.
         self._lock = RLock()
         self._status = widgets.HTML()
         self._stop = widgets.Button(
@@ -49,16 +51,18 @@ class Panel:
             ]
         )
         self.widget.add_class("glm-panel")
-        session.observe(self._show, list(SHOWN))
-        session.purse.observe(self._show, "revision")
-        self._show()
+        redrawing = Redrawing(self._show)
+        session.observe(lambda _: redrawing.now(), list(NAMES))
+        session.observe(lambda _: redrawing.soon(), list(TRAFFIC))
+        session.purse.observe(lambda _: redrawing.soon(), "revision")
+        redrawing.now()
 
     @property
     def closed(self) -> bool:
         """Whether somebody has closed its widgets, so that they cannot be shown any more."""
         return self.widget.comm is None
 
-    def _show(self, change: object = None) -> None:
+    def _show(self) -> None:
         with self._lock:
             try:
                 self._show_all()

@@ -118,26 +118,31 @@ class Choosing:
         ]
 
     def _choose_endpoint(self, value: str | None) -> None:
-        if not self._showing:
+        if self._by_hand():
             self._set(endpoint=value, model=None)
 
     def _choose_model(self, value: str | None) -> None:
-        if not self._showing:
+        if self._by_hand():
             place = self._place()
             # A name that carries its endpoint needs no second one, and a base URL stays.
             carries = value is not None and value.partition("/")[0] in ENDPOINTS
             self._set(model=value, endpoint=None if carries else place)
 
     def _choose_system(self, change: dict[str, Any]) -> None:
-        if not self._showing:
+        if self._by_hand():
             self._set(system=change["new"].strip() or None)
 
     def _setter(self, name: str) -> Callable[[Any], None]:
         def choose(value: Any) -> None:
-            if not self._showing:
+            if self._by_hand():
                 self._set(**{name: value})
 
         return choose
+
+    def _by_hand(self) -> bool:
+        """Whether a control was changed by the user, not by this thread to show the session."""
+        with self._lock:
+            return not self._showing
 
     def _set(self, **choices: Any) -> None:
         with self._lock:

@@ -75,3 +75,20 @@ def test_a_model_picked_during_an_answer_gives_the_next(
     assert running.value("_glm.model") == "glm-4.7"
     assert running.run("%%glm\nHello").ok
     assert server.requests[-1].json["model"] == "glm-4-airx"
+
+
+def test_a_map_is_drawn_to_its_end_and_not_at_each_answer(running: Kernel) -> None:
+    running.run("%glm")
+    running.run(
+        "import glm_jupyter as glm\n"
+        "from glm_jupyter.panel import bill\n"
+        "view, drawn = bill.view, []\n"
+        "bill.view = lambda session: drawn.append(1) or view(session)"
+    )
+    run = running.run("answers = glm.map(range(200), 'Why {{ item }}?', model='glm-4-airx')")
+    assert run.ok, run.error
+    # A later cell, so that what was due has been drawn.
+    later = running.run("import time; time.sleep(1)")
+    assert 0 < int(running.value("len(drawn)")) < 100
+    updates = [m for m in run.messages + later.messages if m["msg_type"] == "comm_msg"]
+    assert any("0.092 RMB" in str(update["content"]) for update in updates)

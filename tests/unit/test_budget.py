@@ -142,7 +142,7 @@ async def test_a_web_search_counts_also_with_a_free_model(
     server.enqueue(Reply("It rains.", sources=[{"title": "Rain"}]))
     answer = await ask(session, model="glm-4.7-flash", web=True)
     assert answer.cost == Decimal("0.01")
-    with pytest.raises(BudgetError, match="web search for 0.01 RMB") as refusal:
+    with pytest.raises(BudgetError, match="a web search for") as refusal:
         await ask(session, model="glm-4.7-flash", web=True)
     assert "Leave out --web" in refusal.value.remedy
     assert len(server.requests) == 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,12 +15,18 @@ import pytest
 from glm_jupyter import ceiling
 from glm_jupyter.budget import Purse
 from glm_jupyter.ledger import Ledger
-from glm_jupyter.panel import Panel, panel_of
+from glm_jupyter.panel import Panel, bill, panel_of, redrawing
 from glm_jupyter.sessions import Session
 from tests.protocol_server import ProtocolServer, Reply
 
 KEY = "0123456789abcdef.sEcReTsEcReT"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(autouse=True)
+def interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has changed is drawn at once, but where a test says otherwise."""
+    monkeypatch.setattr(redrawing, "INTERVAL", 0.0)
 
 
 @pytest.fixture
@@ -274,3 +281,39 @@ def test_one_panel_for_all_displays_until_it_is_closed(session: Session) -> None
     assert panel_of(session) is panel
     panel.widget.close()
     assert panel_of(session) is not panel
+
+
+def test_many_answers_are_drawn_a_few_times_and_the_last_for_sure(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    view = bill.view
+    monkeypatch.setattr(bill, "view", lambda of: drawn.append(view(of)) or drawn[-1])
+    monkeypatch.setattr(redrawing, "INTERVAL", 0.2)
+    panel = Panel(session)
+
+    async def ask_often() -> None:
+        for _ in range(40):
+            await ask(session, model="glm-4-airx")
+
+    begun = monotonic()
+    asyncio.run(ask_often())  # its loop is gone when the last drawing is due
+    until(lambda: "0.0184 RMB" in shown(panel))
+    assert len(drawn) <= (monotonic() - begun) / 0.2 + 2
+
+
+def test_a_choice_is_drawn_at_once_however_often(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrawing, "INTERVAL", 1000.0)
+    panel = Panel(session)
+    for name in ("glm-4.7", "glm-4-airx"):
+        session.model = name
+        assert f"bigmodel/{name}" in shown(panel)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + 20
+    while not condition():
+        assert monotonic() < deadline, "it never came"
+        sleep(0.02)
