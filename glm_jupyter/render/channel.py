@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from contextvars import copy_context
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class _Stream:
         self._number = 0
         self._text = ""
         self._reasoning = ""
+        self._calls: list[dict[str, Any]] = []
         self._last = 0.0
         self._state_wanted = True
 
@@ -166,10 +168,15 @@ class _Stream:
         self._cancel()
         answer = self._answer
         text, reasoning = answer.text, answer.reasoning
-        known = text.startswith(self._text) and reasoning.startswith(self._reasoning)
+        known = (
+            text.startswith(self._text)
+            and reasoning.startswith(self._reasoning)
+            and answer.tool_calls == self._calls
+        )
         message: dict[str, Any] = {"id": answer.id, "n": self._number}
         if self._state_wanted or not known:
             message |= {"type": "state", **self.place, "answer": answer.to_json()}
+            self._calls = deepcopy(answer.tool_calls)  # they are filled in where they stand
         elif text == self._text and reasoning == self._reasoning:
             return
         else:

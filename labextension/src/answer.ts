@@ -4,6 +4,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 
 import { Body } from './body.js';
+import { Calls } from './calls.js';
 import { loadImage } from './clean.js';
 import { element } from './dom.js';
 import { copy, Footer } from './footer.js';
@@ -45,6 +46,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this._fold.hidden = true;
     this.node.append(
       this._fold,
+      this._calls.node,
       this._text.node,
       this._ending,
       this._sources,
@@ -127,7 +129,8 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   private _update(data: AnswerData, over: boolean): void {
     this._data = data;
     this._over = over;
-    this._reveal.to(data.text, !over, !over && this._live !== null);
+    const shown = data.value_markdown ?? data.text;
+    this._reveal.to(shown, !over, !over && this._live !== null);
     this._paint();
   }
 
@@ -142,6 +145,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this.node.dataset.state = !running ? 'done' : thinking ? 'thinking' : 'writing';
     this.node.ariaBusy = String(running);
     this._paintReasoning(data, thinking);
+    this._calls.show(data.tool_calls);
     const lack = running
       ? null
       : (ending(data) ?? (isRunning(data) ? ending({ ...data, seconds: 0 }) : null));
@@ -244,6 +248,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
 
   private readonly _text: Body;
   private readonly _reasoning: Body;
+  private readonly _calls = new Calls();
   private readonly _fold = element('details', 'glm-Reasoning');
   private readonly _summary = element('summary');
   private readonly _ending = element('p', 'glm-Ending');

@@ -53,7 +53,8 @@ export class Footer {
     this._live?.interrupt();
   });
   private readonly _copy = button('glm-copy', 'Copy', 'Copy the answer as markdown', () => {
-    void copy(this._copy, portable(this._data?.text ?? ''));
+    const { text = '', value_markdown: value } = this._data ?? {};
+    void copy(this._copy, value === undefined ? portable(text) : text); // JSON is no markdown
   });
   private readonly _more = button('glm-more', 'Details', 'Tokens, times and request id', () => {
     this._toggle();

@@ -9,6 +9,14 @@ export interface Usage {
   estimated?: boolean;
 }
 
+/** A function call, with its result once it was made. */
+export interface CallData {
+  function: { name: string; arguments: string };
+  result?: string;
+  seconds?: number;
+  failed?: boolean;
+}
+
 /** The payload of `application/vnd.glm-jupyter.answer+json`, version 1. */
 export interface AnswerData {
   version: number;
@@ -27,8 +35,10 @@ export interface AnswerData {
   first_token_seconds: number | null;
   thinking_seconds?: number | null;
   sources: { title?: string; link?: string }[];
-  tool_calls: { function: { name: string; arguments: string } }[];
+  tool_calls: CallData[];
   notes?: string[];
+  /** Of a structured answer: its value, to be shown in place of the text. */
+  value_markdown?: string;
 }
 
 /** Whether the answer may still grow: its clock has not been stopped. */
@@ -118,7 +128,8 @@ function wholeSeconds(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-function duration(seconds: number): string {
+/** A duration for people, such as "0.4 s" and "2 min 5 s". */
+export function duration(seconds: number): string {
   return seconds < 60 ? `${seconds.toFixed(1)} s` : wholeSeconds(seconds);
 }
 

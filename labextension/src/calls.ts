@@ -1,0 +1,103 @@
+// The function calls of an answer, each in a fold: the call and its time, arguments and result.
+
+import { element } from './dom.js';
+import { duration, type CallData } from './format.js';
+
+const LONGEST_TITLE = 120;
+const LONGEST_PART = 20000;
+
+// Control characters, and the overrides of direction that can make text lie.
+const UNSEEN = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Shows calls as plain text. A newer state keeps what the reader has unfolded. */
+export class Calls {
+  readonly node = element('div', 'glm-Calls');
+
+  show(calls: CallData[]): void {
+    this.node.hidden = calls.length === 0;
+    while (this._views.length > calls.length) {
+      this._views.pop()?.node.remove();
+    }
+    calls.forEach((call, index) => {
+      let view = this._views[index];
+      if (!view) {
+        view = new CallView();
+        this._views.push(view);
+        this.node.append(view.node);
+      }
+      view.show(call);
+    });
+  }
+
+  private readonly _views: CallView[] = [];
+}
+
+class CallView {
+  readonly node = element('details', 'glm-Call');
+
+  constructor() {
+    this.node.append(this._title, this._given, this._result);
+  }
+
+  show(call: CallData): void {
+    write(this._title, callTitle(call));
+    write(this._given, short(visible(indented(call.function.arguments)), LONGEST_PART));
+    write(this._result, short(visible(call.result ?? ''), LONGEST_PART));
+    this._result.hidden = call.result === undefined;
+  }
+
+  private readonly _title = element('summary');
+  private readonly _given = element('pre', 'glm-mod-arguments');
+  private readonly _result = element('pre', 'glm-mod-result');
+}
+
+/** What was called, and how long it took or that it failed. */
+export function callTitle(call: CallData): string {
+  const { name, arguments: given } = call.function;
+  const line = visible(`${name}(${listed(given)})`).replace(/\s+/g, ' ');
+  const what = short(line, LONGEST_TITLE);
+  if (call.result === undefined) {
+    return `Call of ${what}`;
+  }
+  return `${what} ${call.failed ? 'failed after' : 'took'} ${duration(call.seconds ?? 0)}`;
+}
+
+/** The arguments in a line; of what is still coming, or is no object, nothing. */
+function listed(given: string): string {
+  const value = parsed(given || '{}');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return '…';
+  }
+  return Object.entries(value)
+    .map(([name, part]) => `${name}=${JSON.stringify(part)}`)
+    .join(', ');
+}
+
+/** JSON in lines; what is none as the model wrote it. */
+function indented(given: string): string {
+  const value = parsed(given);
+  return value === undefined ? given : JSON.stringify(value, null, 1);
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function visible(text: string): string {
+  return text.replace(UNSEEN, '');
+}
+
+function short(text: string, longest: number): string {
+  return text.length <= longest ? text : text.slice(0, longest - 1) + '…';
+}
+
+/** Change the text only where it is another, so that a selection in it stays. */
+function write(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
