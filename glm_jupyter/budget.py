@@ -20,6 +20,7 @@ from .render.money import amount, number
 if TYPE_CHECKING:
     from .answer import Answer
     from .api.catalogue import Model
+    from .api.request import ChatRequest
     from .sessions import Target
 
 Period = Literal["session", "day", "month"]
@@ -38,6 +39,7 @@ class Request(Protocol):
     """
 
     target: Target
+    request: ChatRequest
     model: Model | None
     answer: Answer
     prompt_tokens: int
@@ -139,7 +141,8 @@ class Purse(HasTraits):
     def check(self, request: Request, spent: Mapping[str, Decimal]) -> Limit | None:
         """The tightest limit on a request, None where there is none.
 
-        Raises BudgetError where what it costs at most is more than is left of it.
+        Raises BudgetError where what it costs at most is more than is left of it. Images count
+        only where the catalogue knows how many tokens they take.
         """
         tightest = self._tightest(request, _currency(request), spent)
         if tightest is not None:
@@ -270,7 +273,7 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
     least = worst if worst is not None else _worst_cost(request, model, 0)
     if least is None or least <= limit.left:
         return
-    facts = [f"about {request.prompt_tokens:,} tokens in"]
+    facts = [f"about {request.prompt_tokens:,} tokens in", *images_in(request.request, model)]
     if request.most_output:
         facts.append(f"at most {request.most_output:,} out")
     remedy = ""
@@ -286,8 +289,18 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
     )
 
 
+def images_in(request: ChatRequest, model: Model | None) -> list[str]:
+    """How a request's images count in what it costs at most, in words; nothing without images."""
+    if not request.images:
+        return []
+    if model and model.image_tokens:
+        return [f"at most {model.image_tokens:,} for each image"]
+    return ["images are not counted"]
+
+
 def _worst_cost(request: Request, model: Model, most_output: int) -> Decimal | None:
-    worst = model.worst_cost(tokens.at_most(request.prompt_tokens), most_output)
+    most_prompt = model.most_prompt(request.request, request.prompt_tokens)
+    worst = model.worst_cost(most_prompt, most_output)
     return None if worst is None else worst + request.search_price
 
 

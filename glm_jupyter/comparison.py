@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from .api import catalogue, tokens
+from .api import catalogue
 from .api.errors import InputError
 from .api.events import Usage
 from .render.money import amount
@@ -86,6 +86,8 @@ def _row(model: Model, one: Request) -> Sequence[str]:
         most = min(most, model.max_output)
     prompt = model.cost(Usage(prompt_tokens=one.prompt_tokens))
     page, _ = _page_cost(one)(model)
-    worst = model.worst_cost(tokens.at_most(one.prompt_tokens), most) if most else None
+    worst = (
+        model.worst_cost(model.most_prompt(one.request, one.prompt_tokens), most) if most else None
+    )
     costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
     return (model.name, *costs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .api import tokens
+from .budget import images_in
 from .comparison import comparison
 from .render.fences import fenced
 from .render.money import amount
@@ -37,6 +38,8 @@ def _facts(one: Round) -> str:
     least, most_in = tokens.at_least(one.prompt_tokens), tokens.at_most(one.prompt_tokens)
     asked = f"about {one.prompt_tokens:,} tokens in (an estimate: {least:,} to {most_in:,})"
     most = one.most_output
+    parts = [f"Not sent. {one.target.endpoint.name}/{one.target.model}", asked]
+    parts += images_in(one.request, one.model)
     limit = f"at most {most:,} out" if most else "length of the answer not limited"
     if one.target.endpoint.name == "local":
         price = "free"
@@ -44,10 +47,7 @@ def _facts(one: Round) -> str:
         price = "cost unknown"
     else:
         price = f"at most {amount(worst, one.model.currency if one.model else None)}"
-    who = f"{one.target.endpoint.name}/{one.target.model}"
-    parts = [f"Not sent. {who}", asked, limit, price]
-    if one.request.images:
-        parts.append("images are not counted")
+    parts += [limit, price]
     if any(tool["type"] == "function" for tool in one.request.tools):
         parts.append("each round of function calls is a further request")
     return " · ".join(parts)

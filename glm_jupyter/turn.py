@@ -72,10 +72,14 @@ class Round:
         return self.request.max_tokens or (self.model.max_output if self.model else None)
 
     def worst_cost(self) -> Decimal | None:
-        """What the request costs at most, from the estimated prompt and the longest answer."""
+        """What the request costs at most, from the estimated prompt and the longest answer.
+
+        Images count where the catalogue knows what they take (`image_tokens`).
+        """
         if self.model is None or self.most_output is None:
             return None
-        worst = self.model.worst_cost(tokens.at_most(self.prompt_tokens), self.most_output)
+        most_prompt = self.model.most_prompt(self.request, self.prompt_tokens)
+        worst = self.model.worst_cost(most_prompt, self.most_output)
         return None if worst is None else worst + self.search_price
 
     async def stream(

@@ -25,9 +25,9 @@ FILE_NAME = "catalogue.toml"
 class Model:
     """One model at one endpoint. Sizes are in tokens; None or empty is not known.
 
-    `prices` are per million tokens in `currency`; `rights` are the requests in flight that the
-    service allows at its levels V0 to V3. `source` and `date` say where the facts are from;
-    `unsure` that sources differ or are old.
+    `image_tokens` are the most that one image takes. `prices` are per million tokens in
+    `currency`; `rights` are the requests in flight that the service allows at its levels V0 to
+    V3. `source` and `date` say where the facts are from; `unsure` that sources differ or are old.
     """
 
     endpoint: str
@@ -43,6 +43,7 @@ class Model:
     max_stop: int | None = None
     input: tuple[str, ...] = ("text",)
     max_images: int | None = None
+    image_tokens: int | None = None
     features: tuple[str, ...] = ()
     thinking: str = "none"
     efforts: tuple[str, ...] = ()
@@ -88,6 +89,13 @@ class Model:
         lengths = {max_output, *(min(bound - 1, max_output) for bound in bounds if bound)}
         prices = [self._price(prompt_tokens, length, 0) for length in lengths]
         return max((price for price in prices if price is not None), default=None)
+
+    def most_prompt(self, request: ChatRequest, prompt_tokens: int) -> int:
+        """The most tokens that a prompt estimated at so many has.
+
+        Its images count where `image_tokens` is known.
+        """
+        return tokens.at_most(prompt_tokens) + len(request.images) * (self.image_tokens or 0)
 
     def check(self, request: ChatRequest, prompt_tokens: int) -> ChatRequest:
         """The request as this model takes it; `prompt_tokens` is an estimate by `tokens`.

@@ -185,6 +185,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "max_stop": _whole,
     "input": _list(_one_of("text", "image", "video", "file")),
     "max_images": _whole,
+    "image_tokens": _whole,
     "features": _list(_one_of("stream", "tools", "json", "web", "image-url")),
     "thinking": _one_of("none", "inline", "switch", "forced", "effort"),
     "efforts": _list(_text),

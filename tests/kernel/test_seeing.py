@@ -52,6 +52,7 @@ def test_a_dry_run_names_the_image_and_does_not_print_it(ready: Kernel, server) 
     assert run.ok, run.error
     shown = run.bundle["text/markdown"]
     assert "[image, image/png," in shown
+    assert "at most 7,502 for each image" in shown
     assert len(shown) < 2000
     assert server.chats == []
 

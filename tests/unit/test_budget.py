@@ -172,6 +172,22 @@ async def test_a_search_made_counts_while_the_answer_grows(
         await ask(session, model="glm-4-airx", web=True, max_tokens=500, max_cost="0.018")
 
 
+async def test_images_count_with_the_most_tokens_they_can_take(session: Session) -> None:
+    options = {"model": "glm-4.6v", "max_tokens": 10, "images": ["https://example.org/a.png"] * 2}
+    session.purse.set("session", "RMB", Decimal("0.015"))
+    with pytest.raises(BudgetError, match="at most 7,502 for each image"):
+        await ask(session, **options)
+    session.purse.set("session", "RMB", Decimal("0.0152"))
+    assert (await ask(session, **options)).complete
+
+
+async def test_images_of_unknown_size_are_said_not_to_be_counted(session: Session) -> None:
+    session.purse.set("session", "RMB", Decimal("0.0001"))
+    images = ["https://example.org/a.png"]
+    with pytest.raises(BudgetError, match="images are not counted"):
+        await ask(session, model="glm-5v-turbo", images=images)
+
+
 async def test_an_unknown_price_is_refused_only_where_there_is_a_budget(session: Session) -> None:
     answer = await ask(session, model="glm-from-tomorrow")
     assert answer.cost is None
