@@ -86,8 +86,7 @@ def _row(model: Model, one: Request) -> Sequence[str]:
         most = min(most, model.max_output)
     prompt = model.cost(Usage(prompt_tokens=one.prompt_tokens))
     page, _ = _page_cost(one)(model)
-    worst = (
-        model.worst_cost(model.most_prompt(one.request, one.prompt_tokens), most) if most else None
-    )
+    most_prompt = model.most_prompt(one.request, one.prompt_tokens)
+    worst = model.worst_cost(most_prompt, most) if most else None
     costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
     return (model.name, *costs)
