@@ -212,7 +212,6 @@ def test_selection_is_kept_while_text_flows(notebook: Open, tmp_path: Path) -> N
 
 @pytest.fixture
 def notebook_7(tmp_path: Path) -> object:
-    pytest.importorskip("notebook")
     lab = Lab(tmp_path / "notebook", app="notebook")
     yield lab
     lab.close()
