@@ -251,7 +251,7 @@ class Meter:
             so_far = amount(cost + self._searched, self._limit.currency)
             raise BudgetError(
                 f"The answer was stopped: it has cost about {so_far} so far, "
-                f"and {_left(self._limit)}.",
+                f"and {left(self._limit)}.",
                 remedy=f"What had arrived is kept. {_how_to_go_on(self._limit)}",
             )
 
@@ -284,7 +284,7 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
         remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
     raise BudgetError(
         f"This cell may cost up to {amount(least, limit.currency)} with {request.target.model} "
-        f"({', '.join(facts)}), and {_left(limit)}. Nothing was sent.",
+        f"({', '.join(facts)}), and {left(limit)}. Nothing was sent.",
         remedy=remedy + _how_to_go_on(limit),
     )
 
@@ -317,7 +317,8 @@ def _longest_that_fits(request: Request, model: Model, left: Decimal) -> int:
     return low
 
 
-def _left(limit: Limit) -> str:
+def left(limit: Limit) -> str:
+    """What is left of a limit, in words that go on from what it may cost or has cost."""
     if limit.period == "cell":
         return f"{limit.name} allows no more"
     held = f" ({number(limit.held)} are held for answers under way)" if limit.held else ""

@@ -102,7 +102,7 @@ class GLMMagics(Magics):
         if asked.args.dry_run:
             from .preview import preview
 
-            self._display(preview(turn.opening, asked.values))
+            self._display(preview(turn, asked.values))
             return
         self._keep(turn.answer, asked.args.output)
         await self._show(turn)
@@ -153,7 +153,7 @@ class GLMMagics(Magics):
         both = turns_for(sessions.current(), models, asked.prompt, asked.options)
         if asked.args.dry_run:
             for turn in both.turns:
-                self._display(preview(turn.opening, asked.values))
+                self._display(preview(turn, asked.values))
             return
         self._keep(both.answers, asked.args.output)
         view = ColumnsView(self.shell, both.answers, both.errors)

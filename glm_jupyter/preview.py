@@ -1,11 +1,12 @@
-"""What `--dry-run` shows: the messages as they would go, their tokens, and what they would cost."""
+"""What `--dry-run` shows: the messages, their tokens, what they would cost, what a budget says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from .api import tokens
-from .budget import images_in
+from .api.errors import GLMError
+from .budget import images_in, left
 from .comparison import comparison
 from .render.fences import fenced
 from .render.money import amount
@@ -16,22 +17,38 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .prompt import Value
-    from .turn import Round
+    from .turn import Round, Turn
 
 
-def preview(one: Round, values: Sequence[Value] = ()) -> dict[str, str]:
+def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
     """The MIME bundle that describes a request nobody has sent; `values` came by `{{ }}`."""
+    one = turn.opening
     messages = [(message["role"], _content(message["content"])) for message in one.request.messages]
     shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
     facts = " · ".join([_facts(one), *map(str, values)])
     costs = comparison(one) or {"text/markdown": "", "text/plain": ""}
+    verdict = _verdict(turn)
     return {
         "text/markdown": "\n\n".join(
-            [*shown, costs["text/markdown"], f"<small>{literal(facts)}</small>"]
+            [*shown, costs["text/markdown"], literal(verdict), f"<small>{literal(facts)}</small>"]
         ),
-        "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], facts])),
+        "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], verdict, facts])),
     }
+
+
+def _verdict(turn: Turn) -> str:
+    """What the budgets in force say, if there are any."""
+    if turn.opening.recorded:
+        return ""
+    try:
+        limit = turn.session.purse.check(turn.opening, turn.session.spent)
+    except GLMError as error:
+        return f"It would be refused. {error} {error.remedy}"
+    if limit is None:
+        return ""
+    allowed = f"{limit.name} allows it" if limit.period == "cell" else left(limit)
+    return f"It would not be refused: {allowed}."
 
 
 def _facts(one: Round) -> str:

@@ -41,17 +41,17 @@ class CellMap:
         """What `--dry-run` shows: the first request, and what all of them cost at most."""
         session = sessions.current()
         options = {name: value for name, value in self._options.items() if name != "budget"}
-        requests = []
+        turns = []
         errors = []
         for item in each(self.items):
             try:
                 prompt = prompt_for(item, self._prompt, self._namespace)
-                requests.append(session.turn(prompt, to_send=False, aside=True, **options).opening)
+                turns.append(session.turn(prompt, to_send=False, aside=True, **options))
             except GLMError as error:
                 errors.append(error)
-        if not requests:
+        if not turns:
             raise errors[0] if errors else InputError("There is no item to ask about.")
-        return _with_sum(preview(requests[0]), requests, len(errors))
+        return _with_sum(preview(turns[0]), [turn.opening for turn in turns], len(errors))
 
 
 def _with_sum(bundle: dict[str, str], requests: list[Any], skipped: int) -> dict[str, str]:

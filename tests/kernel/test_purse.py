@@ -47,6 +47,28 @@ def test_usage_and_budget_in_cells(running: Kernel, server: ProtocolServer, tmp_
     assert running.run("%%glm -m glm-5\nHello").ok
 
 
+def test_a_dry_run_says_what_the_budget_would_say(running: Kernel, server: ProtocolServer) -> None:
+    def said(line: str) -> str:
+        run = running.run(f"%%glm {line} --dry-run\nHello")
+        assert run.ok, run.error
+        assert "Not sent." in run.bundle["text/markdown"]
+        return run.bundle["text/plain"]
+
+    assert "refused" not in said("-m glm-4-airx")
+    running.run("%glm budget 0.03")
+    refused = said("-m glm-4-airx")
+    assert "It would be refused." in refused
+    assert "0.03 RMB are left" in refused
+    assert "--max-tokens" in refused
+    allowed = said("-m glm-4-airx --max-tokens 100")
+    assert "It would not be refused: of the budget of this session (0.03 RMB)" in allowed
+    assert "0.03 RMB are left" in allowed
+    assert "--max-cost 0.01 allows it" in said("-m glm-4-airx --max-tokens 100 --max-cost 0.01")
+    assert "It would be refused." in said("-m glm-4-airx --max-tokens 100 --max-cost 0.001")
+    assert "refused" not in said("-e zai -m glm-4.7")
+    assert server.requests == []
+
+
 def test_max_cost_is_an_option_of_cells_and_of_ask(running: Kernel, server: ProtocolServer) -> None:
     assert "--max-cost" in running.run("%%glm -m glm-5 --max-cost 0.1\nHello").error
     run = running.run("import glm_jupyter\nglm_jupyter.ask('Hello', model='glm-5', max_cost='0.1')")
