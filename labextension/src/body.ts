@@ -263,7 +263,7 @@ export class Body {
     const nodes = nodesOf(
       html,
       index => this._formulas.element(formulas[index]),
-      index => formulas[index].source
+      index => formulas.at(index)?.source
     );
     for (const pre of [...nodes.querySelectorAll('pre')]) {
       frameCode(pre);

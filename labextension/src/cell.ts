@@ -1,4 +1,5 @@
-// Cells that begin with %%glm hold prose: they are highlighted as markdown with mathematics.
+// Cells that begin with %%glm hold prose: they are highlighted as markdown with mathematics, and
+// their lines are wrapped.
 
 import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
@@ -6,22 +7,33 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 const PROMPT = /^%%glm(\s|$)/;
 const MARKDOWN = 'text/x-ipythongfm';
 
-/** Keep the highlighting of all code cells of `panel` in step with their first lines. */
-export function highlightPrompts(panel: NotebookPanel): void {
+/** Keep the looks of all code cells of `panel` in step with their first lines. */
+export function showPrompts(panel: NotebookPanel): void {
   const seen = new WeakSet<Cell>();
+  const wrapped = new WeakSet<Cell>();
+  const update = (cell: Cell) => {
+    highlight(panel, cell);
+    // Not at once: an editor that is just telling of a change cannot be changed itself.
+    queueMicrotask(() => {
+      wrap(panel, cell, wrapped);
+    });
+  };
   const all = () => {
     for (const cell of panel.content.widgets) {
-      if (!seen.has(cell) && cell.model.type === 'code') {
+      if (cell.model.type !== 'code') {
+        continue;
+      }
+      if (!seen.has(cell)) {
         seen.add(cell);
         cell.model.sharedModel.changed.connect(() => {
-          highlight(panel, cell);
+          update(cell);
         });
         // The notebook sets the language of all cells when its kernel tells what it speaks.
         cell.model.mimeTypeChanged.connect(() => {
-          highlight(panel, cell);
+          update(cell);
         });
       }
-      highlight(panel, cell);
+      update(cell);
     }
   };
   panel.content.modelContentChanged.connect(all);
@@ -29,14 +41,33 @@ export function highlightPrompts(panel: NotebookPanel): void {
 }
 
 function highlight(panel: NotebookPanel, cell: Cell): void {
-  if (cell.model.type !== 'code') {
-    return;
-  }
-  const { sharedModel } = cell.model;
   const language = panel.content.codeMimetype;
-  const wanted = PROMPT.test(sharedModel.source) ? MARKDOWN : language;
+  const wanted = isPrompt(cell) ? MARKDOWN : language;
   const { mimeType } = cell.model;
   if (mimeType !== wanted && (wanted === MARKDOWN || mimeType === MARKDOWN)) {
     cell.model.mimeType = wanted;
   }
+}
+
+/** Wrap a prompt's lines. `wrapped` knows the cells that must get the user's setting back. */
+function wrap(panel: NotebookPanel, cell: Cell, wrapped: WeakSet<Cell>): void {
+  if (cell.isDisposed) {
+    return;
+  }
+  if (isPrompt(cell)) {
+    wrapped.add(cell);
+    setWrap(cell, true);
+  } else if (wrapped.delete(cell)) {
+    setWrap(cell, panel.content.editorConfig.code.lineWrap);
+  }
+}
+
+function setWrap(cell: Cell, lineWrap: unknown): void {
+  if (cell.editorConfig.lineWrap !== lineWrap) {
+    cell.updateEditorConfig({ lineWrap });
+  }
+}
+
+function isPrompt(cell: Cell): boolean {
+  return PROMPT.test(cell.model.sharedModel.source);
 }

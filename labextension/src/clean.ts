@@ -1,6 +1,6 @@
 // Turns rendered markdown, sanitised by JupyterLab, into nodes that act only when asked to.
 
-import { MARK, MARK_OPEN } from './math.js';
+import { MARK, MARK_CLOSE, MARK_OPEN } from './math.js';
 
 // What prose needs. Other elements are replaced by their content.
 const ELEMENTS = new Set(
@@ -30,11 +30,12 @@ const OWN_IMAGE = /^(data:image\/|attachment:)/i;
 export function nodesOf(
   html: string,
   formula: (index: number) => Node,
-  source: (index: number) => string
+  source: (index: number) => string | undefined
 ): DocumentFragment {
   const template = document.createElement('template'); // inert: nothing in it loads or runs
   template.innerHTML = html;
-  const written = (text: string) => text.replace(MARK, (_, index) => source(Number(index)));
+  const written = (text: string) =>
+    text.replace(MARK, (mark: string, index) => source(Number(index)) ?? mark);
   for (const element of template.content.querySelectorAll<HTMLElement>('*')) {
     tidy(element, written);
   }
@@ -67,8 +68,8 @@ function tidy(element: HTMLElement, written: (text: string) => string): void {
     const kept = ATTRIBUTES[name]?.includes(attribute) || (isCode && attribute === 'class');
     if (!kept) {
       element.removeAttribute(attribute);
-    } else if (value.includes(MARK_OPEN)) {
-      element.setAttribute(attribute, written(value));
+    } else {
+      element.setAttribute(attribute, written(unescaped(value)));
     }
   }
   if (element instanceof HTMLAnchorElement) {
@@ -78,6 +79,13 @@ function tidy(element: HTMLElement, written: (text: string) => string): void {
   } else if (element instanceof HTMLInputElement) {
     element.disabled = true;
   }
+}
+
+/** `value` with the marks as they are, which the parser escapes in addresses. */
+function unescaped(value: string): string {
+  return value
+    .replaceAll(encodeURIComponent(MARK_OPEN), MARK_OPEN)
+    .replaceAll(encodeURIComponent(MARK_CLOSE), MARK_CLOSE);
 }
 
 function tidyLink(link: HTMLAnchorElement): void {

@@ -6,7 +6,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Kernel } from '@jupyterlab/services';
 
 import { AnswerView } from './answer.js';
-import { highlightPrompts } from './cell.js';
+import { showPrompts } from './cell.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
 import { keepKeys } from './panel.js';
 import { Link, Streams } from './stream.js';
@@ -53,15 +53,15 @@ const answers: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Highlights the prompts in the editor. */
+/** Highlights the prompts in the editor and wraps their lines. */
 const prompts: JupyterFrontEndPlugin<void> = {
   id: 'glm-jupyter:prompts',
-  description: 'Highlights %%glm cells as markdown.',
+  description: 'Highlights %%glm cells as markdown and wraps their lines.',
   autoStart: true,
   requires: [INotebookTracker],
   activate: (_: JupyterFrontEnd, tracker: INotebookTracker) => {
     tracker.widgetAdded.connect((_, panel: NotebookPanel) => {
-      highlightPrompts(panel);
+      showPrompts(panel);
     });
   }
 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,3 +202,43 @@ def test_prompt_cells_are_highlighted_as_markdown(notebook: Open) -> None:
     )
     assert nb.page.evaluate(mime, 0) == "text/x-ipython"
     assert nb.page.evaluate(mime, 1) == "text/x-ipythongfm"
+
+
+def test_lines_of_prompts_are_wrapped_while_they_are_prompts(notebook: Open) -> None:
+    nb = notebook("%%glm\n" + "many words " * 60, "x = 1")
+    editors = nb.page.locator(".jp-CodeCell .cm-content")
+    wrapping = re.compile("cm-lineWrapping")
+    expect(editors.nth(0)).to_have_class(wrapping)
+    expect(editors.nth(1)).not_to_have_class(wrapping)
+    editors.nth(1).click()
+    nb.page.keyboard.press("Control+Home")
+    nb.page.keyboard.type("%%glm ")
+    expect(editors.nth(1)).to_have_class(wrapping)
+    editors.nth(0).click()
+    nb.page.keyboard.press("Control+Home")
+    nb.page.keyboard.type("#")
+    expect(editors.nth(0)).not_to_have_class(wrapping)
+    assert nb.errors == []
+
+
+def test_marks_of_jupyterlab_itself_are_only_text(notebook: Open) -> None:
+    nb = show(notebook, "'Of $x$, @@0@@ and @\\\\@1@@ say nothing.'")
+    body = nb.page.locator(".glm-Answer > .glm-Body")
+    assert body.locator("mjx-container").count() == 1
+    expect(body).to_contain_text("@@0@@ and @@1@@ say nothing.")
+    assert nb.errors == []
+
+
+def test_a_formula_beside_an_address_is_no_part_of_it(notebook: Open) -> None:
+    text = 'https://example.com/$\\\\text{" onclick="hacked()}$ and $y$.'
+    forged = "https://example.com/%EE%80%809%EE%80%81"
+    nb = show(notebook, f"'See {text} [Price](https://example.com/$a$) {forged}'")
+    body = nb.page.locator(".glm-Answer > .glm-Body")
+    assert body.locator("[onclick]").count() == 0
+    assert body.locator("mjx-container").count() == 2
+    address = "links => links.map(link => link.href)"
+    assert body.locator("a").evaluate_all(address) == [
+        "https://example.com/$/text%7B%22%20onclick=%22hacked()%7D$",
+        "https://example.com/$a$",
+        forged,
+    ]

@@ -70,6 +70,18 @@ test('the characters of the marks cannot be forged', () => {
   assert.equal(prepare('\uE0000\uE001 $x$').markdown, '\uFFFD0\uFFFD \uE0000\uE001');
 });
 
+test('nothing of a formula is in the markdown, whatever stands beside it', () => {
+  const source = 'https://example.com/$\\text{" onclick="x()}$ <a href="$\\text{">}$">';
+  assert.equal(
+    prepare(source).markdown,
+    'https://example.com/\uE0000\uE001 <a href="\uE0001\uE001">'
+  );
+});
+
+test('marks that JupyterLab itself would use are no marks here', () => {
+  assert.equal(prepare('$x$ @@0@@ @\\@1@@').markdown, '\uE0000\uE001 @@0@@ @\\@1@@');
+});
+
 test('a copy has delimiters that notebooks know', () => {
   assert.equal(portable('a \\( x \\), `\\(c\\)`'), 'a $x$, `\\(c\\)`');
   assert.equal(portable('a\n\\[\nx\n\n\\]'), 'a\n\n$$\nx\n$$\n');
