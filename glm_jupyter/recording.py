@@ -60,8 +60,8 @@ class Asked:
         return str(self.body.get("model", ""))
 
     def hash(self) -> str:
-        """The same for the same request, in every process."""
-        text = json.dumps([self.endpoint, self.body], sort_keys=True)
+        """The same for equal requests, in every process."""
+        text = json.dumps([self.endpoint, _numbers_alike(self.body)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -215,6 +215,17 @@ def _without_images(value: Any) -> Any:
         }
     if isinstance(value, list | tuple):
         return [_without_images(part) for part in value]
+    return value
+
+
+def _numbers_alike(value: Any) -> Any:
+    """The value with numbers that are equal written alike: 0 and 0.0 are the same wish."""
+    if isinstance(value, dict):
+        return {name: _numbers_alike(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_numbers_alike(part) for part in value]
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
     return value
 
 

@@ -297,3 +297,28 @@ def test_what_is_written_is_read_again_and_any_cut_loses_only_the_last(answers, 
     complaints: list[str] = []
     assert list(read(content[:-cut], "f", complaints)) == kept[:-1]
     assert bool(complaints) == (cut < last)
+
+
+LEAVES = st.sampled_from([0, 0.0, -0.0, False, 1, 1.0, True, "1", 0.5, 10**17, 1e17, None])
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+BODIES = st.dictionaries(st.sampled_from("ab"), VALUES, max_size=2)
+
+
+@given(one=BODIES, other=BODIES)
+def test_requests_have_the_same_hash_where_they_are_equal(one, other) -> None:
+    first, second = Asked("bigmodel", one), Asked("bigmodel", other)
+    assert (first.hash() == second.hash()) == (first == second)
+
+
+async def test_a_number_may_be_written_in_another_way(server, endpoint, file) -> None:
+    server.enqueue(Reply("Because."))
+    live = Recorder(file).around(Client(pause=0.01))
+    await ask(live, endpoint, request(temperature=0))
+    again = await ask(replayer(file), WITHOUT_KEY, request(temperature=0.0))
+    assert again.text == "Because."
