@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from glm_jupyter.render.line import Line, in_kernel
+
 from .weights import EMBEDDED
 
 
@@ -18,7 +20,7 @@ class FetchBar:
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._handle: Any = None
+        self._line = Line()
         self._begun = self._shown = 0.0
 
     def __enter__(self) -> FetchBar:
@@ -26,7 +28,7 @@ class FetchBar:
 
     def __call__(self, done: int, total: int) -> None:
         """Show that `done` of `total` bytes are here."""
-        if _in_kernel():
+        if in_kernel():
             self._show_line(done, total)
         else:
             self._show_bar(done, total)
@@ -39,9 +41,9 @@ class FetchBar:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        if self._handle is not None:
+        if self._line.shown:
             outcome = "are here, checked" if error is None else "were not fetched"
-            self._publish(f"The weights of {EMBEDDED.title} {outcome}.")
+            self._line.show(f"The weights of {EMBEDDED.title} {outcome}.")
 
     def _show_bar(self, done: int, total: int) -> None:
         from tqdm import tqdm
@@ -57,7 +59,7 @@ class FetchBar:
         from tqdm import tqdm
 
         now = time.monotonic()
-        if self._handle is None:
+        if not self._line.shown:
             self._begun = now
         elif now - self._shown < 0.25:
             return
@@ -66,23 +68,8 @@ class FetchBar:
         meter = tqdm.format_meter(
             done, total, elapsed, ncols=80, prefix=_title(), unit="B", unit_scale=True
         )
-        self._publish(meter)
-
-    def _publish(self, line: str) -> None:
-        from IPython.display import display
-
-        if self._handle is None:
-            data = {"text/plain": line}
-            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        else:
-            self._handle.update({"text/plain": line}, raw=True)
+        self._line.show(meter)
 
 
 def _title() -> str:
     return f"Fetching {EMBEDDED.title}, once"
-
-
-def _in_kernel() -> bool:
-    from IPython import get_ipython
-
-    return hasattr(get_ipython(), "kernel")

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .line import Line, in_kernel
 from .money import amount
 from .summary import seconds
 
@@ -21,9 +22,7 @@ INTERVAL = 0.25  # seconds between updates
 
 def progress(tally: Tally) -> Progress:
     """What fits where output is shown: a kernel's display, or standard error."""
-    from IPython.core.getipython import get_ipython
-
-    return _Line(tally) if hasattr(get_ipython(), "kernel") else _Bar(tally)
+    return _Line(tally) if in_kernel() else _Bar(tally)
 
 
 class Progress:
@@ -83,13 +82,13 @@ class _Bar(Progress):
 class _Line(Progress):
     def __init__(self, tally: Tally) -> None:
         super().__init__(tally)
-        self._handle: Any = None
+        self._line = Line()
 
     def _show(self) -> None:
         from tqdm import tqdm
 
         tally = self._tally
-        self._publish(
+        self._line.show(
             tqdm.format_meter(
                 tally.done + tally.failed,
                 tally.total or 0,
@@ -102,16 +101,7 @@ class _Line(Progress):
         )
 
     def _close(self) -> None:
-        self._publish(summary(self._tally))
-
-    def _publish(self, line: str) -> None:
-        from IPython.display import display
-
-        if self._handle is None:
-            data = {"text/plain": line}
-            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        else:
-            self._handle.update({"text/plain": line}, raw=True)
+        self._line.show(summary(self._tally))
 
 
 def summary(tally: Tally) -> str:

@@ -1,0 +1,34 @@
+"""A display of one plain line that is brought up to date: what a saved notebook can keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Line:
+    """One line of text in the output of the cell that runs; nothing before the first `show`."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a line yet."""
+        return self._handle is not None
+
+    def show(self, text: str) -> None:
+        """Show `text` in the place of what was shown before."""
+        from IPython.display import display
+
+        data = {"text/plain": text}
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(data, raw=True)
+
+
+def in_kernel() -> bool:
+    """Whether output goes to a front end that can bring it up to date, not to a terminal."""
+    from IPython.core.getipython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
