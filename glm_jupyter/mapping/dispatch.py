@@ -22,7 +22,7 @@ from glm_jupyter.api.errors import (
 )
 from glm_jupyter.budget import BudgetError
 from glm_jupyter.recording import Asked
-from glm_jupyter.render.money import amount
+from glm_jupyter.render.money import amount, number
 from glm_jupyter.schema import SchemaError, schema_of
 
 from .pace import Pace
@@ -313,8 +313,8 @@ class Dispatch:
                 )
         if self.tally.paid + self._held + worst > self._limit:
             raise BudgetError(
-                f"The budget of this map, {amount(self._limit, currency)}, might be passed: "
-                f"{amount(self.tally.paid, currency)} are spent, and one more answer may cost up "
+                f"The budget of this map, {number(self._limit)} {currency}, might be passed: "
+                f"{number(self.tally.paid)} {currency} are spent, and one more answer may cost up "
                 f"to {amount(worst, currency)}.",
                 remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
                 "higher budget.",

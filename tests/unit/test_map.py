@@ -308,6 +308,8 @@ def test_a_budget_needs_a_price_and_its_currency(server: ProtocolServer) -> None
         glm.map(["a"], model="no-such-model", budget=1)
     with pytest.raises(MapStopped, match="bills in RMB"):
         glm.map(["a"], model=MODEL, budget="1 USD")
+    with pytest.raises(MapStopped, match="0 RMB, might be passed: 0 RMB are spent"):
+        glm.map(["a"], model=MODEL, budget=0)
     assert server.chats == []
 
 
