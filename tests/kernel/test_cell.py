@@ -273,6 +273,28 @@ def test_an_interrupt_is_seen_while_the_service_keeps_silent(running: Kernel, se
         assert run.reply["ename"] in ("Stopped", "CancelledError")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "glm.ask('Hi', model='glm-4-airx')",
+        "await glm.aask('Hi', model='glm-4-airx')",
+        "for event in glm.stream('Hi', model='glm-4-airx'): pass",
+        "async for event in glm.astream('Hi', model='glm-4-airx'): pass",
+    ],
+)
+def test_an_interrupt_of_a_call_is_told_in_a_line(running: Kernel, server, code: str) -> None:
+    running.run("import glm_jupyter as glm")
+    silence = threading.Event()
+    server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
+    stop = threading.Timer(2, running.manager.interrupt_kernel)
+    stop.start()
+    run = running.run(code, timeout=15)
+    silence.set()
+    assert run.reply["ename"] in ("KeyboardInterrupt", "CancelledError")
+    assert_short_error(run.error, "session.last")
+    assert running.value("glm.session.last.text") == "First "
+
+
 def eventually(condition) -> bool:
     deadline = time.monotonic() + 10
     while not condition() and time.monotonic() < deadline:
