@@ -23,7 +23,7 @@ SECONDS_PER_CHARACTER = 0.4 / 1000
 
 # With the extension the text flows through the channel, and a page that reloads asks there. A
 # full copy goes into the notebook only so that a kernel's death in a long answer loses little.
-CHECKPOINT_SECONDS = 60.0
+CHECKPOINT_SECONDS = 120.0
 
 # How long a quiet service may keep the reader without a sign.
 SILENCE_SECONDS = 1.0
