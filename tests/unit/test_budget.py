@@ -20,8 +20,6 @@ from glm_jupyter.ledger import Ledger
 from glm_jupyter.sessions import Session
 from tests.protocol_server import ProtocolServer, Reply
 
-KEY = "0123456789abcdef.sEcReTsEcReT"
-
 
 @pytest.fixture(autouse=True)
 def no_ceiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
@@ -29,23 +27,6 @@ def no_ceiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
     ceiling.ceilings.cache_clear()
     yield
     ceiling.ceilings.cache_clear()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite")
-
-
-@pytest.fixture
-def session(server: ProtocolServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Session:
-    server.key = KEY
-    for name, value in {
-        "ZAI_API_KEY": KEY,
-        "ZAI_BASE_URL": server.url,
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return Session(purse=Purse(ledger))
 
 
 async def ask(session: Session, prompt: str = "Hello", **options: Any) -> Answer:

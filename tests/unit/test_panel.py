@@ -13,13 +13,10 @@ import ipywidgets as widgets
 import pytest
 
 from glm_jupyter import ceiling
-from glm_jupyter.budget import Purse
-from glm_jupyter.ledger import Ledger
 from glm_jupyter.panel import Panel, bill, panel_of, redrawing
 from glm_jupyter.sessions import Session
 from tests.protocol_server import ProtocolServer, Reply
 
-KEY = "0123456789abcdef.sEcReTsEcReT"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
@@ -27,18 +24,6 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 def interval(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has changed is drawn at once, but where a test says otherwise."""
     monkeypatch.setattr(redrawing, "INTERVAL", 0.0)
-
-
-@pytest.fixture
-def session(server: ProtocolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    server.key = KEY
-    for name, value in {
-        "ZAI_API_KEY": KEY,
-        "ZAI_BASE_URL": server.url,
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return Session(purse=Purse(Ledger(tmp_path / "ledger.sqlite")))
 
 
 def parts(widget: Any) -> Iterator[Any]:
