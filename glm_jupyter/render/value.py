@@ -13,22 +13,21 @@ MOST_ROWS = 200
 
 def markdown(value: Any) -> str:
     """The value as markdown in which its texts are only text."""
-    data = _plain_data(value)
-    if _is_rows(data):
-        return _rows(data)["text/markdown"]
-    if isinstance(data, dict | list):
-        return "\n".join(_tree(data, _inline, "**{}**: "))
-    return _inline(data)
+    return _shown(value, "text/markdown", _inline, "**{}**: ")
 
 
 def plain(value: Any) -> str:
     """The value for a terminal."""
+    return _shown(value, "text/plain", _text, "{}: ")
+
+
+def _shown(value: Any, kind: str, leaf: Callable[[Any], str], label: str) -> str:
     data = _plain_data(value)
     if _is_rows(data):
-        return _rows(data)["text/plain"]
+        return _rows(data)[kind]
     if isinstance(data, dict | list):
-        return "\n".join(_tree(data, _text, "{}: "))
-    return _text(data)
+        return "\n".join(_tree(data, leaf, label))
+    return leaf(data)
 
 
 def _plain_data(value: Any) -> Any:
