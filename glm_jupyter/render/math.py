@@ -2,57 +2,30 @@ r"""Mathematics as models write it -> mathematics that every front end typesets.
 
 GLM writes `\( \)` and `\[ \]`, of which JupyterLab, nbconvert and VS Code eat the backslashes.
 All of them read `$...$` on one line and `$$` on lines of its own; all but VS Code take two
-prices in one paragraph for a formula. `MathNormaliser` walks over the text and knows where
-code, formulas and prices begin and end; `tex.py` looks after what is inside a formula.
+prices in one paragraph for a formula. `pieces` walks over the text and knows where code,
+formulas and prices begin and end; `tex.py` looks after what is inside a formula.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import StringIO
 
 from .formulas import PREFIX, Formulas, Piece
 from .tex import ENVIRONMENTS
 
 
-class MathNormaliser:
-    """Normalises a text that comes in chunks; any cut gives the same whole.
+def pieces(text: str, seen: set[str]) -> Iterator[Piece]:
+    """`text` in pieces, each with what stands for it in the output.
 
-    A paragraph comes out when it has ended, for only then is it certain which delimiters in
-    it belong together.
+    `seen` holds the labels and tags of the formulas that stand in the same output already, and
+    gets those of this text.
     """
-
-    def __init__(self, seen: set[str] | None = None) -> None:
-        """`seen` holds the labels and tags of what is shown in the same output already."""
-        self._lines = _Lines(set() if seen is None else seen)
-        self._rest = ""
-
-    def decode(self, chunk: str) -> str:
-        """What is certain after this chunk."""
-        return "".join(piece.output for piece in self.pieces(chunk))
-
-    def flush(self) -> str:
-        """The rest, at the end of the text."""
-        return "".join(piece.output for piece in self.last_pieces())
-
-    def pieces(self, chunk: str) -> Iterator[Piece]:
-        """`decode`, in pieces."""
-        *lines, self._rest = (self._rest + chunk).split("\n")
-        for line in lines:
-            yield from self._lines.feed(line + "\n")
-
-    def last_pieces(self) -> Iterator[Piece]:
-        """`flush`, in pieces."""
-        rest, self._rest = self._rest, ""
-        if rest:
-            yield from self._lines.feed(rest)
-        yield from self._lines.end()
-
-
-def normalise(text: str) -> str:
-    """`text` with its mathematics in delimiters that every front end typesets."""
-    normaliser = MathNormaliser()
-    return normaliser.decode(text) + normaliser.flush()
+    lines = _Lines(seen)
+    for line in StringIO(text):
+        yield from lines.feed(line)
+    yield from lines.end()
 
 
 _BEGIN = re.compile(r"[ \t>]*\\begin\{([A-Za-z]+\*?)\}")
