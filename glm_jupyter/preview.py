@@ -8,9 +8,9 @@ from .api import tokens
 from .api.errors import GLMError
 from .budget import images_in, left
 from .comparison import comparison
+from .render.escape import literal
 from .render.fences import fenced
 from .render.money import amount
-from .render.table import literal
 from .vision import described
 
 if TYPE_CHECKING:

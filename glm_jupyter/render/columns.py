@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from .escape import literal
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
 from .markdown import markdown, plain
-from .table import literal
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

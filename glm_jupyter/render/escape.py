@@ -11,8 +11,9 @@ BACKSLASH = "<span>&#92;</span>"
 
 # What means something in the middle of a line of markdown; in code, also what could begin a
 # bare link or end the line.
-_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^]")
-_CODE_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^:@\n]")
+_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n]")
+_CODE_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n:]")
+_APART = {"$": DOLLAR, "\\": BACKSLASH, "\n": " "}
 
 # Everything below U+00A0 that is no text, the bidirectional overrides that can make text lie,
 # and the line ends that only some parsers know.
@@ -32,9 +33,9 @@ _HALF_SEQUENCE = re.compile(
 )
 
 
-def entities(text: str) -> str:
-    """One line of text, with whatever is markup in markdown as character references."""
-    return _MARKUP.sub(_reference, text)
+def literal(text: str) -> str:
+    """`text` as one line of markdown, HTML within it included, that shows it unchanged."""
+    return _MARKUP.sub(lambda found: _APART.get(found[0]) or _reference(found), text)
 
 
 def code(text: str) -> str:

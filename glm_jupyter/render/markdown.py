@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from . import calls, summary, value
-from .escape import clean, entities
+from .escape import clean, literal
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -56,13 +56,13 @@ def markdown(answer: Answer, seen: set[str] | None = None) -> str:
         parts.append(harmless(text, seen))
     if sources := _sources(answer):
         listed = [
-            f"{number}. [{entities(title)}]({link})" if link else f"{number}. {entities(title)}"
+            f"{number}. [{literal(title)}]({link})" if link else f"{number}. {literal(title)}"
             for number, (title, link) in enumerate(sources, 1)
         ]
         parts.append("\n".join(["Sources:", "", *listed]))
     if ending := summary.ending(answer):
         parts.append(f"**{ending[0].upper()}{ending[1:]}.**")
-    parts.append(f"<small>{entities(clean(summary.line(answer)))}</small>")
+    parts.append(f"<small>{literal(clean(summary.line(answer)))}</small>")
     return "\n\n".join(parts)
 
 

@@ -15,9 +15,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from .codespans import CodeSpans
-from .escape import BACKSLASH, DOLLAR, code, entities
+from .escape import BACKSLASH, DOLLAR, code, literal
 from .formulas import Piece
-from .math import MathNormaliser
+from .math import pieces
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -62,10 +62,9 @@ def harmless(text: str, seen: set[str] | None = None) -> str:
     formulas that stand in the same output.
     """
     text = text.replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
-    normaliser = MathNormaliser(seen)
     changed: list[Piece] = []
     marked: list[str] = []
-    for piece in (*normaliser.pieces(text), *normaliser.last_pieces()):
+    for piece in pieces(text, set() if seen is None else seen):
         if piece.changed:
             marked.append(f"{_OPEN}{len(changed)}{_CLOSE}")
             changed.append(piece)
@@ -230,7 +229,7 @@ class _Inline:
             out.append("&nbsp;<br>" if alone else "<br>")
             return found.end()
         if (found := _AUTOLINK.match(text, start)) and _OPEN not in found[1]:
-            out.append(f"[{entities(found[1])}]({found[1]})")
+            out.append(f"[{literal(found[1])}]({found[1]})")
             return found.end()
         found = _TAG.match(text, start)
         if not found:

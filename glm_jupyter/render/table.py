@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from wcwidth import wcswidth
+
+from .escape import literal
 
 Rows = Sequence[Sequence[str]]
 
@@ -27,15 +28,6 @@ def _markdown(headers: Sequence[str], rows: Rows, caption: str) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell if cell == "---" else literal(cell) for cell in cells) + " |"
-
-
-def literal(text: str) -> str:
-    """Plain text as markdown that shows it unchanged."""
-    text = escape(text, quote=False).replace("\n", " ")
-    for character in "\\`*_[]|":
-        text = text.replace(character, f"&#{ord(character)};")
-    # A dollar needs an element of its own, or MathJax pairs it with the next one.
-    return text.replace("$", "<span>&#36;</span>")
 
 
 def _plain(headers: Sequence[str], rows: Rows, caption: str) -> str:

@@ -168,6 +168,17 @@ def test_sources_are_listed_with_harmless_links() -> None:
     assert "1. A [page] <b> <https://example.org/a_b?c=1>\n2. Evil\n" in plain(answer)
 
 
+def test_no_formula_begins_in_the_title_of_a_source() -> None:
+    answer = answered("Hi")
+    titles = ("From $5 to $6", r"What \(x\) and \[y\] mean", "The @@0@@ mark")
+    answer.apply(ev.Sources(tuple({"title": title} for title in titles)))
+    shown = markdown(answer)
+    # A reference alone is a dollar again in the page, where MathJax looks for pairs.
+    assert "From <span>&#36;</span>5 to <span>&#36;</span>6" in shown
+    assert shown.count("<span>&#92;</span>") == 4
+    assert "@@" not in shown
+
+
 def test_box_markers_are_dropped() -> None:
     assert body("<|begin_of_box|>42<|end_of_box|>") == "42"
 
