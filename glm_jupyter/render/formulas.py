@@ -25,6 +25,10 @@ _CLOSING = {
     "$$": re.compile(r"\\[\s\S]|(\$\$)"),
 }
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{([A-Za-z]+\*?)\}")
+_TIGHT = ("*", "_", "[")  # what a display cannot be parted from
+_STOP = re.compile(r"[ \t]*([.,;])")
+_MARGIN = re.compile(r"[ \t>]*")
+_VISIBLE = re.compile(r"\S")
 _DOLLAR_BODY = re.compile(rf"{_TEXT}|\\[\s\S]|(\$)|\n[ \t>]*\n()")
 
 
@@ -53,6 +57,7 @@ class Formulas:
         self._hopeless: set[str] = set()
         self._pieces: list[Piece] = []
         self._after_formula = False
+        self._line_start = self._searched = 0
 
     def pieces(self) -> Iterator[Piece]:
         """The paragraph, in pieces."""
@@ -147,21 +152,17 @@ class Formulas:
         if ">" in self._prefix:
             depth = self._prefix.count(">")
             body = re.sub(rf"\n(?:[ \t]*>){{0,{depth}}}", "\n", body)
-        line_start = text.rfind("\n", 0, start) + 1
-        before = text[line_start:start]
-        own_lines = display and not self._one_line and before[-1:] not in ("*", "_", "[")
-        if own_lines:
-            following = text[end:].lstrip(" \t")[:1] if text[end : end + 1] in " \t.,;" else ""
-            if following and following in ".,;":
-                end = text.index(following, end) + 1
-                body = body.rstrip() + following
+        own_lines = display and not self._one_line and text[start - 1 : start] not in _TIGHT
+        if own_lines and (stop := _STOP.match(text, end)):
+            end = stop.end()
+            body = body.rstrip() + stop[1]
         tex = formula(body, display=own_lines, cell=self._table, seen=self._seen)
         source = text[start:end]
         if not tex:
             self._pieces.append(Piece(source, code(source), True))
             return end
         if own_lines:
-            return self._display(tex, source, before, line_start, end)
+            return self._display(tex, source, start, end)
         if display:
             tex = "\\displaystyle " + tex
         lead = "<span></span>" if self._after_formula else ""
@@ -173,28 +174,36 @@ class Formulas:
         self._after_formula = True
         return end
 
-    def _display(self, tex: str, source: str, before: str, line_start: int, end: int) -> int:
+    def _display(self, tex: str, source: str, start: int, end: int) -> int:
         """Put out a display on lines of its own, within the list item or quote it is in."""
         text = self._text
+        # Only what is new since the last display is searched: a line may hold thousands.
+        self._line_start = text.rfind("\n", self._searched, start) + 1 or self._line_start
+        self._searched = start
         indent = re.sub("[^>]", " ", self._prefix)
         blank = indent.rstrip()
-        if before.strip(" \t>") and not (line_start == 0 and before == self._prefix):
+        first_line = self._line_start == 0
+        margin = _MARGIN.match(text, self._line_start, start)
+        at_margin = margin is not None and margin.end() == start
+        if not at_margin and not (first_line and start == len(self._prefix)):
             self._pieces.append(Piece("", f"\n{blank}\n{indent}"))
-        elif line_start or not (self._after_blank or before.strip(" \t>")):
+        elif not first_line or (at_margin and not self._after_blank):
             self._pieces.append(Piece("", f"\n{indent}"))
         if ">" in indent:
             block = f"$${' '.join(tex.split(chr(10)))}$$"
         else:
             block = "\n".join(["$$", *(indent + line for line in tex.split("\n")), indent + "$$"])
         self._pieces.append(Piece(source, block, True))
-        line_end = text.find("\n", end)
-        rest = text[end:] if line_end < 0 else text[end:line_end]
-        if rest.strip():
+        following = _VISIBLE.search(text, end)
+        if following is None:
+            newline = text.find("\n", end)
+            return end if newline < 0 else newline
+        line_end = text.find("\n", end, following.start())
+        if line_end < 0:
             self._pieces.append(Piece("", f"\n{blank}\n{indent}"))
-            return end + len(rest) - len(rest.lstrip())
-        if line_end >= 0 and text[line_end + 1 :].strip():
-            self._pieces.append(Piece("", f"\n{blank}"))
-        return end if line_end < 0 else line_end
+            return following.start()
+        self._pieces.append(Piece("", f"\n{blank}"))
+        return line_end
 
 
 _OPERATOR = re.compile(r"[\\^_=<>+*/|−×≤≥∈→]")
