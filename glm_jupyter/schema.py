@@ -8,7 +8,8 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
 MOST_PROBLEMS = 8
+# What is nested deeper than any answer that people read can exhaust those who check and show it.
+DEEPEST = 64
 
-_FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL)
+_OPENING = re.compile(r"[{\[]")
 
 
 class SchemaError(GLMError):
@@ -70,8 +73,21 @@ class Schema:
         return {"type": "json_schema", "json_schema": enforced}
 
     def parse(self, text: str) -> Any:
-        """The value in an answer's text. Raises SchemaError where none fits."""
-        return self.check(_decoded(self.name, text))
+        """The value in an answer's text: of the JSON in it, the first that fits.
+
+        Raises SchemaError where none does.
+        """
+        misfit: SchemaError | None = None
+        for decoded in _decoded(text):
+            try:
+                if _is_deep(decoded):
+                    raise SchemaError(self.name, ["it is nested too deeply"])
+                return self.check(decoded)
+            except SchemaError as error:
+                misfit = misfit or error
+        raise misfit or SchemaError(
+            self.name, ["it is not JSON" if text.strip() else "it is empty"]
+        )
 
 
 def schema_of(value: Any, name: str = "") -> Schema:
@@ -94,10 +110,15 @@ def schema_of(value: Any, name: str = "") -> Schema:
             raise TypeError(f"it is a value of type {type(value).__name__}")
         adapter: TypeAdapter[Any] = TypeAdapter(_modern(value))
         document = describe(adapter)
-    except (PydanticUserError, PydanticSchemaGenerationError, NameError, TypeError) as error:
-        reason = str(error).split("\n", 1)[0]
+    except (
+        PydanticUserError,
+        PydanticSchemaGenerationError,
+        ImportError,
+        NameError,
+        TypeError,
+    ) as error:
         raise InputError(
-            f"{name} cannot be the schema of an answer: {reason}",
+            f"{name} cannot be the schema of an answer: {reason(error)}.",
             remedy="Give a pydantic model, a dataclass, a TypedDict, a type such as list[Model], "
             "or a JSON schema as a dict.",
         ) from None
@@ -113,6 +134,11 @@ def describe(adapter: TypeAdapter[Any]) -> dict[str, Any]:
             return False
 
     return adapter.json_schema(schema_generator=Untitled)
+
+
+def reason(error: Exception) -> str:
+    """Why pydantic cannot use a type: what comes after the first sentence is advice for classes."""
+    return str(error).split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
 
 
 def problems_of(error: ValidationError) -> list[str]:
@@ -151,7 +177,7 @@ def _from_document(document: dict[str, Any], name: str) -> Schema:
             remedy="A JSON schema is a dict such as "
             '{"type": "object", "properties": {"name": {"type": "string"}}}.',
         ) from None
-    validator = kind(document)
+    validator = kind(document, registry=_resolved(document, name))
 
     def check(decoded: Any) -> Any:
         problems = [
@@ -163,6 +189,37 @@ def _from_document(document: dict[str, Any], name: str) -> Schema:
         return decoded
 
     return _wrapped(name, document, check)
+
+
+def _resolved(document: dict[str, Any], name: str) -> Any:
+    """The registry to look references up in, which fetches nothing.
+
+    Raises InputError for a reference that leads nowhere.
+    """
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY, specification_with
+
+    drafts = specification_with(document.get("$schema", ""), default=DRAFT202012)
+    resolver = EMPTY_REGISTRY.resolver_with_root(drafts.create_resource(document))
+    for reference in _references(document):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            raise InputError(
+                f"{name} refers to {reference}, which is not in it.",
+                remedy="Put what is referred to below `$defs`, as `#/$defs/NAME`.",
+            ) from None
+    return EMPTY_REGISTRY
+
+
+def _references(part: Any) -> Iterator[str]:
+    """The references in a document, without those of parts that are documents of their own."""
+    if isinstance(part, dict) and isinstance(reference := part.get("$ref"), str):
+        yield reference
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for each in inner:
+        if not (isinstance(each, dict) and "$id" in each):
+            yield from _references(each)
 
 
 def _wrapped(name: str, document: dict[str, Any], check: Callable[[Any], Any]) -> Schema:
@@ -192,22 +249,37 @@ def _is_object(document: dict[str, Any]) -> bool:
     return document.get("type") == "object" or "properties" in document
 
 
-def _decoded(name: str, text: str) -> Any:
-    """The JSON in an answer: all of it, a fenced block of it, or from its first brace on."""
-    text = text.strip()
-    candidates = [text, *_FENCED.findall(text)]
-    starts = [place for place in (text.find("{"), text.find("[")) if place > 0]
-    for candidate in candidates:
+def _decoded(text: str) -> Iterator[Any]:
+    """The JSON in an answer: all of it, or what stands in prose or in fences, in order.
+
+    Where something begins as JSON and is broken, nothing is looked for in it or behind it: a
+    part of an object that fits by chance is not what was meant.
+    """
+    with suppress(ValueError, RecursionError):
+        yield json.loads(text)
+        return
+    decoder = json.JSONDecoder()
+    place = 0
+    while opening := _OPENING.search(text, place):
+        start = opening.start()
         try:
-            return json.loads(candidate)
+            found, place = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            if text[start + 1 : error.pos].strip():
+                return
+            place = start + 1  # a brace of the prose
         except (ValueError, RecursionError):
-            continue
-    for start in sorted(starts):
-        try:
-            return json.JSONDecoder().raw_decode(text[start:])[0]
-        except (ValueError, RecursionError):
-            continue
-    raise SchemaError(name, ["it is not JSON" if text else "it is empty"])
+            return
+        else:
+            yield found
+
+
+def _is_deep(decoded: Any) -> bool:
+    level = [decoded] if isinstance(decoded, dict | list) else []
+    for _ in range(DEEPEST):
+        parts = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [each for part in parts for each in part if isinstance(each, dict | list)]
+    return bool(level)
 
 
 def _modern(kind: Any) -> Any:

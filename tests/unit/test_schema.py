@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, NotRequired, TypedDict
@@ -79,10 +80,56 @@ def test_values(kind: Any, text: str, value: Any) -> None:
     assert schema_of(kind).parse(text) == value
 
 
-@given(st.dictionaries(st.text(), JSON), st.sampled_from(["{}", "```json\n{}\n```", "Here:\n\n{}"]))
+AROUND = [
+    "{}",
+    "```json\n{}\n```",
+    "```\n{}```",
+    "Here:\n\n{}",
+    "{}\n\nI hope that helps.",
+    "As of [2024], in {{braces}}: {}",
+]
+
+
+@given(st.dictionaries(st.text(), JSON), st.sampled_from(AROUND))
 def test_json_is_found_whatever_stands_around_it(value: Any, around: str) -> None:
     text = around.replace("{}", json.dumps(value, indent=1))
     assert schema_of(ANYTHING).parse(text) == value
+
+
+def test_of_several_values_the_first_that_fits_counts() -> None:
+    text = 'In the form {"name": 1} I give ```json\n{"name": "wheel"}\n``` and {"name": "axle"}.'
+    assert schema_of(Part).parse(text) == {"name": "wheel"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"branches": [{"branches": []}],}',
+        'Here: {"branches": [{"branches": []}], "cut',
+    ],
+)
+def test_a_part_of_broken_json_is_not_the_value(text: str) -> None:
+    with pytest.raises(SchemaError, match="not JSON"):
+        schema_of(Tree).parse(text)
+
+
+@pytest.mark.parametrize("depth", [100, 1000, 100_000])
+@pytest.mark.parametrize("kind", [Tree, ANYTHING])
+def test_what_is_nested_without_end_is_a_schema_error(kind: Any, depth: int) -> None:
+    with pytest.raises(SchemaError):
+        schema_of(kind).parse('{"branches": [' * depth + "]}" * depth)
+
+
+def test_references_are_followed_and_nothing_is_fetched_for_them() -> None:
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}}, "additionalProperties": False}
+    assert schema_of(tree).parse('{"left": {"left": {}}}') == {"left": {"left": {}}}
+    with pytest.raises(SchemaError, match="left: "):
+        schema_of(tree).parse('{"left": {"right": {}}}')
+    parts = {"type": "array", "items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "integer"}}}
+    assert schema_of(parts).parse('{"value": [1]}') == [1]
+    for nowhere in ("#/$defs/m", "http://127.0.0.1:9/schema.json"):
+        with pytest.raises(GLMError, match=re.escape(f"refers to {nowhere}")):
+            schema_of({**parts, "items": {"$ref": nowhere}})
 
 
 @given(st.text())
