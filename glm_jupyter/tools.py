@@ -8,6 +8,7 @@ import re
 import signal
 import threading
 import time
+import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NotRequired
 from .api import events as ev
 from .api.errors import InputError
 from .data import as_text
-from .schema import describe, problems_of
+from .schema import describe, problems_of, reason
 from .secrets import redacted
 
 if TYPE_CHECKING:
@@ -93,8 +94,10 @@ class Toolbox:
         try:
             text = await self._result(function["name"], function["arguments"])
         except _Failed as failure:
-            text, failed = str(failure), True
-        return ev.ToolResult(index, redacted(text), time.monotonic() - started, failed)
+            text, failed = str(as_text(str(failure), MOST_RESULT_TOKENS)), True
+        # No half characters: no output and no file can hold them.
+        text = redacted(text).encode(errors="replace").decode()
+        return ev.ToolResult(index, text, time.monotonic() - started, failed)
 
     async def _result(self, name: str, arguments: str) -> str:
         tool = self._tools.get(name)
@@ -111,21 +114,30 @@ class Toolbox:
                 value = tool.function(*call.args, **call.kwargs)
             if inspect.isawaitable(value):
                 value = await value
-            return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
-        except Exception as error:
-            raise _Failed(f"{type(error).__name__}: {error}") from error
+            with _interruptible():  # a generator computes only now
+                return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
+        except (Exception, SystemExit) as error:  # a function's exit() is not to end the kernel
+            said = "".join(traceback.format_exception_only(error))
+            raise _Failed(said.strip()) from error
 
 
 def _as_json(value: Any) -> Any:
     """The value as JSON where it has any; else the value."""
-    from pydantic_core import PydanticSerializationError, to_json
+    from pydantic_core import to_json
 
     if isinstance(value, str):
         return value
     try:
-        return to_json(value).decode()
-    except (PydanticSerializationError, UnicodeDecodeError):
+        return to_json(value, fallback=_number).decode()
+    except ValueError:  # of whatever is no JSON
         return value
+
+
+def _number(part: Any) -> Any:
+    """A number of numpy's as one of Python's; of whatever else it raises an error."""
+    if part.shape or part.dtype.kind not in "biuf":
+        raise ValueError
+    return part.item()
 
 
 def tool_of(function: Any, name: str = "") -> Tool:
@@ -136,7 +148,7 @@ def tool_of(function: Any, name: str = "") -> Tool:
     if isinstance(function, Tool):
         return function
     name = name or getattr(function, "__name__", "")
-    if not callable(function) or isinstance(function, type):
+    if not inspect.isroutine(inspect.unwrap(function)):
         raise _unfit(name or repr(type(function).__name__), "it is not a function")
     if not _NAME.fullmatch(name):
         raise _unfit(name, "its name is not one of letters, digits and _ that the API takes")
@@ -210,13 +222,14 @@ def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(kind)
         describe(adapter)
-    except (PydanticUserError, PydanticSchemaGenerationError) as error:
-        raise _Unfit(str(error).split("\n", 1)[0]) from None
+    except (ImportError, PydanticUserError, PydanticSchemaGenerationError) as error:
+        raise _Unfit(reason(error)) from None
     return adapter
 
 
 def _unfit(name: str, reason: str) -> InputError:
     return InputError(
         f"{name} cannot be a tool: {reason}. Nothing was sent.",
-        remedy="Give a Python function with named, annotated parameters and a docstring.",
+        remedy="Give a function made with `def`, with a docstring, whose parameters have names and "
+        "are annotated with types that JSON can hold.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from typing import Annotated, Any, Literal
@@ -117,9 +118,67 @@ async def test_a_long_result_is_cut_and_says_so() -> None:
     assert "(Cut:" in text
 
 
+async def test_numbers_of_numpy_in_a_result_are_json() -> None:
+    numpy = pytest.importorskip("numpy")
+
+    def counted() -> Any:
+        """Numbers."""
+        return {"n": numpy.int64(3), "yes": numpy.bool_(True), "x": numpy.float32(0.5)}
+
+    assert (await call(counted, {})).text == '{"n":3,"yes":true,"x":0.5}'
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("no such row"), "ValueError: no such row"),
+        (TimeoutError(), "TimeoutError"),
+        (SystemExit(2), "SystemExit: 2"),
+        (Wordless(), "Wordless: "),
+    ],
+)
+async def test_whatever_a_function_raises_is_a_result(error: BaseException, said: str) -> None:
+    def fails() -> None:
+        """Never works."""
+        raise error
+
+    result = await call(fails, {})
+    assert result.failed
+    assert said in result.text
+    assert not result.text.endswith(": ")
+
+
+async def test_a_long_failure_is_cut_as_a_result_is() -> None:
+    def fails() -> None:
+        """Never works."""
+        raise ValueError("All happy families are alike. " * 9000)
+
+    text = (await call(fails, {})).text
+    assert len(text) < 60_000
+    assert "(Cut:" in text
+
+
+async def test_a_result_holds_no_half_characters() -> None:
+    def half() -> str:
+        """Half a character."""
+        return "a\ud800b"
+
+    assert (await call(half, {})).text == "a?b"
+
+
 def test_two_of_one_name_are_refused() -> None:
     with pytest.raises(GLMError, match="same name"):
         Toolbox([tool_of(distance), tool_of(positional, "distance")])
+
+
+def square(a: int) -> int:
+    """The square of a number."""
+    return a * a
 
 
 def rest(*values: int) -> None: ...
@@ -133,8 +192,15 @@ def strange(value: pytest.Item) -> None: ...
 
 @pytest.mark.parametrize("thing", [rest, unknown, strange, Point, 3, "text", lambda x: x])
 def test_what_cannot_be_declared_is_refused(thing: Any) -> None:
-    with pytest.raises(GLMError, match="cannot be a tool"):
+    with pytest.raises(GLMError, match="cannot be a tool") as caught:
         tool_of(thing)
+    assert "model_config" not in str(caught.value)
+
+
+async def test_a_cached_function_is_one_and_a_partial_is_not() -> None:
+    assert (await call(functools.cache(square), {"a": 3})).text == "9"
+    with pytest.raises(GLMError, match="power cannot be a tool: it is not a function"):
+        tool_of(functools.partial(square, 2), "power")
 
 
 def test_on_the_wire_it_is_what_the_official_client_sends(server: ProtocolServer) -> None:
