@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .escape import clean
+from .escape import clean, literal
 from .fences import fenced
 from .summary import seconds
-from .table import literal
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -62,7 +61,7 @@ def title(call: Mapping[str, Any]) -> str:
 def _given(call: Mapping[str, Any]) -> list[str]:
     try:
         given = json.loads(call["function"]["arguments"] or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ["…"]  # still coming, or no JSON
     if not isinstance(given, dict):
         return ["…"]
@@ -71,7 +70,7 @@ def _given(call: Mapping[str, Any]) -> list[str]:
 
 def _arguments(call: Mapping[str, Any]) -> str:
     text = call["function"]["arguments"]
-    with suppress(ValueError):  # what is no JSON is shown as the model wrote it
+    with suppress(ValueError, RecursionError):  # what is no JSON is shown as the model wrote it
         text = json.dumps(json.loads(text), ensure_ascii=False, indent=1)
     return _short(clean(text), LONGEST_RESULT)
 

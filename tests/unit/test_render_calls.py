@@ -46,6 +46,15 @@ def test_a_call_under_way_and_a_failed_one() -> None:
     assert "failed after" in markdown(called(result="ValueError: no", failed=True))
 
 
+@pytest.mark.parametrize(
+    "arguments", ["[" * 100_000, '{"a":' * 3000 + "1" + "}" * 3000, "null", ""]
+)
+def test_arguments_of_any_form_can_be_shown(arguments: str) -> None:
+    answer = called(arguments)
+    assert "461" in markdown(answer)
+    assert "461" in plain(answer)
+
+
 @given(st.text(alphabet="`\n<>&|$*_[](){}\\/ab\x1b", max_size=60), st.text(max_size=30))
 def test_nothing_in_a_call_can_act_or_leave_its_fold(result: str, argument: str) -> None:
     answer = called(f'{{"a": "{argument}"}}', result)
