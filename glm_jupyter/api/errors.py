@@ -212,6 +212,8 @@ STATUSES = {
     422: _PARAMETERS,
     429: _BUSY,
 }
+# What the services' gateway says, with status 500, for an address that it does not know.
+_NO_ADDRESS = "404 NOT_FOUND"
 _OTHER = Refusal(RequestError, "the request was refused", "Check the model and the options.")
 
 
@@ -239,7 +241,7 @@ def refusal(
         code, text = _code_and_text(found)
         if status == 200 and not (code or text):
             return not_the_api(base_url, "JSON that holds no answer")
-    meaning = _meaning(code, status)
+    meaning = _meaning(code, 404 if text == _NO_ADDRESS else status)
     who = f"{_host(base_url)}: " if base_url else ""
     quote = f" It says: {text}" if text else ""
     number = code or status

@@ -82,6 +82,7 @@ def test_quota_tells_when_it_comes_back() -> None:
     ("body", "status", "kind", "text"),
     [
         ({"error": {"code": "500", "message": "404 NOT_FOUND"}}, 404, RequestError, "NOT_FOUND"),
+        ({"error": {"code": "500", "message": "404 NOT_FOUND"}}, 500, RequestError, "no such a"),
         ({"code": 401, "msg": "token expired", "success": False}, 200, AuthenticationError, "exp"),
         ({"error": {"message": "No", "type": "x", "code": None}}, 400, RequestError, "No"),
         ({"error": {"message": "No", "code": "model_not_found"}}, 404, RequestError, "no such m"),
