@@ -16,12 +16,13 @@ async def aask(prompt: str, **options: Any) -> Answer:
     """Ask a model and give its whole Answer.
 
     `options` are those of `%%glm` by their long names: `model`, `endpoint`, `system`,
-    `temperature`, `top_p`, `max_tokens`, `stop` (a list), `think` (True or False),
-    `continue_` to go on with the conversation (True, or the name of one) with `trim` to leave out
-    its oldest exchanges if it is too long, `schema` for an answer whose `parsed` fits it, `tools`
-    (functions) with `confirm` to be asked before each call, `images` (paths, URLs, figures,
-    arrays, bytes), `web` for a search, and `fresh` to ask the service while a recording is
-    replayed. Raises GLMError.
+    `temperature`, `top_p`, `max_tokens`, `stop` (a list), `think` (True or False), `max_cost`
+    (0.5 in the endpoint's currency, or "0.5 RMB"), `continue_` to go on with the conversation
+    (True, or the name of one) with `trim` to leave out its oldest exchanges if it is too long,
+    `schema` for an answer whose `parsed` fits it, `tools` (functions) with `confirm` to be asked
+    before each call, `images` (paths, URLs, figures, arrays, bytes), `web` for a search, and
+    `fresh` to ask the service while a recording is replayed. `effort` is how much to reason, in a
+    word of the models that have it. Raises GLMError.
     """
     turn = sessions.current().turn(prompt, **options)
     with _short_when_stopped(), bridge.awake():

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from inspect import Parameter, signature
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ class Session(Choices):
         (see `vision.image_part`). `notes` come into the answer's last line. Raises GLMError for
         what can be known to fail.
         """
-        options = checked(options)
+        options = checked(options, _OTHERS)
         if not isinstance(prompt, str):
             raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
         if not prompt.strip():
@@ -355,6 +356,14 @@ def _embedded(name: str | None) -> Target:
     note = local.EMBEDDED.note if name == local.EMBEDDED.name else ""
     return Target(Endpoint.local(), name, (note,) if note else ())
 
+
+# What may be chosen for a turn beside `Choices`: its parameters, but those that cells fill in.
+_OTHERS = [
+    name
+    for name, parameter in signature(Session.turn).parameters.items()
+    if parameter.kind is Parameter.KEYWORD_ONLY
+    and name not in ("cell", "to_send", "aside", "notes")
+]
 
 _current: Session | None = None
 _making = RLock()

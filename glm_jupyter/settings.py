@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode
@@ -70,18 +70,21 @@ class GLM(Configurable, Choices):
 NAMES: tuple[str, ...] = tuple(Choices.class_trait_names(config=True))
 
 
-def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+def checked(options: Mapping[str, Any], others: Sequence[str] = ()) -> dict[str, Any]:
     """`options` by the names of `Choices`, as they come from Python, each with its type.
 
-    Raises InputError for an unknown name, and for a value that is none for its name.
+    Raises InputError for a value that is none for its name, and for an unknown name, with those
+    there are: the caller takes `others` besides.
     """
     choices = Choices()
     for name, value in options.items():
         if name not in NAMES:
-            close = difflib.get_close_matches(name, NAMES, n=1)
+            known = sorted((*NAMES, *others))
+            close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean `{close[0]}`? " if close else ""
             raise InputError(
-                f"There is no option `{name}`.", remedy=f"{hint}Options: {', '.join(NAMES)}."
+                f"There is no option `{name}`. Nothing was sent.",
+                remedy=f"{hint}Options: {', '.join(known)}.",
             )
         if name == "stop" and isinstance(value, str):
             value = [value]

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from glm_jupyter import aask
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.settings import checked
 
@@ -59,6 +60,16 @@ def test_an_option_of_another_type_is_an_error(name, value, wanted) -> None:
     ) as got:
         checked({name: value})
     assert wanted in got.value.remedy
+
+
+def test_an_unknown_option_is_told_all_that_there_are(session) -> None:
+    with pytest.raises(InputError, match="no option `temprature`") as got:
+        session.turn("Hi", temprature=0.5)
+    assert "Did you mean `temperature`?" in got.value.remedy
+    said = aask.__doc__ or ""
+    listed = got.value.remedy.partition("Options: ")[2].rstrip(".").split(", ")
+    assert {"model", "continue_", "schema", "tools", "images", "web", "fresh"} < set(listed)
+    assert [name for name in listed if f"`{name}`" not in said] == []
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
