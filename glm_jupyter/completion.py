@@ -6,6 +6,7 @@ import argparse
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion
@@ -34,6 +35,9 @@ FITTING: dict[str, Callable[[Any], bool]] = {
     "tools": inspect.isfunction,
 }
 LISTS = ("tools", "compare")
+# Which options and arguments are paths.
+PATHS = ("image", "file", "place", "csv")
+_SPECIAL, _ESCAPED = re.compile(r"[\s\\'\"]"), r"\\\g<0>"  # as a shell wants it
 
 Offer = tuple[str, str]  # the text, and what the front end shows beside it
 
@@ -84,7 +88,7 @@ def _on_line(
     if word.startswith("-"):
         offers = [(a.option_strings[-1], a.help or "") for a in parser._actions if a.option_strings]
     elif option is not None and option.nargs != 0:
-        offers = list(_values(option, shell))
+        offers = list(_values(option, shell, word))
         if option.dest in LISTS and "," in word:
             before = word[: word.rindex(",") + 1]
             offers = [(before + name, hint) for name, hint in offers]
@@ -92,11 +96,11 @@ def _on_line(
         offers = _templates()
     else:
         positional = [a for a in parser._actions if not a.option_strings]
-        offers = [offer for action in positional[:1] for offer in _values(action, shell)]
+        offers = [offer for action in positional[:1] for offer in _values(action, shell, word)]
     return word, [offer for offer in offers if offer[0].startswith(word)]
 
 
-def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]:
+def _values(action: argparse.Action, shell: InteractiveShell, word: str) -> Iterable[Offer]:
     if action.nargs == argparse.PARSER:
         return [
             (name, parser.description or "") for name, parser in dict(action.choices or ()).items()
@@ -109,13 +113,35 @@ def _values(action: argparse.Action, shell: InteractiveShell) -> Iterable[Offer]
         return [(name, "endpoint") for name in ("bigmodel", "zai", "local")]
     if action.dest in ("continue_", "name"):
         return _conversations()
+    offers: list[Offer] = []
     if action.dest in FITTING:
-        return [
+        offers += [
             (name, "variable")
             for name, value in shell.user_ns.items()
             if not name.startswith("_") and FITTING[action.dest](value)
         ]
-    return []
+    if action.dest in PATHS:
+        offers += _files(word)
+    if action.dest == "system" and word.startswith("@"):
+        offers += [(f"@{path}", hint) for path, hint in _files(word[1:])]
+    return offers
+
+
+def _files(word: str) -> list[Offer]:
+    """The files and folders that a path which begins with `word` may name."""
+    folder, slash, begun = word.rpartition("/")
+    try:
+        found = sorted(Path(folder + slash).expanduser().iterdir())
+    except (OSError, RuntimeError):  # no such folder, or no such user's home
+        return []
+    return [
+        (
+            f"{folder}{slash}{_SPECIAL.sub(_ESCAPED, path.name)}{'/' if path.is_dir() else ''}",
+            "path",
+        )
+        for path in found
+        if begun.startswith(".") or not path.name.startswith(".")
+    ]
 
 
 def _conversations() -> list[Offer]:

@@ -29,15 +29,24 @@ from tests.kernels import Kernel
         ("%glm use local/smo", "local/smollm2-135m"),
         ("%glm local sta", "status"),
         ("x = 1\n%glm doc", "doctor"),
+        ("%%glm -s @tut", "@tutor.md"),
+        ("%%glm --system @notes/", "@notes/an\\ old.md"),
+        ("%%glm -i tut", "tutor.md"),
+        ("%glm replay no", "notes/"),
+        ("%glm local use ./tut", "./tutor.md"),
         ("%%glm\nThe table {{ data_f", "data_frame"),
         ("%%glm\nThe table {{ data_frame.des", "data_frame.describe"),
     ],
 )
-def test_tab(running: Kernel, code: str, offered: str) -> None:
+def test_tab(running: Kernel, code: str, offered: str, tmp_path) -> None:
     running.run("class Frame:\n    def describe(self): ...\ndata_frame = Frame()")
     running.run("def helper(): 'Helps.'\ndef other(): 'Helps too.'")
     running.run("%%glm -m glm-4.7 -c proof\nlemma")
     running.run("%glm save grade")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/an old.md").touch()
+    (tmp_path / "tutor.md").touch()
+    running.run(f"%cd {tmp_path}")
     matches = running.complete(code)
     assert any(match.endswith(offered.split(".")[-1]) for match in matches), matches
 
@@ -49,6 +58,12 @@ def test_hints_tell_price_and_context(running: Kernel) -> None:
     assert item["text"] == "bigmodel/glm-4-airx"
     assert "10 / 10 RMB" in item["type"]
     assert "8K" in item["type"]
+
+
+def test_only_files_are_offered_where_a_file_is_meant(running: Kernel, tmp_path) -> None:
+    (tmp_path / "abs.md").touch()
+    running.run(f"%cd {tmp_path}")
+    assert running.complete("%%glm -s @a") == ["@abs.md"]
 
 
 def test_python_cells_are_left_alone(running: Kernel) -> None:
