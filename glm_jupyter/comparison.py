@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 # An answer of about a page, to compare prices by.
 PAGE = 1_000
 OTHERS = 3
-HEADERS = ("model", "prompt", f"with {PAGE:,} tokens of answer", "at most")
 
 
 class Request(Protocol):
-    """A request that has been decided, but not sent."""
+    """A request that has been decided, but not sent. `search_price` is for a search it allows."""
 
     model: Model | None
     request: ChatRequest
     prompt_tokens: int
+    search_price: Decimal
 
 
 def comparison(one: Request) -> dict[str, str] | None:
     """The costs as a table, as a MIME bundle; None where there is nothing to compare."""
     if one.model is None or not one.model.prices or not (found := others(one, one.model)):
         return None
-    return table(HEADERS, [_row(model, one) for model in [one.model, *found]])
+    headers = ("model", "prompt", f"with {_page(one):,} tokens of answer", "at most")
+    return table(headers, [_row(model, one) for model in [one.model, *found]])
 
 
 def others(one: Request, own: Model) -> list[Model]:
@@ -72,9 +73,14 @@ def _can(model: Model, one: Request) -> bool:
     return True
 
 
+def _page(one: Request) -> int:
+    """The tokens of the answer to compare by: a page, or less where the request allows less."""
+    return min(PAGE, one.request.max_tokens or PAGE)
+
+
 def _page_cost(one: Request) -> Callable[[Model], tuple[Decimal, str]]:
     def cost(model: Model) -> tuple[Decimal, str]:
-        usage = Usage(prompt_tokens=one.prompt_tokens, completion_tokens=PAGE)
+        usage = Usage(prompt_tokens=one.prompt_tokens, completion_tokens=_page(one))
         return model.cost(usage) or Decimal(0), model.name
 
     return cost
@@ -88,5 +94,7 @@ def _row(model: Model, one: Request) -> Sequence[str]:
     page, _ = _page_cost(one)(model)
     most_prompt = model.most_prompt(one.request, one.prompt_tokens)
     worst = model.worst_cost(most_prompt, most) if most else None
+    if worst is not None:
+        worst += one.search_price
     costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
     return (model.name, *costs)

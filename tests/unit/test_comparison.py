@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from glm_jupyter.api import catalogue
@@ -45,5 +47,17 @@ def test_the_table_is_worked_out_by_hand() -> None:
     bundle = comparison(one)
     assert bundle
     first = bundle["text/plain"].splitlines()[2].split()
-    # 1,000 x 10; 2,000 x 10; (1,850 + 100) x 10, per million
-    assert first == ["glm-4-airx", "0.01", "RMB", "0.02", "RMB", "0.0195", "RMB"]
+    # 1,000 x 10; (1,000 + 100) x 10; (1,850 + 100) x 10, per million
+    assert first == ["glm-4-airx", "0.01", "RMB", "0.011", "RMB", "0.0195", "RMB"]
+    assert "with 100 tokens of answer" in bundle["text/plain"]
+    assert "with 1,000 tokens of answer" in str(comparison(asked("glm-4-airx")))
+
+
+def test_a_web_search_is_part_of_what_it_costs_at_most() -> None:
+    one = asked("glm-4.7-flash", max_tokens=100)
+    one.search_price = Decimal("0.01")
+    bundle = comparison(one)
+    assert bundle
+    own, *rest = [line.split()[-2:] for line in bundle["text/plain"].splitlines()[2:]]
+    assert own == ["0.01", "RMB"]
+    assert all(Decimal(amount) > Decimal("0.01") for amount, _ in rest)
