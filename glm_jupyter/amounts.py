@@ -1,4 +1,4 @@
-"""Amounts of money as people write them: "5", "5 RMB", "$2"."""
+"""Amounts of money as people write them: "5", "5 RMB", "USD 2", "$2"."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ _NAMES = {
     **dict.fromkeys(("rmb", "cny", "yuan", "¥", "￥", "元"), "RMB"),
     **dict.fromkeys(("usd", "$"), "USD"),
 }
-_AMOUNT = re.compile(r"\s*([¥￥$]?)\s*([0-9.]+)\s*([a-z¥￥$元]*)\s*", re.IGNORECASE)
+# With the exponent that Python gives a small float: str(0.00001) is "1e-05".
+_AMOUNT = re.compile(
+    r"\s*([a-z¥￥$元]*)\s*([0-9.]+(?:e-[0-9]{1,2})?)\s*([a-z¥￥$元]*)\s*", re.IGNORECASE
+)
 
 # More than any lesson costs: a slip of the finger rather than a budget.
 LARGEST = Decimal(1_000_000)
 
 
 def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
-    """The amount and currency in "5", "5 USD", "¥5"; without one it is in `currency`.
+    """The amount and currency in "5", "5 USD", "USD 5", "¥5"; without one it is in `currency`.
 
     Raises InputError for what is no amount of money.
     """

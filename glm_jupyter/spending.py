@@ -64,7 +64,7 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
         return [{"text/plain": f"The ledger holds no request{span}."}]
     rows = [(label(line.key, by), *_cells(line)) for line in lines]
     totals = [
-        (f"all in {line.currency}" if line.currency else "all not billed", *_cells(line))
+        (f"all in {line.currency}" if line.currency else "all without prices", *_cells(line))
         for line in ledger.lines(None, since)
     ]
     caption = "At least: some of it is estimated, or its price is not known." * any(
@@ -93,7 +93,7 @@ def write_csv(ledger: Ledger, path: Path, since: datetime | None) -> int:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows({**row, "begun": row["begun"].isoformat()} for row in rows)
+            writer.writerows(map(_written, rows))
     except OSError as error:
         raise InputError(
             f"Cannot write {path}: {error.strerror}.",
@@ -125,16 +125,15 @@ def limits_table(limits: Sequence[Limit]) -> dict[str, str]:
 
 def moment(since: str | date | None) -> datetime | None:
     """The moment a date stands for: its first, in local time. Raises InputError for others."""
-    if isinstance(since, str):
-        try:
-            since = datetime.fromisoformat(since)
-        except ValueError:
-            raise InputError(
-                f"{since!r} is not a date.", remedy=f"Write it as {date.today().isoformat()}."
-            ) from None
-    if isinstance(since, date) and not isinstance(since, datetime):
-        since = datetime(since.year, since.month, since.day)
-    return since.astimezone() if since else None
+    if since is None:
+        return None
+    try:
+        # Through text, which is the same for a date, a datetime, and pandas' Timestamp.
+        return datetime.fromisoformat(str(since)).astimezone()
+    except (ValueError, OverflowError):  # the first and the last year have no time zone
+        raise InputError(
+            f"{str(since)!r} is not a date.", remedy=f"Write it as {date.today().isoformat()}."
+        ) from None
 
 
 def group(by: str) -> str:
@@ -191,6 +190,12 @@ def currencies_in_use(session: Session) -> list[str]:
         for of in currencies()
         if of == now or of in session.spent or session.purse.limits(of, session.spent)
     ]
+
+
+def _written(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as text that any program reads: without an exponent, the time with its zone."""
+    cost = None if row["cost"] is None else number(row["cost"])
+    return {**row, "begun": row["begun"].isoformat(), "cost": cost}
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import csv
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -78,8 +79,8 @@ def test_since_leaves_out_what_was_before(ledger: Ledger) -> None:
     assert "no request since 2999" in bundle["text/plain"]
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "1.2.2026"])
-def test_what_is_no_date_is_refused(since: str) -> None:
+@pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "1.2.2026", "0001-01-01", 5, ""])
+def test_what_is_no_date_is_refused(since: Any) -> None:
     with pytest.raises(InputError) as refusal:
         spending.moment(since)
     assert date.today().isoformat() in refusal.value.remedy
@@ -123,6 +124,14 @@ def test_csv_has_every_request_and_exact_costs(ledger: Ledger, tmp_path: Path) -
         rows = list(csv.DictReader(file))
     assert [row["cost"] for row in rows] == ["0.2", "0.05", "0", ""]
     assert datetime.fromisoformat(rows[0]["begun"]).utcoffset() is not None
+
+
+def test_csv_has_small_costs_without_an_exponent(ledger: Ledger, tmp_path: Path) -> None:
+    answer = Answer("glm-4-flashx-250414", "bigmodel")
+    answer.cost, answer.currency = Decimal("0.0000001"), "RMB"
+    ledger.finish(answer, "stop")
+    spending.write_csv(ledger, tmp_path / "spent.csv", None)
+    assert ",0.0000001,RMB," in (tmp_path / "spent.csv").read_text()
 
 
 def test_csv_that_cannot_be_written_says_so(ledger: Ledger, tmp_path: Path) -> None:
