@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
@@ -59,6 +59,10 @@ class BudgetError(GLMError):
     """A budget does not allow the request, or no more of its answer."""
 
 
+class MaxCostError(BudgetError):
+    """The limit of this one answer, `max_cost`, does not allow it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A budget and what of it is used: spent, and held back for answers under way."""
@@ -76,6 +80,11 @@ class Limit:
         return max(Decimal(0), self.amount - self.spent - self.held)
 
     @property
+    def error(self) -> type[BudgetError]:
+        """What passing it raises."""
+        return MaxCostError if self.period == "cell" else BudgetError
+
+    @property
     def name(self) -> str:
         """The limit in words: "the budget of today (5 RMB)"."""
         if self.period == "cell":
@@ -88,22 +97,33 @@ class Purse(HasTraits):
     """What a session may spend, and the book of what it spends.
 
     Budgets of a session live in its kernel; those of a day and a month in the ledger, for all
-    kernels of the user. RMB and USD are separate budgets. `revision` counts what changes.
+    kernels of the user. RMB and USD are separate budgets. `revision` counts what changes,
+    `measured` how often an answer under way was measured anew.
     """
 
     revision = Int(0)
+    measured = Int(0)
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         super().__init__()
         self.ledger = ledger or Ledger()
         self._session: dict[str, Decimal] = {}
         self._under_way: dict[str, tuple[str, Decimal]] = {}
+        self._meters: dict[str, Meter] = {}
         self._booked: dict[str | None, Line] = {}
 
     @property
     def booked(self) -> list[Line]:
         """What this session's answers took, a line for each currency."""
         return list(self._booked.values())
+
+    @property
+    def so_far(self) -> dict[str, Decimal]:
+        """About what the answers under way have cost: currency -> amount, where it is known."""
+        sums: dict[str, Decimal] = {}
+        for meter in list(self._meters.values()):  # other threads ask too
+            sums[meter.currency] = sums.get(meter.currency, Decimal(0)) + meter.cost
+        return {currency: cost for currency, cost in sums.items() if cost}
 
     def set(self, period: Period, currency: str, value: Decimal | None) -> None:
         """Set a budget, or take it off with None.
@@ -154,7 +174,7 @@ class Purse(HasTraits):
     ) -> Meter | None:
         """Let a request go out if all limits have room for it, and hold back what it may cost.
 
-        Gives the meter its stream must pass, where there is a limit. Raises BudgetError.
+        Gives the meter its stream must pass, where the price is known. Raises BudgetError.
         """
         tightest = self.check(request, spent)
         currency, worst = _currency(request), request.worst_cost()
@@ -162,19 +182,25 @@ class Purse(HasTraits):
             self._under_way[request.answer.id] = currency, worst
         self.ledger.begin(request.answer, most=worst, currency=currency, notebook=notebook)
         self.revision += 1
-        if tightest is None or request.model is None:
+        if not currency or request.model is None or not request.model.prices:
             return None
-        return Meter(request, request.model, tightest)
+        meter = Meter(request, request.model, currency, tightest, self._measured)
+        self._meters[request.answer.id] = meter
+        return meter
 
     def end(self, answer: Answer, finish: str) -> None:
         """Book an answer that will not grow any more."""
         self._under_way.pop(answer.id, None)
+        self._meters.pop(answer.id, None)
         self.ledger.finish(answer, finish)
         before = self._booked.get(answer.currency, Line("", answer.currency))
         self._booked[answer.currency] = before.plus(answer)
         if complaint := self.ledger.complaint():
             answer.notes.append(complaint)
         self.revision += 1
+
+    def _measured(self) -> None:
+        self.measured += 1
 
     def _tightest(
         self, request: Request, currency: str | None, spent: Mapping[str, Decimal]
@@ -214,46 +240,69 @@ class Purse(HasTraits):
 
 
 class Meter:
-    """Follows what an answer has cost while it grows."""
+    """Follows what an answer has cost while it grows, and stops it where that passes `limit`.
 
-    def __init__(self, request: Request, model: Model, limit: Limit) -> None:
+    `cost` is what the service has counted so far, or an estimate. `changed` is called whenever
+    it has changed.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        model: Model,
+        currency: str,
+        limit: Limit | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.currency = currency
+        self.cost = Decimal(0)
         self._model = model
         self._prompt_tokens = request.prompt_tokens
         self._most_output = request.most_output
         self._search_price = request.search_price
         self._limit = limit
+        self._changed = changed
         self._searched = Decimal(0)
         self._output_tokens = 0
         self._unmeasured = ""
 
     def see(self, event: ev.Event) -> None:
-        """Count one more event of the answer. Raises BudgetError where the limit is passed."""
+        """Count one more event of the answer. Raises BudgetError where the limit is passed.
+
+        Only text that grows can be stopped: the count after its end comes too late for that.
+        """
         match event:
+            case ev.Started():
+                self._count(ev.Usage(prompt_tokens=self._prompt_tokens))
             case ev.UsageReport(usage):
-                self._check(usage)
+                self._count(usage)
             case ev.Sources():
                 self._searched = self._search_price
             case ev.TextDelta(text) | ev.ReasoningDelta(text):
-                self._unmeasured += text
-                if len(self._unmeasured) >= METER_CHARACTERS:
-                    self._measure()
+                self._grow(text)
+            case ev.ToolCallDelta(name=name, arguments=arguments):
+                self._grow((name or "") + arguments)
 
-    def _measure(self) -> None:
-        self._output_tokens += tokens.estimate(self._unmeasured)
-        self._unmeasured = ""
-        # An estimate must not stop what the check before sending has let through.
-        output = min(self._output_tokens, self._most_output or self._output_tokens)
-        self._check(ev.Usage(prompt_tokens=self._prompt_tokens, completion_tokens=output))
-
-    def _check(self, usage: ev.Usage) -> None:
-        cost = self._model.cost(usage)
-        if cost is not None and cost + self._searched > self._limit.left:
-            so_far = amount(cost + self._searched, self._limit.currency)
-            raise BudgetError(
-                f"The answer was stopped: it has cost about {so_far} so far, "
-                f"and {left(self._limit)}.",
+    def _grow(self, text: str) -> None:
+        self._unmeasured += text
+        if len(self._unmeasured) >= METER_CHARACTERS:
+            self._output_tokens += tokens.estimate(self._unmeasured)
+            self._unmeasured = ""
+            # An estimate must not stop what the check before sending has let through.
+            output = min(self._output_tokens, self._most_output or self._output_tokens)
+            self._count(ev.Usage(prompt_tokens=self._prompt_tokens, completion_tokens=output))
+        if self._limit is not None and self.cost > self._limit.left:
+            raise self._limit.error(
+                f"The answer was stopped: it has cost about {amount(self.cost, self.currency)} "
+                f"so far, and {left(self._limit)}.",
                 remedy=f"What had arrived is kept. {_how_to_go_on(self._limit)}",
             )
+
+    def _count(self, usage: ev.Usage) -> None:
+        cost = self._model.cost(usage)
+        if cost is not None and cost + self._searched > self.cost:
+            self.cost = cost + self._searched
+            self._changed()
 
 
 def _currency(request: Request) -> str | None:
@@ -262,7 +311,7 @@ def _currency(request: Request) -> str | None:
 
 def _check(request: Request, model: Model | None, limit: Limit) -> None:
     if model is None or not model.prices:
-        raise BudgetError(
+        raise limit.error(
             f"The price of {request.target.model} is not known, so {limit.name} cannot be kept. "
             "Nothing was sent.",
             remedy="Put its price into your catalogue.toml (`%glm doctor` says where that is), "
@@ -282,7 +331,7 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
         remedy = "Leave out --web. " if least - request.search_price <= limit.left else ""
     if fits := _longest_that_fits(request, model, limit.left):
         remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
-    raise BudgetError(
+    raise limit.error(
         f"This cell may cost up to {amount(least, limit.currency)} with {request.target.model} "
         f"({', '.join(facts)}), and {left(limit)}. Nothing was sent.",
         remedy=remedy + _how_to_go_on(limit),

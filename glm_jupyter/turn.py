@@ -59,7 +59,7 @@ class Round:
         self.model = catalogue.find(target.model, target.endpoint.name)
         self.prompt_tokens = tokens.estimate(request.messages)
         if request.tools:
-            self.prompt_tokens += tokens.estimate(json.dumps(request.tools))
+            self.prompt_tokens += tokens.estimate(json.dumps(request.tools, ensure_ascii=False))
         self.request = self.model.check(request, self.prompt_tokens) if self.model else request
         self.answer = Answer(target.model, target.endpoint.name)
         self.failed = False
@@ -109,9 +109,12 @@ class Round:
 
     def _price(self) -> None:
         answer = self.answer
-        accepted = bool(answer.request_id or answer.text or answer.reasoning)
+        accepted = bool(answer.request_id or answer.begun)
         if accepted and not answer.usage.total_tokens:
             answer.usage = self._estimated_usage()
+        elif accepted and not answer.finished:
+            # What the service had counted when the answer broke off may not be all it bills.
+            answer.usage = replace(answer.usage, estimated=True)
         refused = self.failed and not accepted
         if self.target.endpoint.name == "local" or refused:
             answer.cost = Decimal(0)
@@ -127,7 +130,9 @@ class Round:
 
     def _estimated_usage(self) -> ev.Usage:
         reasoning = tokens.estimate(self.answer.reasoning)
-        output = tokens.estimate(self.answer.text) + reasoning
+        calls = [call["function"] for call in self.answer.tool_calls]
+        written = [self.answer.text, *(call["name"] + call["arguments"] for call in calls)]
+        output = reasoning + sum(map(tokens.estimate, written))
         return ev.Usage(
             prompt_tokens=self.prompt_tokens,
             completion_tokens=output,
@@ -168,6 +173,7 @@ class Turn:
     ) -> None:
         self.session = session
         self.opening = opening
+        self.current = opening  # the request that is under way, or goes out next
         self.place = place
         self.replayer = replayer
         self.rounds: list[Round] = []
@@ -229,9 +235,9 @@ class Turn:
                 if (step := self._follow(one)) is None:
                     return
                 further, event = step
+                self.current = one = self._after(one, further)
                 self.answer.apply(event)
                 yield event
-                one = self._after(one, further)
         except GLMError as error:
             self.failed = True
             if isinstance(error, BudgetError):

@@ -13,6 +13,7 @@ from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.local.child import PARALLEL
 from glm_jupyter.render.progress import progress
 
+from .allowance import Allowance
 from .answers import Answers
 from .dispatch import Dispatch, Mapped
 from .items import each, index_of, prompt_for
@@ -148,12 +149,17 @@ async def _dispatch(
     **options: Any,
 ) -> AsyncGenerator[Dispatch, None]:
     session = sessions.current()
-    pace = _pace(session, concurrency, fresh, options)
+    # Checks the key too, before anything is sent.
+    target = session.target(options, fresh=fresh)
     replayed = session.replayer is not None and not fresh
+    free = replayed or target.endpoint.name == "local"
+    pace = _pace(session, target, concurrency)
+    allowance = None if budget is None or free else Allowance(budget, target)
     async with AsyncExitStack() as stack:
-        # A recording must get every answer, also those that an earlier run has brought.
+        # A recording must get every answer, also those that an earlier run has brought; what is
+        # replayed was not paid for, and is not to be taken for a service's answer later.
         anew = fresh or session.recorder is not None
-        shelf = None if replayed else stack.enter_context(Shelf(fresh=anew))
+        shelf = stack.enter_context(Shelf(fresh=anew, lasting=not replayed))
         dispatch = Dispatch(
             session,
             _prompts(items, prompt, namespace),
@@ -161,20 +167,17 @@ async def _dispatch(
             source=await stack.enter_async_context(Client(tries=1)),
             pace=pace,
             shelf=shelf,
-            budget=None if budget is None else str(budget),
+            allowance=allowance,
             fresh=fresh,
         )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
+        dispatch.tally.recorded = replayed
         stack.enter_context(session.purse.ledger.in_background())
         stack.enter_context(bridge.awake())
         yield dispatch
 
 
-def _pace(
-    session: sessions.Session, concurrency: int | str, fresh: bool, options: dict[str, Any]
-) -> Pace:
-    # Checks the key too, before anything is sent.
-    target = session.target(options, fresh=fresh)
+def _pace(session: sessions.Session, target: sessions.Target, concurrency: int | str) -> Pace:
     if concurrency != "auto":
         if not isinstance(concurrency, int) or concurrency < 1:
             raise InputError(

@@ -6,23 +6,21 @@ import asyncio
 import heapq
 import random
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from glm_jupyter.amounts import parse_amount
+from glm_jupyter.api import events as ev
 from glm_jupyter.api.errors import (
     AuthenticationError,
     BusyError,
     GLMError,
-    InputError,
     RequestError,
 )
-from glm_jupyter.budget import BudgetError
+from glm_jupyter.budget import BudgetError, MaxCostError
 from glm_jupyter.recording import Asked
-from glm_jupyter.render.money import amount, number
 from glm_jupyter.schema import SchemaError, schema_of
 
 from .pace import Pace
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from glm_jupyter.recording import Source
     from glm_jupyter.sessions import Session
     from glm_jupyter.turn import Turn
+
+    from .allowance import Allowance, Hold
 
 TRIES = 6
 FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
@@ -58,6 +58,7 @@ class _Work:
     key: str
     positions: list[int]
     tries: int = 0
+    kept: bool = False  # answered in an earlier run
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Tally:
     """What has happened so far; `total` is None where the items do not tell how many they are."""
 
     total: int | None = None
+    recorded: bool = False  # replayed, so nothing is paid
     done: int = 0
     failed: int = 0
     kept: int = 0  # of `done`, those answered in an earlier run
@@ -80,7 +82,7 @@ class Dispatch:
     """Asks about every item, `pace` requests at a time, each distinct request once.
 
     `prompts` are what to ask, or the error in place of it, item by item; `options` are those of
-    a turn. `budget` is an amount such as "5 RMB". `stopped` is why not all were asked, if so.
+    a turn. `allowance` is what they may cost. `stopped` is why not all were asked, if so.
     """
 
     def __init__(
@@ -91,8 +93,8 @@ class Dispatch:
         *,
         source: Source,
         pace: Pace,
-        shelf: Shelf | None,
-        budget: str | None = None,
+        shelf: Shelf,
+        allowance: Allowance | None = None,
         fresh: bool = False,
     ) -> None:
         self.tally = Tally()
@@ -103,10 +105,8 @@ class Dispatch:
         self._source = source
         self._pace = pace
         self._shelf = shelf
-        self._budget = budget
+        self._allowance = allowance
         self._fresh = fresh
-        self._limit: Decimal | None = None
-        self._held = Decimal(0)  # what the requests in flight cost at most, if there is a budget
         self._in_vain = 0
         self._more = True
         self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
@@ -183,34 +183,45 @@ class Dispatch:
         )
 
     async def _answer(self, work: _Work, turn: Turn) -> Answer:
-        """The answer that is kept from an earlier run, or the one that the service gives now."""
-        if not work.tries and (kept := await self._kept(work.key)):
-            return kept
-        try:
-            with self._within_budget(turn):
-                await self._drained(turn)
-        except BudgetError as error:
-            if len(self._flying) == 1:  # nothing that could give back what it holds
-                self.stopped = error
-            raise
+        """The answer that is already known, or the one that the service gives now."""
+        if not work.tries and (answer := await self._known(work)):
+            return answer
+        with self._allowance.hold() if self._allowance else nullcontext() as hold:
+            try:
+                if hold:
+                    hold.add(turn.opening, self.tally.paid)
+                await self._drained(turn, hold)
+            except MaxCostError:
+                raise
+            except BudgetError as error:
+                # Where nothing else is in flight, nothing can give back what it holds; and to
+                # ask again what has been answered in part would be to pay for it twice.
+                if len(self._flying) == 1 or turn.rounds:
+                    self.stopped = error
+                raise
         return turn.answer
 
-    async def _drained(self, turn: Turn) -> None:
+    async def _drained(self, turn: Turn, hold: Hold | None) -> None:
         try:
             async with aclosing(turn.stream(self._source)) as events:
-                async for _ in events:
-                    pass
+                async for event in events:
+                    if hold and isinstance(event, ev.NextRound):
+                        hold.add(turn.current, self.tally.paid)
         finally:
             if turn.rounds:  # it went out
                 self._count(turn.answer)
 
-    async def _kept(self, key: str) -> Answer | None:
-        answer = await self._shelf.get(key) if self._shelf else None
-        if answer and (schema := self._options.get("schema")) is not None:
+    async def _known(self, work: _Work) -> Answer | None:
+        """The answer that an earlier run has kept, or that an equal item of this one has had."""
+        if (found := await self._shelf.get(work.key)) is None:
+            return None
+        answer, kept = found
+        if (schema := self._options.get("schema")) is not None:
             try:
                 answer.parsed = schema_of(schema).parse(answer.text)
             except SchemaError:
                 return None
+        work.kept = kept
         return answer
 
     async def _landed(self) -> list[tuple[_Work, Turn, asyncio.Task[Answer]]]:
@@ -240,11 +251,11 @@ class Dispatch:
             yield from self._failed(work, error)
             return
         del self._pending[work.key]
-        if answer is not turn.answer:
+        if work.kept:
             self.tally.kept += len(work.positions)
-        else:
+        if answer is turn.answer:
             self._pace.succeeded()
-            if self._shelf and answer.finished and not turn.replayer:
+            if answer.finished:
                 self._shelf.put(work.key, answer)
         for position in work.positions:
             yield self._success(position, answer)
@@ -258,7 +269,7 @@ class Dispatch:
             self.tally.currency = answer.currency or self.tally.currency
 
     def _failed(self, work: _Work, error: GLMError) -> Iterator[Mapped]:
-        if isinstance(error, BudgetError):
+        if isinstance(error, BudgetError) and not isinstance(error, MaxCostError):
             self._pace.crowded()
             heapq.heappush(self._again, (monotonic(), work.positions[0], work))
             return
@@ -287,43 +298,6 @@ class Dispatch:
         self._in_vain += isinstance(error, RequestError)
         nothing_yet = self.tally.done == self.tally.kept
         return nothing_yet and self._in_vain >= MOST_IN_VAIN
-
-    @contextmanager
-    def _within_budget(self, turn: Turn) -> Iterator[None]:
-        """Hold back what the turn may cost. Raises BudgetError where that might be too much."""
-        one = turn.opening
-        if self._budget is None or one.recorded or one.target.endpoint.name == "local":
-            yield
-            return
-        worst = one.worst_cost()
-        currency = one.model.currency if one.model else None
-        if worst is None:
-            raise InputError(
-                f"What {one.target.model} costs is not known, so a budget cannot be kept. "
-                "Nothing was sent.",
-                remedy="Choose a model with a price (`%glm models`), or leave out the budget.",
-            )
-        if self._limit is None:
-            self._limit, wanted = parse_amount(str(self._budget), currency)
-            if wanted != currency:
-                raise InputError(
-                    f"The budget is in {wanted}, but {one.target.endpoint.name} bills in "
-                    f"{currency}. Nothing was sent.",
-                    remedy=f"Give the budget in {currency}.",
-                )
-        if self.tally.paid + self._held + worst > self._limit:
-            raise BudgetError(
-                f"The budget of this map, {number(self._limit)} {currency}, might be passed: "
-                f"{number(self.tally.paid)} {currency} are spent, and one more answer may cost up "
-                f"to {amount(worst, currency)}.",
-                remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
-                "higher budget.",
-            )
-        self._held += worst
-        try:
-            yield
-        finally:
-            self._held -= worst
 
     def _success(self, position: int, answer: Answer) -> Mapped:
         self.tally.done += 1

@@ -35,14 +35,17 @@ SCHEMA = """
 class Shelf:
     """The kept answers, shared by all kernels of the user.
 
-    A `fresh` shelf gives only what was put there by itself. A file that cannot be used is
-    replaced by memory: then nothing outlives the kernel.
+    A `fresh` shelf gives only what was put there by itself; one that is not `lasting` is in
+    memory, for itself alone. A file that cannot be used is replaced by memory, too.
     """
 
-    def __init__(self, path: Path | None = None, *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path | None = None, *, fresh: bool = False, lasting: bool = True
+    ) -> None:
         folder = platformdirs.user_cache_path("glm-jupyter", appauthor=False)
         self.path = path or folder / "answers.sqlite"
         self._fresh = fresh
+        self._lasting = lasting
         self._run = uuid4().hex
         self._background = Background(self._write)
         # SQLite's connections belong to the thread that made them.
@@ -55,21 +58,21 @@ class Shelf:
         self._background.submit(lambda: self._db.close())
         self._background.close()
 
-    async def get(self, key: str) -> Answer | None:
-        """The answer kept under `key`."""
+    async def get(self, key: str) -> tuple[Answer, bool] | None:
+        """The answer kept under `key`, and whether it is from an earlier run."""
         return await wrap_future(self._background.submit(lambda: self._read(key)))
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer that came to its end, be it at the token limit."""
         self._background.add((key, self._run, _today(), json.dumps(answer.to_json())))
 
-    def _read(self, key: str) -> Answer | None:
+    def _read(self, key: str) -> tuple[Answer, bool] | None:
         query = "SELECT run, answer FROM answers WHERE hash = ?"
         # What cannot be read is asked again.
         with suppress(sqlite3.Error, ValueError, LookupError, TypeError):
             row = self._db.execute(query, [key]).fetchone()
             if row and (row[0] == self._run or not self._fresh):
-                return _restored(json.loads(row[1]))
+                return _restored(json.loads(row[1])), row[0] != self._run
         return None
 
     def _write(self, rows: list[tuple[str, ...]]) -> None:
@@ -81,7 +84,7 @@ class Shelf:
             _insert(self._db, rows)
 
     def _opened(self) -> sqlite3.Connection:
-        for _ in range(2):
+        for _ in range(2 if self._lasting else 0):
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.path.touch(mode=0o600)

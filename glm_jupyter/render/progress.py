@@ -113,14 +113,14 @@ def summary(tally: Tally) -> str:
     if tally.kept:
         parts.append(f"{tally.kept:,} kept from an earlier run")
     if tally.asked:
-        parts.append(_cost(tally))
+        parts.append("recorded" if tally.recorded else _cost(tally))
     parts.append(seconds(monotonic() - tally.begun))
     return " · ".join(parts)
 
 
 def _so_far(tally: Tally) -> str:
     parts = [f"{tally.failed} failed"] if tally.failed else []
-    if tally.asked:
+    if tally.asked and not tally.recorded:
         parts.append(_cost(tally))
     return ", ".join([*parts, f"{tally.in_flight} in flight"])
 

@@ -77,6 +77,17 @@ def test_progress_is_shown_and_ends_as_one_line(running: Kernel, server) -> None
     assert len(run.displays) == 1
 
 
+def test_only_what_an_earlier_run_has_kept_is_said_to_be_kept(running: Kernel, server) -> None:
+    server.respond = echo
+    cell = "%%glm -m glm-4-airx --map items\nOne word:"
+    running.run("%config GLM.level = 0")
+    running.run("items = ['a', 'b'] * 20")
+    assert "kept" not in lines(running.run(cell))[-1]
+    running.run("items += ['c']")
+    assert "40 kept from an earlier run" in lines(running.run(cell))[-1]
+    assert len(server.chats) == 3
+
+
 def test_dry_run_sums_up(running: Kernel, server: ProtocolServer) -> None:
     running.run(FRAME)
     run = running.run("%%glm -m glm-4-airx --map df.review --max-tokens 100 --dry-run\nOne word:")

@@ -43,6 +43,10 @@ def service(server: ProtocolServer, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     server.respond = echo
 
 
+class Review(BaseModel):
+    positive: bool
+
+
 def new_session(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Session:
     """A session as a new kernel has it: the same ledger, nothing else."""
     session = Session(purse=Purse(Ledger(folder / "ledger.sqlite")))
@@ -304,13 +308,34 @@ def test_a_budget_of_the_session_stops_it_too(server: ProtocolServer) -> None:
 
 
 def test_a_budget_needs_a_price_and_its_currency(server: ProtocolServer) -> None:
-    with pytest.raises(MapStopped, match="not known"):
-        glm.map(["a"], model="no-such-model", budget=1)
-    with pytest.raises(MapStopped, match="bills in RMB"):
-        glm.map(["a"], model=MODEL, budget="1 USD")
+    with pytest.raises(InputError, match="not known"):
+        glm.map(["a", "b"], model="no-such-model", budget=1)
+    with pytest.raises(InputError, match="bills in RMB"):
+        glm.map(["a", "b"], model=MODEL, budget="1 USD")
     with pytest.raises(MapStopped, match="0 RMB, might be passed: 0 RMB are spent"):
         glm.map(["a"], model=MODEL, budget=0)
     assert server.chats == []
+
+
+def test_a_budget_counts_the_requests_that_follow_from_an_answer(server: ProtocolServer) -> None:
+    # Each item takes two requests: the first answer is no value, and is sent back.
+    server.respond = lambda request: Reply(
+        text="no JSON" if len(request.json["messages"]) < 4 else json.dumps({"positive": True}),
+        prompt_tokens=100,
+        completion_tokens=100,
+    )
+    options = {"model": MODEL, "max_tokens": 100, "schema": Review, "concurrency": 3}
+    with pytest.raises(MapStopped, match="of this map") as caught:
+        glm.map(map(str, range(20)), "Good?", budget="0.011 RMB", **options)
+    assert any(caught.value.answers)
+    assert Decimal(0) < glm.session.spent["RMB"] <= Decimal("0.011")
+
+
+def test_the_limit_of_one_answer_concerns_that_answer_only(server: ProtocolServer) -> None:
+    items = ["a", "too long " * 1000, "b"]
+    answers = glm.map(items, model=MODEL, max_tokens=100, max_cost="0.01 RMB")
+    assert answers.text == ["re a", None, "re b"]
+    assert "--max-cost 0.01" in str(answers.errors[1])
 
 
 def test_a_wrong_key_stops_it_at_once(server: ProtocolServer) -> None:
@@ -369,10 +394,6 @@ def test_no_items_are_no_answers(server: ProtocolServer) -> None:
     assert repr(answers) == "<Answers: 0 of 0 answered>"
 
 
-class Review(BaseModel):
-    positive: bool
-
-
 def test_values_are_validated_and_kept(server: ProtocolServer) -> None:
     server.respond = lambda request: Reply(
         text=json.dumps({"positive": "good" in str(request.json)})
@@ -398,6 +419,30 @@ def test_it_is_replayed_without_a_service(server: ProtocolServer, monkeypatch, t
     assert answers[0].notes[0] == "recorded"
     assert answers.cost == 0
     assert len(server.chats) == asked
+
+
+def test_in_a_replayed_map_equal_items_have_the_same_answer(
+    server: ProtocolServer, monkeypatch, tmp_path
+) -> None:
+    numbers = iter("123456")
+    server.respond = lambda request: Reply(text=next(numbers))
+    file = tmp_path / "map.glm.jsonl"
+    items = ["a", "b", "a"]
+
+    def ask_twice() -> list[list[str]]:
+        return [glm.map(items, model=MODEL, concurrency=1).text for _ in range(2)]
+
+    glm.session.recorder = Recorder(file)
+    live = ask_twice()
+    assert live == [["1", "2", "1"], ["3", "4", "3"]]
+    session = new_session(monkeypatch, tmp_path)
+    session.replayer = Replayer(str(file), speed=float("inf"))
+    assert ask_twice() == live
+    # What was replayed is no answer of the service.
+    session.replayer = None
+    shelved = glm.map(items, model=MODEL, concurrency=1)
+    assert shelved.text == live[1]
+    assert shelved[0].notes == []
 
 
 async def test_amap_gives_results_as_they_come(server: ProtocolServer) -> None:
