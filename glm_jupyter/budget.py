@@ -56,11 +56,14 @@ class Request(Protocol):
 
 
 class BudgetError(GLMError):
-    """A budget does not allow the request, or no more of its answer."""
+    """A budget does not allow the request, or no more of its answer.
 
+    `alone` says that it is the limit of this one answer, `max_cost`, and concerns no other.
+    """
 
-class MaxCostError(BudgetError):
-    """The limit of this one answer, `max_cost`, does not allow it."""
+    def __init__(self, message: str, *, remedy: str, alone: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.alone = alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,9 @@ class Limit:
         """What may still be spent."""
         return max(Decimal(0), self.amount - self.spent - self.held)
 
-    @property
-    def error(self) -> type[BudgetError]:
-        """What passing it raises."""
-        return MaxCostError if self.period == "cell" else BudgetError
+    def refusal(self, message: str, remedy: str) -> BudgetError:
+        """The error for what this limit does not allow."""
+        return BudgetError(message, remedy=remedy, alone=self.period == "cell")
 
     @property
     def name(self) -> str:
@@ -292,7 +294,7 @@ class Meter:
             output = min(self._output_tokens, self._most_output or self._output_tokens)
             self._count(ev.Usage(prompt_tokens=self._prompt_tokens, completion_tokens=output))
         if self._limit is not None and self.cost > self._limit.left:
-            raise self._limit.error(
+            raise self._limit.refusal(
                 f"The answer was stopped: it has cost about {amount(self.cost, self.currency)} "
                 f"so far, and {left(self._limit)}.",
                 remedy=f"What had arrived is kept. {_how_to_go_on(self._limit)}",
@@ -311,7 +313,7 @@ def _currency(request: Request) -> str | None:
 
 def _check(request: Request, model: Model | None, limit: Limit) -> None:
     if model is None or not model.prices:
-        raise limit.error(
+        raise limit.refusal(
             f"The price of {request.target.model} is not known, so {limit.name} cannot be kept. "
             "Nothing was sent.",
             remedy="Put its price into your catalogue.toml (`%glm doctor` says where that is), "
@@ -331,7 +333,7 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
         remedy = "Leave out --web. " if least - request.search_price <= limit.left else ""
     if fits := _longest_that_fits(request, model, limit.left):
         remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
-    raise limit.error(
+    raise limit.refusal(
         f"This cell may cost up to {amount(least, limit.currency)} with {request.target.model} "
         f"({', '.join(facts)}), and {left(limit)}. Nothing was sent.",
         remedy=remedy + _how_to_go_on(limit),

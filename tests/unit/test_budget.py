@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from glm_jupyter import budget, ceiling
 from glm_jupyter.amounts import LARGEST, parse_amount
 from glm_jupyter.answer import Answer
-from glm_jupyter.api.errors import InputError
+from glm_jupyter.api.errors import IncompleteError, InputError
 from glm_jupyter.budget import BudgetError, Purse
 from glm_jupyter.ledger import Ledger
+from glm_jupyter.render.summary import line
 from glm_jupyter.sessions import Session
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -54,6 +55,8 @@ def set_ceiling(tmp_path: Path, text: str, name: str = "ipython/ipython_config.p
         ("¥3.50", (Decimal("3.5"), "RMB")),
         (" 3 元 ", (Decimal(3), "RMB")),
         ("0", (Decimal(0), "RMB")),
+        ("USD 2", (Decimal(2), "USD")),
+        (str(0.00001), (Decimal("0.00001"), "RMB")),
     ],
 )
 def test_amounts(text: str, amount: tuple[Decimal, str]) -> None:
@@ -244,8 +247,43 @@ async def test_an_answer_that_costs_more_than_it_could_is_stopped(
     assert row["cost"] == session.last.cost == session.spent["RMB"]
 
 
+async def test_an_answer_that_has_ended_is_not_stopped_any_more(
+    session: Session, server: ProtocolServer
+) -> None:
+    # An image may take more tokens than was known, and the count comes when all is there.
+    server.enqueue(Reply("Hello.", prompt_tokens=20_000))
+    images = ["https://example.org/a.png"]
+    options = {"model": "glm-5v-turbo", "max_tokens": 100, "images": images}
+    answer = await ask(session, **options, max_cost="0.01")
+    assert answer.complete
+    assert answer.cost == Decimal("0.100748")  # 20,000 x 5 + 34 x 22, per million
+
+
+LONG = "word " * 3000
+
+
+def look(text: str) -> str:
+    """Look it up."""
+    return text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(LONG, chunk=200, usage="none"),
+        Reply("", reasoning=LONG, chunk=200, usage="none"),
+        Reply(
+            "",
+            tool_calls=[{"name": "look", "arguments": {"text": LONG}}],
+            tool_stream=True,
+            chunk=200,
+            usage="none",
+        ),
+    ],
+    ids=["text", "reasoning", "function call"],
+)
 async def test_without_a_known_longest_answer_the_stream_is_watched(
-    session: Session, server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
+    session: Session, server: ProtocolServer, monkeypatch: pytest.MonkeyPatch, reply: Reply
 ) -> None:
     from dataclasses import replace
 
@@ -254,9 +292,9 @@ async def test_without_a_known_longest_answer_the_stream_is_watched(
     known = catalogue.find("glm-4-airx", "bigmodel")
     assert known
     monkeypatch.setattr(catalogue, "find", lambda *_: replace(known, max_output=None))
-    server.enqueue(Reply(text="word " * 3000, chunk=200, usage="none"))
-    with pytest.raises(BudgetError, match="about"):
-        await ask(session, model="glm-4-airx", max_cost="0.01")
+    server.enqueue(reply)
+    with pytest.raises(BudgetError, match="was stopped"):
+        await ask(session, model="glm-4-airx", tools=[look], max_cost="0.01")
     assert session.last is not None
     assert session.last.usage.estimated
     assert session.last.cost is not None
@@ -275,6 +313,17 @@ async def test_a_stopped_answer_is_booked_as_an_estimate(
     (row,) = ledger.rows()
     assert (row["finish"], row["estimated"]) == ("stopped", True)
     assert row["cost"] > 0
+
+
+async def test_what_was_counted_when_an_answer_broke_off_is_a_lower_bound(
+    session: Session, server: ProtocolServer
+) -> None:
+    server.enqueue(Reply(text="word " * 20, usage="every", cut_after=5))
+    with pytest.raises(IncompleteError):
+        await ask(session, model="glm-4-airx")
+    assert session.last is not None
+    assert session.last.usage.completion_tokens == 34
+    assert "at least 0.00046 RMB" in line(session.last)
 
 
 async def test_a_refused_key_costs_nothing(session: Session, server: ProtocolServer) -> None:
