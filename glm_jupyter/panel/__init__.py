@@ -12,7 +12,7 @@ from glm_jupyter.settings import NAMES
 
 from . import bill
 from .choosing import Choosing
-from .html import reasoning, status, trouble
+from .html import reasoning, so_far, status, trouble
 from .redrawing import Redrawing
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Panel:
         # A kernel may run callbacks of widgets in a thread of their own, and late drawings are.
         self._lock = RLock()
         self._status = widgets.HTML()
+        # Beside the status, which is spoken whenever it changes: this changes all the time.
+        self._so_far = widgets.HTML()
         self._stop = widgets.Button(
             description="Stop", icon="stop", tooltip="Stop the answer; what has arrived is kept"
         )
@@ -45,7 +47,7 @@ class Panel:
         self.widget = widgets.VBox(
             [
                 widgets.HTML(f"<style>{style}</style>"),
-                _classed(widgets.HBox([self._status, self._stop]), "glm-panel-head"),
+                _classed(widgets.HBox([self._status, self._so_far, self._stop]), "glm-panel-head"),
                 _classed(widgets.Box([self._choosing.widget, self._spending]), "glm-panel-columns"),
                 self._reasoning,
             ]
@@ -55,6 +57,9 @@ class Panel:
         session.observe(lambda _: redrawing.now(), list(NAMES))
         session.observe(lambda _: redrawing.soon(), list(TRAFFIC))
         session.purse.observe(lambda _: redrawing.soon(), "revision")
+        # The rest of the panel waits for the end of the answer: it costs more to draw.
+        measuring = Redrawing(self._show_so_far)
+        session.purse.observe(lambda _: measuring.soon(), "measured")
         redrawing.now()
 
     @property
@@ -70,8 +75,13 @@ class Panel:
                 # It is the session that calls: what fails here must not fail its answer.
                 self._status.value = trouble(error)
 
+    def _show_so_far(self) -> None:
+        with self._lock:
+            self._so_far.value = so_far(self.session)
+
     def _show_all(self) -> None:
         session = self.session
+        self._show_so_far()
         self._stop.disabled = not session.running
         self._status.value = status(session)
         self._reasoning.value = reasoning(session.last)

@@ -9,6 +9,7 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.listing import price, size
 from glm_jupyter.render.escape import clean
+from glm_jupyter.render.money import number
 from glm_jupyter.render.summary import thought
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ def status(session: Session) -> str:
     name = f"{target.endpoint.name}/{target.model}" if target.model else target.endpoint.name
     notes = f" ({escape('; '.join(target.notes))})" if target.notes else ""
     return _said(f"<b>{escape(name)}</b> answers{notes}.")
+
+
+def so_far(session: Session) -> str:
+    """About what the answers under way have cost; nothing where none is billed."""
+    costs = session.purse.so_far.items()
+    found = " + ".join(f"{number(cost)} {currency}" for currency, cost in costs)
+    return f"<span class='glm-panel-facts'>about {escape(found)} so far</span>" if found else ""
 
 
 def trouble(error: Exception) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
@@ -40,6 +42,11 @@ def control(panel: Panel, description: str) -> Any:
         if getattr(part, "description", "").startswith(description)
     ]
     return found
+
+
+def spoken(panel: Panel) -> str:
+    """What a screen reader says when it changes."""
+    return "".join(re.findall("role='status'.*?</div>", shown(panel), re.DOTALL))
 
 
 def labels(panel: Panel, description: str) -> list[str]:
@@ -166,6 +173,30 @@ async def test_it_shows_what_was_spent_and_what_is_left(
     assert "7 cached" in text
     assert "0.00918 of 1 RMB" in text
     assert "RMB a day" in text
+
+
+async def test_it_shows_what_an_answer_has_cost_so_far(
+    session: Session, server: ProtocolServer
+) -> None:
+    panel = Panel(session)
+    rest = Event()
+    # 1,600 characters are sent, and then no more until they are seen to be counted.
+    server.enqueue(Reply(text="word " * 400, hold=rest, hold_after=200))
+    stream = session.turn("Hello", model="glm-4-airx").stream()
+    arrived = 0
+    async for event in stream:
+        arrived += len(getattr(event, "text", ""))
+        if arrived >= 1200:
+            break
+    # about 240 words of 1 token each, at 10 RMB per million
+    found = re.search(r"about (0\.00\d+) RMB so far", shown(panel))
+    assert found
+    assert Decimal("0.001") < Decimal(found[1]) < Decimal("0.006")
+    assert "so far" not in spoken(panel)
+    rest.set()
+    async for _ in stream:
+        pass
+    assert "so far" not in shown(panel)
 
 
 async def test_an_unknown_price_is_not_shown_as_nothing(session: Session) -> None:
