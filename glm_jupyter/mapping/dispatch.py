@@ -19,7 +19,7 @@ from glm_jupyter.api.errors import (
     GLMError,
     RequestError,
 )
-from glm_jupyter.budget import BudgetError, MaxCostError
+from glm_jupyter.budget import BudgetError
 from glm_jupyter.recording import Asked
 from glm_jupyter.schema import SchemaError, schema_of
 
@@ -191,12 +191,10 @@ class Dispatch:
                 if hold:
                     hold.add(turn.opening, self.tally.paid)
                 await self._drained(turn, hold)
-            except MaxCostError:
-                raise
             except BudgetError as error:
                 # Where nothing else is in flight, nothing can give back what it holds; and to
                 # ask again what has been answered in part would be to pay for it twice.
-                if len(self._flying) == 1 or turn.rounds:
+                if not error.alone and (len(self._flying) == 1 or turn.rounds):
                     self.stopped = error
                 raise
         return turn.answer
@@ -269,7 +267,7 @@ class Dispatch:
             self.tally.currency = answer.currency or self.tally.currency
 
     def _failed(self, work: _Work, error: GLMError) -> Iterator[Mapped]:
-        if isinstance(error, BudgetError) and not isinstance(error, MaxCostError):
+        if isinstance(error, BudgetError) and not error.alone:
             self._pace.crowded()
             heapq.heappush(self._again, (monotonic(), work.positions[0], work))
             return
