@@ -40,10 +40,13 @@ def as_text(value: Any, most_tokens: int | None = None) -> Shown:
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return _fitted(_table(value), most_tokens)
     if numpy is not None and isinstance(value, numpy.ndarray):
-        text = numpy.array2string(value, threshold=MAX_ELEMENTS)
+        with numpy.printoptions(threshold=MAX_ELEMENTS):
+            text = str(value)
         cut = f"the ends of an array of shape {value.shape}" if value.size > MAX_ELEMENTS else ""
         return _fitted(Shown(text, cut), most_tokens)
-    if isinstance(value, Mapping | Sequence | Set) and not isinstance(value, str | bytes):
+    if isinstance(value, Mapping | Sequence | Set) and not isinstance(
+        value, str | bytes | bytearray
+    ):
         return _fitted(_container(value), most_tokens)
     return _fitted(Shown(str(value)), most_tokens)
 
@@ -75,28 +78,41 @@ def _container(value: Any) -> Shown:
 def _table(frame: Any) -> Shown:
     rows, columns = frame.shape
     shown = frame.iloc[:, :MAX_COLUMNS]
-    lines = [_row(["", *shown.columns]), _row(["---"] * (shown.shape[1] + 1))]
+    names = ", ".join(str(name) for name in frame.index.names if name is not None)
+    lines = [[names, *shown.columns], ["---"] * (shown.shape[1] + 1)]
     if rows > MAX_ROWS:
         head, tail = MAX_ROWS - MAX_ROWS // 3, MAX_ROWS // 3
-        lines += [_row(row) for row in shown.iloc[:head].itertuples(name=None)]
-        lines.append(_row(["…"] * (shown.shape[1] + 1)))
-        lines += [_row(row) for row in shown.iloc[-tail:].itertuples(name=None)]
+        lines += shown.iloc[:head].itertuples(name=None)
+        lines.append(["…"] * (shown.shape[1] + 1))
+        lines += shown.iloc[-tail:].itertuples(name=None)
     else:
-        lines += [_row(row) for row in shown.itertuples(name=None)]
+        lines += shown.itertuples(name=None)
+    cells = [[_cell(value) for value in line] for line in lines]
+    long = sum(len(cell) > MAX_CELL_CHARACTERS for line in cells for cell in line)
     cut = []
     if rows > MAX_ROWS:
         cut.append(f"{MAX_ROWS} of {rows:,} rows")
     if columns > MAX_COLUMNS:
         cut.append(f"{MAX_COLUMNS} of {columns:,} columns")
-    return Shown("\n".join(lines), " and ".join(cut))
+    if long:
+        which = f"{long:,} longer cells" if long > 1 else "a longer cell"
+        cut.append(f"the first {MAX_CELL_CHARACTERS} characters of {which}")
+    return Shown("\n".join(map(_row, cells)), " and ".join(cut))
 
 
-def _row(values: Any) -> str:
-    return "| " + " | ".join(_cell(value) for value in values) + " |"
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(map(_fitting, cells))} |"
 
 
 def _cell(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    if len(text) > MAX_CELL_CHARACTERS:
-        text = text[:MAX_CELL_CHARACTERS] + "…"
-    return text.replace("|", "\\|").replace("\n", " ")
+    """A value in a line; a number with six digits, and with its cents where it has more."""
+    if isinstance(value, float):
+        many = 1e4 <= abs(value) < 1e15
+        return f"{value:.2f}".removesuffix(".00") if many else f"{value:.6g}"
+    return " ".join(str(value).splitlines())
+
+
+def _fitting(cell: str) -> str:
+    if len(cell) > MAX_CELL_CHARACTERS:
+        cell = cell[:MAX_CELL_CHARACTERS] + "…"
+    return cell.replace("|", "\\|")

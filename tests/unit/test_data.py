@@ -32,6 +32,34 @@ def test_wide_frames_are_cut() -> None:
     assert "(Cut: 30 of 100 columns shown.)" in str(shown)
 
 
+def test_names_of_an_index_head_its_column() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"species": ["a", "a", "b"], "year": [1, 2, 1], "mass": [1, 2, 3]})
+    assert str(as_text(frame.groupby("species").mean())).startswith("| species | year | mass |")
+    assert str(as_text(frame.groupby(["species", "year"]).sum())).splitlines()[::2] == [
+        "| species, year | mass |",
+        "| ('a', 1) | 1 |",
+        "| ('b', 1) | 3 |",
+    ]
+
+
+def test_large_numbers_keep_their_digits() -> None:
+    pandas = pytest.importorskip("pandas")
+    numbers = [1234567.891, 98765.4, 20000.0, 0.1 + 0.2, 123.456789, 1e-9, 1e300, float("nan")]
+    lines = str(as_text(pandas.Series(numbers, name="n"))).splitlines()[2:]
+    assert [line.split(" | ")[1].rstrip("| ") for line in lines] == [
+        *("1234567.89", "98765.40", "20000", "0.3", "123.457", "1e-09", "1e+300", "nan")
+    ]
+
+
+def test_a_cell_is_one_line_and_a_long_one_is_cut_saying_so() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"text": ["a|b\r\nc\u2028d", "e" * 1000]})
+    shown = as_text(frame)
+    assert shown.text.splitlines()[2:] == ["| 0 | a\\|b c d |", f"| 1 | {'e' * 200}… |"]
+    assert shown.cut == "the first 200 characters of a longer cell"
+
+
 def test_arrays() -> None:
     numpy = pytest.importorskip("numpy")
     assert str(as_text(numpy.eye(2))) == "[[1. 0.]\n [0. 1.]]"
@@ -39,6 +67,8 @@ def test_arrays() -> None:
     assert "..." in shown.text
     assert shown.cut == "the ends of an array of shape (100, 100)"
     assert len(shown.text) < 1000
+    masked = numpy.ma.array([1, 2], mask=[False, True])
+    assert str(as_text(masked)) == "[1 --]"
 
 
 @pytest.mark.parametrize(
