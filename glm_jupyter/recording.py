@@ -21,8 +21,10 @@ from .api import events as ev
 from .api.endpoints import Endpoint
 from .api.errors import GLMError, InputError, clean
 from .api.request import ChatRequest
+from .secrets import leaked
 
 VERSION = 1
+BEGINNING = b'{"version":'  # of every line
 
 # Every request has these, and they say nothing about what is asked.
 _TRANSPORT = ("stream", "stream_options")
@@ -100,19 +102,28 @@ class Recorded:
 class Recorder:
     """Adds the answers that pass through it to the file at `path`.
 
-    Raises InputError where that cannot be written. Only answers that came to their end are kept.
+    A file that is there must be a recording; `before` is the number of answers in it. Raises
+    InputError where it is not, or cannot be written. Only answers that came to their end are kept.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
         self.count = 0
         try:
-            with self.path.open("ab"):
-                pass
+            with self.path.open("a+b") as file:
+                file.seek(0)
+                content = file.read()
         except OSError as error:
             raise InputError(
                 f"Cannot record into {path}: {error.strerror or type(error).__name__}.",
                 remedy="Name a file in a folder that exists and can be written.",
+            ) from None
+        try:
+            self.before = sum(1 for _ in read(content, self.path.name, []))
+        except InputError as error:
+            raise InputError(
+                f"Cannot record into {path}: {error}",
+                remedy="Name another file: a new one, or a recording to go on with.",
             ) from None
 
     def around(self, source: Source) -> Source:
@@ -122,12 +133,20 @@ class Recorder:
     def add(self, recorded: Recorded) -> None:
         """Write one answer at the end of the file, whole or not at all.
 
-        Raises GLMError where that is not possible.
+        Raises GLMError where that is not possible, or where it would keep a secret.
         """
+        line = recorded.line()
+        if name := leaked(line.decode(errors="replace")):
+            raise GLMError(
+                f"The answer is here, but it was not recorded: it or its question holds the value "
+                f"of the environment variable {name}, which looks like a secret.",
+                remedy="Ask without it.",
+            )
         try:
-            with self.path.open("a+b", buffering=0) as file:
+            with self.path.open("a+b") as file:
                 _mend(file)
-                file.write(recorded.line())
+                file.write(line)
+                file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise GLMError(
@@ -174,7 +193,7 @@ def read(content: bytes, name: str, complaints: list[str]) -> Iterator[Recorded]
         try:
             yield Recorded.of(line)
         except ValueError as error:
-            if number == len(lines):
+            if number == len(lines) and _begun(line):
                 complaints.append(f"The last line of {name} is cut off; it is left out.")
                 return
             reason = "it is not JSON" if isinstance(error, json.JSONDecodeError) else error
@@ -199,9 +218,15 @@ def _mend(file: IO[bytes]) -> None:
     try:
         Recorded.of(tail)
     except ValueError:
-        file.truncate(end - len(tail))
-    else:
-        file.write(b"\n")
+        if _begun(tail):
+            file.truncate(end - len(tail))
+            return
+    file.write(b"\n")
+
+
+def _begun(line: bytes) -> bool:
+    """Whether it can be the beginning of a recorded answer."""
+    return line.startswith(BEGINNING[: len(line)])
 
 
 def _without_images(value: Any) -> Any:

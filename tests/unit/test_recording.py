@@ -233,6 +233,49 @@ def test_what_is_no_recording_is_named_with_its_line(file: Path, line: str) -> N
         Replayer(str(file))
 
 
+@pytest.mark.parametrize("content", [b"notes", b"{}", b'{"cells": [', b"a\nb", b'{"version": 9}\n'])
+def test_a_file_that_is_no_recording_is_left_as_it_is(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"Cannot record into .* is not a recording"):
+        Recorder(file)
+    with pytest.raises(InputError, match="is not a recording"):
+        Replayer(str(file))
+    assert file.read_bytes() == content
+
+
+async def test_a_recording_is_gone_on_with(server, endpoint, file) -> None:
+    await record(file, endpoint, "one")
+    assert Recorder(file).before == 1
+    await record(file, endpoint, "two")
+    assert len(replayer(file)) == 2
+
+
+async def test_an_answer_with_a_secret_is_not_recorded(server, endpoint, file, monkeypatch) -> None:
+    monkeypatch.setenv("ZAI_API_KEY", KEY)
+    with pytest.raises(GLMError, match="ZAI_API_KEY") as caught:
+        await record(file, endpoint, f"Is {KEY} a good key?")
+    assert KEY not in str(caught.value)
+    assert file.read_bytes() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit for files")
+async def test_an_answer_for_which_there_is_no_room_fails(server, endpoint, file) -> None:
+    import resource
+
+    await record(file, endpoint, "one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 100, limits[1]))
+    try:
+        with pytest.raises(GLMError, match="not recorded"):
+            await record(file, endpoint, "two")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(replayer(file)) == 1
+    await record(file, endpoint, "three")
+    asked = [r.asked.body["messages"][0]["content"] for r in read(file.read_bytes(), "f", [])]
+    assert asked == ["one", "three"]
+
+
 def test_a_file_that_is_not_there_and_a_speed_that_is_none(tmp_path: Path, file: Path) -> None:
     with pytest.raises(InputError, match="Cannot read"):
         Replayer(str(file))
