@@ -155,7 +155,15 @@ def record(args: Namespace) -> None:
     session = sessions.current()
     if args.file and args.file != "off":
         session.recorder = Recorder(Path(args.file))
-        say(f"Answers are recorded into {session.recorder.path}; `%glm record off` ends it.")
+        said = f"Answers are recorded into {session.recorder.path}"
+        if before := session.recorder.before:
+            said += f", behind the {before} that it holds"
+        say(f"{said}; `%glm record off` ends it.")
+        if session.replayer:
+            say(
+                f"Cells are answered from {session.replayer.place}, and only what is asked with "
+                "--fresh is recorded; `%glm replay off` ends that."
+            )
         return
     recorder = session.recorder
     if args.file:

@@ -82,6 +82,18 @@ def test_what_is_not_recorded_fails_and_fresh_asks_the_service(
     assert running.run(ASK).bundle[VENDOR]["text"] == "Live again."
 
 
+def test_recording_says_what_may_not_be_expected(
+    running: Kernel, server: ProtocolServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "lesson.glm.jsonl"
+    recorded(running, file, ASK)
+    assert "behind the 1 that it holds" in running.run(f"%glm record {file}").printed
+    running.run("%glm record off")
+    running.run(f"%glm replay {file} --speed inf")
+    again = running.run(f"%glm record {tmp_path / 'again.glm.jsonl'}").printed
+    assert "only what is asked with --fresh is recorded" in again
+
+
 def test_a_conversation_is_replayed(running: Kernel, server: ProtocolServer, env, tmp_path) -> None:
     file = tmp_path / "lesson.glm.jsonl"
     cells = ("%%glm -m glm-4.7 -s Short.\none", "%%glm -m glm-4.7 -c\ntwo")
