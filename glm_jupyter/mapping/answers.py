@@ -12,6 +12,9 @@ from glm_jupyter.api.events import Usage
 from glm_jupyter.render.money import amount
 
 
+_COLUMNS = ["text", "parsed", "error", "prompt_tokens", "completion_tokens", "cost", "seconds"]
+
+
 class Answers:
     """One Answer for each item, in the items' order; None where there is none.
 
@@ -80,7 +83,7 @@ class Answers:
             }
             for place, answer in enumerate(self)
         ]
-        return pd.DataFrame(rows, index=self.index)
+        return pd.DataFrame(rows, index=self.index, columns=_COLUMNS)
 
     @overload
     def __getitem__(self, place: int) -> Answer | None: ...

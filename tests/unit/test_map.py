@@ -392,6 +392,7 @@ def test_no_items_are_no_answers(server: ProtocolServer) -> None:
     assert len(answers) == 0
     assert answers.text == []
     assert repr(answers) == "<Answers: 0 of 0 answered>"
+    assert answers.frame()["text"].tolist() == []
 
 
 def test_values_are_validated_and_kept(server: ProtocolServer) -> None:
