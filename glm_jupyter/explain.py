@@ -25,6 +25,7 @@ MOST_NAMES = 15
 MOST_COLUMNS = 30
 MOST_VALUE_TOKENS = 200
 MOST_LINES = 80  # of a traceback: its first and last
+LONGEST_LINE = 1000  # characters of a line of it: messages may hold a whole value
 
 _NOTHING = object()
 
@@ -41,7 +42,10 @@ def question(namespace: Mapping[str, Any], *, data: bool = False) -> str:
     error = _last_error()
     steps = _own_steps(error.__traceback__, namespace)
     parts = [
-        *(f"{title}\n\n{fenced(code, 'python')}" for title, code in _cells(error, steps)),
+        *(
+            f"{title}\n\n{fenced(_as_typed(code, namespace), 'python')}"
+            for title, code in _cells(error, steps)
+        ),
         f"This is the traceback:\n\n{fenced(_traceback(error, steps))}",
     ]
     if found := list(_values(steps, data)):
@@ -106,6 +110,13 @@ def _cells(error: BaseException, steps: list[tuple[FrameType, int]]) -> Iterator
             yield title, "".join(lines).rstrip()
 
 
+def _as_typed(code: str, namespace: Mapping[str, Any]) -> str:
+    """The cell as it stands in the notebook; what ran is IPython's translation of its magics."""
+    ran = namespace.get("_ih") or []
+    number = next((n for n in range(len(ran) - 1, 0, -1) if ran[n] == code), None)
+    return str(namespace.get(f"_i{number}", code))
+
+
 def _traceback(error: BaseException, steps: list[tuple[FrameType, int]]) -> str:
     step = error.__traceback__
     while step is not None and steps and step.tb_frame is not steps[0][0]:
@@ -116,7 +127,9 @@ def _traceback(error: BaseException, steps: list[tuple[FrameType, int]]) -> str:
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
         lines = [*lines[:half], f"… {len(lines) - MOST_LINES} lines …", *lines[-half:]]
-    return "\n".join(lines)
+    return "\n".join(
+        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in lines
+    )
 
 
 def _values(steps: list[tuple[FrameType, int]], data: bool) -> Iterator[str]:
@@ -137,6 +150,9 @@ def _values(steps: list[tuple[FrameType, int]], data: bool) -> Iterator[str]:
 
 def _shown(value: Any, data: bool) -> str:
     try:
-        return described(value) + (f" = {as_text(value, MOST_VALUE_TOKENS)}" if data else "")
+        if not data:
+            return described(value)
+        text = str(as_text(value, MOST_VALUE_TOKENS))
+        return f"{described(value)} =" + (f"\n\n{text}\n" if "\n" in text else f" {text}")
     except Exception:  # whatever a value's own code raises: it may be what failed
         return type(value).__name__

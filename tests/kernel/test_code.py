@@ -69,6 +69,22 @@ def test_a_syntax_error_is_explained_with_its_cell(running: Kernel, server) -> N
     assert "SyntaxError" in asked(server)
 
 
+def test_a_cell_with_magics_is_sent_as_it_was_typed(running: Kernel, server) -> None:
+    assert not running.run("%precision 3\nnames = !echo Ada\nnames[5]").ok
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "```python\n%precision 3\nnames = !echo Ada\nnames[5]\n```" in asked(server)
+    assert not running.run("%%time\nnames[6]").ok
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "```python\n%%time\nnames[6]\n```" in asked(server)
+
+
+def test_a_message_that_holds_a_whole_value_is_cut(running: Kernel, server) -> None:
+    assert not running.run("int('secret ' * 100_000)").ok
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "ValueError: invalid literal for int()" in asked(server)
+    assert len(asked(server)) < 5000
+
+
 def test_explaining_keeps_secrets_and_the_conversation(running: Kernel, server, env) -> None:
     running.run("%%glm -m glm-4.7\nFirst", cell_id="a")
     running.run("import os\nraise ValueError(os.environ['ZAI_API_KEY'])")
