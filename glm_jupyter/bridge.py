@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -64,6 +66,25 @@ def awake() -> Iterator[None]:
         yield
     finally:
         ticking.cancel()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the interrupt reach code that does not await; it comes out as CancelledError.
+
+    While a cell is awaited, the kernel's own handler waits for the event loop, which a function
+    that computes does not let run. And in a task, KeyboardInterrupt would end the loop itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise asyncio.CancelledError from None
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 @contextmanager

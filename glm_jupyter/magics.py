@@ -66,8 +66,16 @@ class GLMMagics(Magics):
                 raise
             except KeyboardInterrupt:
                 raise Stopped("Stopped.") from None
-        else:
-            self._run(self._ask(line, cell))
+        elif asked := self._read(line, cell):
+            self._run(self._ask(asked))
+
+    async def aglm(self, line: str, cell: str) -> None:
+        """`%%glm` for a cell that is awaited: the kernel stays responsive while it streams."""
+        if asked := self._read(line, cell):
+            try:
+                await self._ask(asked)
+            except CancelledError:
+                raise Stopped from None
 
     def _run(self, asking: Coroutine[Any, Any, None]) -> None:
         try:
@@ -75,22 +83,23 @@ class GLMMagics(Magics):
         except (KeyboardInterrupt, CancelledError):
             raise Stopped from None
 
-    async def aglm(self, line: str, cell: str) -> None:
-        """`%%glm` for a cell that is awaited: the kernel stays responsive while it streams."""
-        try:
-            await self._ask(line, cell)
-        except CancelledError:
-            raise Stopped from None
-
-    async def _ask(self, line: str, cell: str) -> None:
+    def _read(self, line: str, cell: str) -> Question | None:
+        """What the cell asks; nothing where it only asked for help, which is printed."""
         from . import cells, sessions
         from .options import HelpAsked
 
         try:
-            asked = cells.read(line, cell, self.shell.user_ns, sessions.current())
+            with bridge.interruptible():  # what stands in double braces may compute for long
+                return cells.read(line, cell, self.shell.user_ns, sessions.current())
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
-            return
+            return None
+        except CancelledError:
+            raise Stopped("Stopped. Nothing was sent.") from None
+
+    async def _ask(self, asked: Question) -> None:
+        from . import sessions
+
         self._written = asked.written
         if asked.args.map:
             await self._map(asked)

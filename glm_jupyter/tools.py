@@ -5,18 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import signal
-import threading
 import time
 import traceback
-from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NotRequired
 
 from .api import events as ev
 from .api.errors import InputError
+from .bridge import interruptible
 from .data import as_text
 from .schema import describe, problems_of, reason
 from .secrets import redacted
@@ -105,16 +102,16 @@ class Toolbox:
             raise _Failed(f"There is no function {name}. There is: {', '.join(self._tools)}.")
         call = tool.bound(arguments)
         if self._confirm:
-            with _interruptible():
+            with interruptible():
                 allowed = self._confirm(described(name, call.arguments))
             if not allowed:
                 raise _Failed("The user did not allow this call.")
         try:
-            with _interruptible():
+            with interruptible():
                 value = tool.function(*call.args, **call.kwargs)
             if inspect.isawaitable(value):
                 value = await value
-            with _interruptible():  # a generator computes only now
+            with interruptible():  # a generator computes only now
                 return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
         except (Exception, SystemExit) as error:  # a function's exit() is not to end the kernel
             said = "".join(traceback.format_exception_only(error))
@@ -175,25 +172,6 @@ def described(name: str, arguments: Mapping[str, Any]) -> str:
     """A call in one line, as Python writes it."""
     text = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
     return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let the interrupt reach a function that does not await; it comes out as CancelledError.
-
-    While a cell is awaited, the kernel's own handler waits for the event loop, which a function
-    that computes does not let run. And in a task, KeyboardInterrupt would end the loop itself.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise CancelledError from None
-    finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 class _Unfit(Exception):

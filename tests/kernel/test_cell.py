@@ -266,11 +266,27 @@ def test_an_interrupt_is_seen_while_the_service_keeps_silent(running: Kernel, se
     for code in (ASK, "await glm.aask('Hi', model='glm-4-airx')", streaming):
         silence = threading.Event()
         server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
-        stop = threading.Timer(2, running.manager.interrupt_kernel)
-        stop.start()
-        run = running.run(code, timeout=15)
+        interrupt_after_asking(running, server)
+        run = running.run(code, timeout=30)
         silence.set()
         assert run.reply["ename"] in ("Stopped", "CancelledError")
+
+
+@pytest.mark.parametrize("wrapper", ["", "%%time\n"])
+def test_an_interrupt_reaches_an_expression_that_computes(running: Kernel, server, wrapper) -> None:
+    running.run("import time\ndef slow():\n    print('begun')\n    time.sleep(60)")
+
+    def watch(message) -> None:
+        if "begun" in message["content"].get("text", ""):
+            running.manager.interrupt_kernel()
+
+    run = running.run(
+        f"{wrapper}%%glm -m glm-4-airx\n{{{{ slow() }}}}", on_message=watch, timeout=50
+    )
+    assert run.reply["ename"] == "Stopped"
+    assert_short_error(run.error, "Nothing was sent")
+    assert server.requests == []
+    assert running.run(ASK).ok
 
 
 @pytest.mark.parametrize(
@@ -286,13 +302,24 @@ def test_an_interrupt_of_a_call_is_told_in_a_line(running: Kernel, server, code:
     running.run("import glm_jupyter as glm")
     silence = threading.Event()
     server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
-    stop = threading.Timer(2, running.manager.interrupt_kernel)
-    stop.start()
-    run = running.run(code, timeout=15)
+    interrupt_after_asking(running, server)
+    run = running.run(code, timeout=30)
     silence.set()
     assert run.reply["ename"] in ("KeyboardInterrupt", "CancelledError")
     assert_short_error(run.error, "session.last")
     assert running.value("glm.session.last.text") == "First "
+
+
+def interrupt_after_asking(running: Kernel, server: ProtocolServer) -> None:
+    """Interrupt the kernel when it has sent a further request, and has had time to read on."""
+    asked = len(server.requests)
+
+    def wait() -> None:
+        if eventually(lambda: len(server.requests) > asked):
+            time.sleep(2)
+            running.manager.interrupt_kernel()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def eventually(condition) -> bool:
