@@ -83,9 +83,9 @@ class Session(Choices):
         fresh: bool = False,
         aside: bool = False,
         schema: Any = None,
-        tools: Sequence[Any] = (),
+        tools: Any = (),
         confirm: bool = False,
-        images: Sequence[Any] = (),
+        images: Any = (),
         web: bool = False,
         trim: bool = False,
         notes: Sequence[str] = (),
@@ -101,8 +101,8 @@ class Session(Choices):
 
         The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
         `tools`, after `confirm`ation if that is wanted, or search the `web`; it sees `images`
-        (see `vision.image_part`). `notes` come into the answer's last line. Raises GLMError for
-        what can be known to fail.
+        (see `vision.image_part`). One function or image need not be in a list. `notes` come into
+        the answer's last line. Raises GLMError for what can be known to fail.
         """
         options = checked(options, _OTHERS)
         if not isinstance(prompt, str):
@@ -127,11 +127,12 @@ class Session(Choices):
         place = Place(cell or prompt, thread, bool(continue_), system)
         history = conversation.before(place.cell) if continue_ else []
         form = None if schema is None else schema_of(schema)
-        toolbox = Toolbox(map(tool_of, tools), ask_user if confirm else None) if tools else None
+        functions = [tool_of(function) for function in _listed(tools)]
+        toolbox = Toolbox(functions, ask_user if confirm else None) if functions else None
         search = _search(target.endpoint, toolbox) if web else None
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         opening = [{"role": "system", "content": told}] if told else []
-        question = {"role": "user", "content": _content(prompt, images)}
+        question = {"role": "user", "content": _content(prompt, _listed(images))}
         if trim:
             history, cut = _trimmed(history, target, chosen["max_tokens"], [*opening, question])
             notes = [*notes, *cut]
@@ -276,6 +277,13 @@ def _search(endpoint: Endpoint, toolbox: Toolbox | None) -> Search:
             remedy="Leave out --web or --tools.",
         )
     return search_of(endpoint)
+
+
+def _listed(given: Any) -> list[Any]:
+    """What is given as a list; one thing alone is a list of one."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
 
 
 def _content(prompt: str, images: Sequence[Any]) -> Any:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import numpy
 import pytest
 
 from glm_jupyter import aask
@@ -72,8 +73,21 @@ def test_an_unknown_option_is_told_all_that_there_are(session) -> None:
     assert [name for name in listed if f"`{name}`" not in said] == []
 
 
+def test_one_image_or_function_needs_no_list(session) -> None:
+    def add(a: int) -> int:
+        """Add."""
+        return a
+
+    picture = "https://example.org/cat.png"
+    asked = session.turn("Hi", model="glm-4.6v", images=picture, tools=add).opening.request
+    assert asked.images == (picture,)
+    assert [tool["function"]["name"] for tool in asked.tools] == ["add"]
+    pixels = numpy.zeros((4, 4))  # in which a loop would find four
+    assert len(session.turn("Hi", model="glm-4.6v", images=pixels).opening.request.images) == 1
+    assert session.turn("Hi", model="glm-4.6v", images=None, tools=None).opening.request.tools == ()
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
-    numpy = pytest.importorskip("numpy")
     given = checked({"max_tokens": numpy.int64(5), "temperature": numpy.float32(0.5)})
     assert {name: type(value) for name, value in given.items()} == {
         "max_tokens": int,
