@@ -14,6 +14,7 @@ from . import bridge, conversing, local, sessions, spending
 from .amounts import currencies, parse_amount, parse_currency
 from .api import catalogue, endpoints
 from .api.errors import AuthenticationError, GLMError, InputError
+from .budget import Period
 from .listing import listing
 from .render.table import table
 
@@ -122,16 +123,14 @@ def budget(args: Namespace) -> dict[str, str]:
     """Set a budget or take it off, and show what is left of all that are in force."""
     session = sessions.current()
     text = " ".join(args.amount)
-    if text:
-        currency = _currency(session)
-        if text.lower().startswith("off"):
-            named = text[len("off") :].strip()
-            of, value = (parse_currency(named) if named else currency), None
-        else:
-            value, of = parse_amount(text, currency)
-        if of is None:
-            raise InputError("Which budget?", remedy="Name its currency: `%glm budget off RMB`.")
-        session.purse.set(args.period or "session", of, value)
+    period: Period = args.period or "session"
+    if text.lower().startswith("off"):
+        named = text[len("off") :].strip()
+        for currency in [parse_currency(named)] if named else currencies():
+            session.purse.set(period, currency, None)
+    elif text:
+        value, currency = parse_amount(text, _currency(session))
+        session.purse.set(period, currency, value)
     elif args.period:
         raise InputError(
             f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."

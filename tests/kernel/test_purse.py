@@ -43,8 +43,9 @@ def test_usage_and_budget_in_cells(running: Kernel, server: ProtocolServer, tmp_
     assert refused.error.count("\n") < 3
     assert "0.99082 RMB" in refused.error
     assert len(server.requests) == 1
+    running.run("%glm use zai/glm-5")  # billed in dollars; the budget is in RMB
     assert "No budget" in plain(running.run("%glm budget off"))
-    assert running.run("%%glm -m glm-5\nHello").ok
+    assert running.run("%%glm -m bigmodel/glm-5\nHello").ok
 
 
 def test_a_dry_run_says_what_the_budget_would_say(running: Kernel, server: ProtocolServer) -> None:
