@@ -208,7 +208,11 @@ STATUSES = {
         "Check the model's name and the base URL; most end in /v1 or /v4.",
     ),
     408: _FAILED,
-    413: _TOO_LONG,
+    413: Refusal(
+        RequestError,
+        "the request is too large",
+        "Shorten the cell or what `{{ }}` puts into it, or give fewer or smaller images.",
+    ),
     422: _PARAMETERS,
     429: _BUSY,
 }
