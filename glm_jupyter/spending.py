@@ -120,7 +120,7 @@ def limits_table(limits: Sequence[Limit]) -> dict[str, str]:
         )
         for limit in limits
     ]
-    return table(("for", "budget", "spent", "under way", "left", "set by"), rows)
+    return table(("for", "budget", "spent", "held", "left", "set by"), rows)
 
 
 def moment(since: str | date | None) -> datetime | None:

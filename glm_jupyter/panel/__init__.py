@@ -47,7 +47,10 @@ class Panel:
         self.widget = widgets.VBox(
             [
                 widgets.HTML(f"<style>{style}</style>"),
-                _classed(widgets.HBox([self._status, self._so_far, self._stop]), "glm-panel-head"),
+                _classed(
+                    widgets.Box([widgets.Box([self._status, self._so_far]), self._stop]),
+                    "glm-panel-head",
+                ),
                 _classed(widgets.Box([self._choosing.widget, self._spending]), "glm-panel-columns"),
                 self._reasoning,
             ]

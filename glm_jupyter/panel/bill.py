@@ -93,7 +93,7 @@ def _bar(limit: Limit) -> str:
     held = min(100 - spent, float(limit.held / whole * 100))
     words = f"{number(limit.spent)} of {number(limit.amount)} {limit.currency}"
     if limit.held:
-        words += f", {number(limit.held)} under way"
+        words += f", at most {number(limit.held)} under way"
     full = " glm-panel-full" if spent + held >= 90 else ""
     name = f"{'Ceiling' if limit.ceiling else 'Budget'} {spending.PERIOD_WORDS[limit.period]}"
     return (

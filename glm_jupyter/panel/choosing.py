@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from glm_jupyter.api import catalogue
+from glm_jupyter.api.endpoints import DEFAULT, resolve
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
+from glm_jupyter.api.errors import GLMError
 from glm_jupyter.listing import price
-from glm_jupyter.settings import first_chosen
+from glm_jupyter.sessions import USUAL_ANSWER
+from glm_jupyter.settings import GLM
 
 from .fields import AS_CONFIGURED, Number, Pick
 from .html import facts, model_in_use
@@ -76,9 +79,9 @@ class Choosing:
 
     def _show(self) -> None:
         session, settings = self.session, self.session.settings
-        configured = _configured(settings.endpoint or "bigmodel")
+        configured = _configured(_configured_place(settings))
         self._endpoint.show(self._place(), [(configured, None), *_endpoints(session)])
-        self._model.show(session.model, [(AS_CONFIGURED, None), *self._models()])
+        self._model.show(session.model, [(self._configured_model(), None), *self._models()])
         self._facts.value = facts(session)
         model = model_in_use(session)
         switchable = model is None or model.thinking == "switch"
@@ -94,10 +97,15 @@ class Choosing:
             possible=bool(efforts),
         )
         low, high = (model.temperature_range if model else None) or (0.0, 2.0)
-        usual = first_chosen("temperature", settings) or (model.temperature if model else None)
-        self._temperature.show(session.temperature, usual, low, high)
+        heat = settings.temperature
+        if heat is None and model:
+            heat = model.temperature
+        first = min(1.0, high) if heat is None else heat
+        self._temperature.show(session.temperature, heat, low, high, first)
         most = (model.max_output if model else None) or 1_000_000
-        self._longest.show(session.max_tokens, settings.max_tokens, 1, most)
+        length = settings.max_tokens or (model.default_output if model else None)
+        first = length or min(USUAL_ANSWER, most)
+        self._longest.show(session.max_tokens, length, 1, most, first)
         self._system.value = session.system or ""
         self._system.placeholder = settings.system or "None; @file.md reads a file"
         if not session.running:
@@ -108,8 +116,17 @@ class Choosing:
         prefix = model.partition("/")[0]
         return self.session.endpoint or (prefix if prefix in ENDPOINTS else None)
 
+    def _configured_model(self) -> str:
+        """What the choice "as configured" is called, with the model it stands for if it is on."""
+        if self.session.model:
+            return AS_CONFIGURED
+        try:
+            return _configured(self.session.target(to_send=False).model or None)
+        except GLMError:
+            return AS_CONFIGURED
+
     def _models(self) -> list[tuple[str, str]]:
-        place = self._place() or self.session.settings.endpoint or "bigmodel"
+        place = self._place() or _configured_place(self.session.settings)
         known = catalogue.models(endpoint=place if place in ENDPOINTS else "")
         return [
             (f"{model.name} · {price(model)}", model.full_name)
@@ -182,6 +199,17 @@ def _endpoints(session: Session) -> list[tuple[str, str]]:
     own = session.settings.endpoint
     places = [*PLACES.items(), *([(own, own)] if own and own not in PLACES else [])]
     return [(words, name) for name, words in places]
+
+
+def _configured_place(settings: GLM) -> str:
+    """The endpoint that is meant where the panel names none."""
+    prefix = (settings.model or "").partition("/")[0]
+    if settings.endpoint or prefix in ENDPOINTS:
+        return settings.endpoint or prefix
+    try:
+        return resolve().name
+    except GLMError:
+        return DEFAULT.name
 
 
 def _configured(value: Any, *words: str) -> str:

@@ -81,8 +81,13 @@ class Number:
         self._field.observe(self._changed, "value")
         self.widget = widgets.VBox([self._chosen, self._field])
 
-    def show(self, value: float | None, usual: float | None, low: float, high: float) -> None:
-        """Show the number, what holds without one, and its bounds."""
+    def show(
+        self, value: float | None, usual: float | None, low: float, high: float, first: float
+    ) -> None:
+        """Show the number, what holds without one where it is known, and its bounds.
+
+        `first` is what it begins with when the box is ticked.
+        """
         without = "" if usual is None else f" (without: {usual:g})"
         self._chosen.description = self._description + ("" if value is not None else without)
         self._chosen.value = value is not None
@@ -90,8 +95,7 @@ class Number:
         self._field.min = min(low, self._field.min)
         self._field.max = max(high, low)
         self._field.min = low
-        if value is not None or usual is not None:
-            self._field.value = value if value is not None else usual
+        self._field.value = first if value is None else value
         self._field.layout.display = "" if value is not None else "none"
 
     def _changed(self, change: object) -> None:

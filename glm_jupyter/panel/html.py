@@ -22,7 +22,7 @@ THINKING = {
     "inline": "always thinks",
     "forced": "always thinks",
     "effort": "always thinks, more or less",
-    "switch": "thinks if asked to",
+    "switch": "thinks unless told not to",
 }
 
 

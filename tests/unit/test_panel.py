@@ -141,6 +141,42 @@ async def test_choices_go_into_the_request(session: Session, server: ProtocolSer
     assert session.temperature is session.max_tokens is session.system is None
 
 
+@pytest.mark.parametrize(
+    ("model", "most", "heat"),
+    [
+        ("glm-4.7", 65_536, 1.0),
+        ("glm-z1-air", 4_096, 1.0),  # nobody knows its usual length and temperature
+        ("glm-4v-flash", 1_024, 1.0),
+        ("glm-from-tomorrow", 4_096, 1.0),
+    ],
+)
+def test_a_limit_begins_with_what_changes_little(
+    session: Session, model: str, most: int, heat: float
+) -> None:
+    panel = Panel(session)
+    session.model = model
+    control(panel, "Limit").value = True
+    control(panel, "Set the temperature").value = True
+    assert (session.max_tokens, session.temperature) == (most, heat)
+
+
+def test_it_tells_what_as_configured_means(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.settings.temperature = 0.0
+    panel = Panel(session)
+    assert control(panel, "Model").label == "glm-4.7-flash (as configured)"
+    assert control(panel, "Set the temperature").description.endswith("(without: 0)")
+    monkeypatch.setenv("ZAI_BASE_URL", "https://api.z.ai/api/paas/v4")
+    panel = Panel(session)
+    assert control(panel, "Endpoint").label == "zai (as configured)"
+    assert any(label.startswith("glm-5-code") for label in labels(panel, "Model"))
+    session.settings.model = "bigmodel/glm-4-airx"
+    panel = Panel(session)
+    assert control(panel, "Endpoint").label == "bigmodel (as configured)"
+    assert control(panel, "Model").label == "glm-4-airx (as configured)"
+
+
 async def test_effort_is_offered_where_the_model_has_it(
     session: Session, server: ProtocolServer
 ) -> None:
