@@ -67,7 +67,9 @@ def report(cell: Any) -> None:
     say(f"  ran: {textwrap.shorten(cell.source, 70)}")
     for output in cell.outputs:
         answer = output.get("data", {}).get(ANSWER)
-        if answer and answer["seconds"] is not None:  # a sample took no time
+        if answer and "recorded" in answer["notes"]:
+            say("       a sample was replayed")
+        elif answer:
             usage = answer["usage"]
             say(
                 f"       {answer['model']} answered: {usage['prompt_tokens']} tokens in, "

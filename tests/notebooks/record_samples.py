@@ -2,8 +2,8 @@
 
 A stand-in for the service plays the texts of `demo_notebooks/samples/NAME.md`, and the notebook
 itself asks for them while the project's own recorder listens: so a recording is in the true
-format, and its requests are the notebook's. Token counts are estimates, and the pace is the
-stand-in's.
+format, and its requests are the notebook's. It is run from its `%glm replay` to the
+`%glm replay off`, if it has one. Token counts are estimates, and the pace is the stand-in's.
 
 In a text file, `<!-- to: PHRASE -->` begins the reply to a question that holds the phrase, its
 line breaks read as spaces; `<think>` at its head is the reasoning, and
@@ -87,9 +87,12 @@ def _sample(phrase: str, body: str) -> Sample:
 def record(path: Path) -> int:
     """Record the answers of one notebook; how many there are, 0 if it replays none."""
     notebook = nbformat.read(path, as_version=4)
-    replays = [cell for cell in notebook.cells if _REPLAY.search(cell.source)]
-    if not replays:
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    begin = next((n for n, cell in enumerate(cells) if _REPLAY.search(cell.source)), None)
+    if begin is None:
         return 0
+    end = next((n for n, cell in enumerate(cells) if "%glm replay off" in cell.source), None)
+    notebook.cells = [nbformat.v4.new_code_cell("%load_ext glm_jupyter"), *cells[begin:end]]
     left = samples(path.stem)
 
     def respond(request: Request) -> Reply:
@@ -105,8 +108,8 @@ def record(path: Path) -> int:
     with tempfile.TemporaryDirectory() as home, ProtocolServer() as server:
         server.respond = respond
         new = Path(home) / made.name
-        for cell in replays:
-            cell.source = _REPLAY.sub(lambda _: f"%glm record {new}", cell.source)
+        replay = cells[begin]
+        replay.source = _REPLAY.sub(lambda _: f"%glm record {new}", replay.source)
         env = {"HOME": home, "XDG_DATA_HOME": home, "ZAI_API_KEY": "a.key"}
         env |= {"ZAI_BASE_URL": server.url, "MPLBACKEND": "agg"}
         resources = {"metadata": {"path": str(FOLDER)}}
