@@ -41,7 +41,7 @@ class Stopped(KeyboardInterrupt):
 
 @magics_class
 class GLMMagics(Magics):
-    """`%glm` and `%%glm`, and the input transformer that lets a cell await its answer."""
+    """`%glm` and `%%glm`, and the input transformer through which a cell awaits its answer."""
 
     shell: InteractiveShell
 
@@ -107,7 +107,8 @@ class GLMMagics(Magics):
         if asked.args.compare:
             await self._compare(asked)
             return
-        turn = sessions.current().turn(asked.prompt, cell=self._cell_id, **asked.options)
+        cell = self._cell_id or asked.prompt  # a terminal's cells have no id
+        turn = sessions.current().turn(asked.prompt, cell=cell, **asked.options)
         if asked.args.dry_run:
             from .preview import preview
 
@@ -213,17 +214,20 @@ class GLMMagics(Magics):
         self.shell.display_pub.publish(bundle)
 
     def transform(self, lines: list[str]) -> list[str]:
-        """Turn a `%%glm` cell into one that awaits its answer.
+        """Turn a `%%glm` cell into a call with its text as it was typed.
 
-        Only at the top level of a kernel's cell: `%%time` and its like compile their inner cell
-        without `await`, and a terminal has nobody to be responsive to.
+        The first transformer to see it, for IPython's own take prompts (`>>>`) off the lines. The
+        call is awaited at the top level of a kernel's cell only: `%%time` and its like compile
+        their inner cell without `await`, and a terminal has nobody to be responsive to.
         """
-        if self._depth or not lines or not (match := CELL.match(lines[0])):
+        typed = "".join(lines).lstrip("\n")
+        if not (match := CELL.match(typed)):
             return lines
-        if not (hasattr(self.shell, "kernel") and self.shell.autoawait):
-            return lines
-        line, cell = lines[0][match.end() :].strip(), "".join(lines[1:])
-        return [f"await get_ipython().find_cell_magic('glm').__self__.aglm({line!r}, {cell!r})\n"]
+        line, _, cell = typed[match.end() :].partition("\n")
+        asked = f"{line.strip()!r}, {cell!r})\n"
+        if self._depth or not (hasattr(self.shell, "kernel") and self.shell.autoawait):
+            return [f"get_ipython().run_cell_magic('glm', {asked}"]
+        return [f"await get_ipython().find_cell_magic('glm').__self__.aglm({asked}"]
 
     # check_complete must see the magic itself: it waits for a blank line in a terminal.
     transform.has_side_effects = True  # type: ignore[attr-defined]
@@ -261,7 +265,7 @@ def load(shell: InteractiveShell) -> None:
     configured(shell)
     magics = GLMMagics(shell)
     shell.register_magics(magics)
-    shell.input_transformers_cleanup.append(magics.transform)
+    shell.input_transformers_cleanup.insert(0, magics.transform)
     shell.Completer.custom_matchers.append(magics.match)
     for event, hook in magics.hooks().items():
         shell.events.register(event, hook)

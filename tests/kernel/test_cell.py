@@ -150,6 +150,13 @@ def test_continue_and_running_a_cell_again(running: Kernel, server) -> None:
     assert contents(5) == ["alone", "answer alone", "after"]
 
 
+def test_the_text_of_a_cell_is_sent_as_it_was_typed(running: Kernel, server) -> None:
+    typed = "   >>> 1 + 1\n2\n>>> f(\n... 3)\n  \n!ls\nIn [1]: {x} $x$ \\frac{a}{b} 'What?'"
+    for cell in (f"%%glm -m glm-4-airx\n{typed}", f"\n\n%%glm -m glm-4-airx\n{typed}\n"):
+        assert running.run(cell).ok
+        assert server.chats[-1].json["messages"][0]["content"] == typed
+
+
 def test_dry_run_sends_nothing(running: Kernel, server) -> None:
     run = running.run("%%glm -m glm-4-airx --dry-run --max-tokens 100\nWhat is {{ 1 + 1 }}?")
     assert run.ok, run.error
@@ -353,6 +360,13 @@ def test_the_same_from_python(running: Kernel, server) -> None:
     assert running.value("[e async for e in glm.astream('R', model='glm-4-airx')] != []") == "True"
     run = running.run("glm.ask('Really?', model='glm-4-airx', temprature=1)")
     assert_short_error(run.error, "temperature")
+
+
+def test_asking_the_same_again_from_python_goes_on(running: Kernel, server) -> None:
+    running.run("import glm_jupyter as glm\nglm.ask('Write.', model='glm-4-airx')")
+    running.run("for _ in range(2): glm.ask('More.', model='glm-4-airx', continue_=True)")
+    asked = [m["content"] for m in server.chats[-1].json["messages"] if m["role"] == "user"]
+    assert asked == ["Write.", "More.", "More."]
 
 
 def test_the_key_reaches_no_output(running: Kernel, server) -> None:
