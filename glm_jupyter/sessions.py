@@ -9,6 +9,7 @@ from decimal import Decimal
 from inspect import Parameter, signature
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from traitlets import Dict, Instance, Int, Tuple
 
@@ -94,10 +95,10 @@ class Session(Choices):
         """Decide and check everything about one question; nothing is sent.
 
         `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
-        again replaces its exchange. `continue_` goes on with the conversation, or with the one
-        of that name; `trim` leaves out its oldest exchanges if it is too long. A turn that is
-        not `to_send` needs no key. A `fresh` one is not answered from a recording; one `aside`
-        takes no part in the conversation.
+        again replaces its exchange; without one it is always a further exchange. `continue_`
+        goes on with the conversation, or with the one of that name; `trim` leaves out its oldest
+        exchanges if it is too long. A turn that is not `to_send` needs no key. A `fresh` one is
+        not answered from a recording; one `aside` takes no part in the conversation.
 
         The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
         `tools`, after `confirm`ation if that is wanted, or search the `web`; it sees `images`
@@ -124,7 +125,7 @@ class Session(Choices):
         conversation = self.threads[thread]
         system = read_text(chosen["system"]) if chosen["system"] else None
         system = system or (conversation.system if continue_ else None)
-        place = Place(cell or prompt, thread, bool(continue_), system)
+        place = Place(cell or uuid4().hex, thread, bool(continue_), system)
         history = conversation.before(place.cell) if continue_ else []
         form = None if schema is None else schema_of(schema)
         functions = [tool_of(function) for function in _listed(tools)]
