@@ -32,10 +32,10 @@ class Allowance:
                 "cannot be kept. Nothing was sent.",
                 remedy="Choose a model with a price (`%glm models`), or leave out the budget.",
             )
-        self._most, self._currency = parse_amount(str(budget), model.currency)
-        if self._currency != model.currency:
+        self.most, self.currency = parse_amount(str(budget), model.currency)
+        if self.currency != model.currency:
             raise InputError(
-                f"The budget is in {self._currency}, but {target.endpoint.name} bills in "
+                f"The budget is in {self.currency}, but {target.endpoint.name} bills in "
                 f"{model.currency}. Nothing was sent.",
                 remedy=f"Give the budget in {model.currency}.",
             )
@@ -52,11 +52,11 @@ class Allowance:
 
     def check(self, worst: Decimal, paid: Decimal) -> None:
         """Raise BudgetError where `worst` more, beside what is `paid` and held, may be too much."""
-        if paid + self.held + worst > self._most:
+        if paid + self.held + worst > self.most:
             raise BudgetError(
-                f"The budget of this map, {number(self._most)} {self._currency}, might be passed: "
-                f"{number(paid)} {self._currency} are spent, and one more answer may cost up "
-                f"to {amount(worst, self._currency)}.",
+                f"The budget of this map, {number(self.most)} {self.currency}, might be passed: "
+                f"{number(paid)} {self.currency} are spent, and one more answer may cost up "
+                f"to {amount(worst, self.currency)}.",
                 remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
                 "higher budget.",
             )

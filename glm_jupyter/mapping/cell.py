@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from glm_jupyter import sessions
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.budget import Limit, left
 from glm_jupyter.preview import preview
 from glm_jupyter.prompt import evaluate
+from glm_jupyter.render.escape import literal
 from glm_jupyter.render.money import amount
 
+from .allowance import Allowance
 from .answers import Answers
 from .asking import answers_for, fill
 from .items import each, prompt_for
 
 if TYPE_CHECKING:
     from glm_jupyter.cells import Question
+    from glm_jupyter.turn import Round
 
 
 class CellMap:
@@ -51,13 +55,40 @@ class CellMap:
                 errors.append(error)
         if not turns:
             raise errors[0] if errors else InputError("There is no item to ask about.")
-        return _with_sum(preview(turns[0]), [turn.opening for turn in turns], len(errors))
+        requests = [turn.opening for turn in turns]
+        costs = [one.worst_cost() for one in requests]
+        known = [cost for cost in costs if cost is not None]
+        whole = sum(known, Decimal(0)) if len(known) == len(costs) else None
+        lines = [self._verdict(requests[0], whole), _sums(requests, whole, len(errors))]
+        bundle, lines = preview(turns[0]), [line for line in lines if line]
+        return {
+            "text/markdown": "\n\n".join(
+                [bundle["text/markdown"], *(f"<small>{literal(line)}</small>" for line in lines)]
+            ),
+            "text/plain": "\n\n".join([bundle["text/plain"], *lines]),
+        }
+
+    def _verdict(self, first: Round, whole: Decimal | None) -> str:
+        """What the limits in force say to all of it, where each request alone may be allowed."""
+        session, budget = sessions.current(), self._options["budget"]
+        if first.recorded or first.target.endpoint.name == "local":
+            return ""
+        currency = first.model.currency if first.model else first.target.endpoint.currency
+        limits = session.purse.limits(currency, session.spent) if currency else []
+        try:
+            if budget is not None:
+                own = Allowance(budget, first.target)
+                limits.append(Limit("cell", own.most, own.currency))
+        except GLMError as error:
+            return f"All would be refused. {error} {error.remedy}"
+        tightest = min(limits, key=lambda limit: limit.left, default=None)
+        if tightest is None or whole is None or whole <= tightest.left:
+            return ""
+        cost = amount(whole, currency)
+        return f"All may cost up to {cost}, and {left(tightest)}: it may be stopped before its end."
 
 
-def _with_sum(bundle: dict[str, str], requests: list[Any], skipped: int) -> dict[str, str]:
-    costs = [one.worst_cost() for one in requests]
-    known = [cost for cost in costs if cost is not None]
-    whole = sum(known, Decimal(0)) if len(known) == len(costs) else None
+def _sums(requests: list[Round], whole: Decimal | None, skipped: int) -> str:
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
     tokens = sum(one.prompt_tokens for one in requests)
@@ -65,8 +96,4 @@ def _with_sum(bundle: dict[str, str], requests: list[Any], skipped: int) -> dict
     parts.append(f"at most {cost}" if whole else cost)
     if skipped:
         parts.append(f"{skipped:,} items cannot be asked about")
-    line = " · ".join(parts)
-    return {
-        "text/markdown": f"{bundle['text/markdown']}\n\n<small>{line}</small>",
-        "text/plain": f"{bundle['text/plain']}\n\n{line}",
-    }
+    return " · ".join(parts)

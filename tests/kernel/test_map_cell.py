@@ -99,6 +99,25 @@ def test_dry_run_sums_up(running: Kernel, server: ProtocolServer) -> None:
     assert server.chats == []
 
 
+def test_dry_run_judges_all_requests_together(running: Kernel, server: ProtocolServer) -> None:
+    def said(options: str) -> str:
+        run = running.run(
+            f"%%glm -m glm-4-airx --max-tokens 100 {options} --dry-run\nWhy {{{{ item }}}}?"
+        )
+        assert run.ok, run.error
+        assert "Not sent." in run.bundle["text/markdown"]
+        return run.bundle["text/plain"]
+
+    together = "All may cost up to 0.0119 RMB, and"
+    assert "stopped" not in said("--map range(10)")
+    assert f"{together} --max-cost 0.01 allows no more" in said("--map range(10) --max-cost 0.01")
+    assert "stopped" not in said("--map range(10) --max-cost 0.1")
+    assert "All would be refused. 'five'" in said("--map range(10) --max-cost five")
+    running.run("%glm budget 0.005")
+    assert f"{together} of the budget of this session (0.005 RMB)" in said("--map range(10)")
+    assert server.chats == []
+
+
 def test_a_budget_stops_the_cell_and_keeps_what_is_done(running: Kernel, server) -> None:
     server.respond = echo
     cell = "%%glm -m glm-4-airx --max-tokens 95 --map range(40) --max-cost 0.01 -o answers\n"
