@@ -97,15 +97,15 @@ class Choosing:
             possible=bool(efforts),
         )
         low, high = (model.temperature_range if model else None) or (0.0, 2.0)
-        heat = settings.temperature
+        heat: float | None = settings.temperature
         if heat is None and model:
             heat = model.temperature
-        first = min(1.0, high) if heat is None else heat
-        self._temperature.show(session.temperature, heat, low, high, first)
+        mild = min(1.0, high) if heat is None else heat
+        self._temperature.show(session.temperature, heat, low, high, mild)
         most = (model.max_output if model else None) or 1_000_000
         length = settings.max_tokens or (model.default_output if model else None)
-        first = length or min(USUAL_ANSWER, most)
-        self._longest.show(session.max_tokens, length, 1, most, first)
+        enough = length or min(USUAL_ANSWER, most)
+        self._longest.show(session.max_tokens, length, 1, most, enough)
         self._system.value = session.system or ""
         self._system.placeholder = settings.system or "None; @file.md reads a file"
         if not session.running:
