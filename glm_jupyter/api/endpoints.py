@@ -192,16 +192,22 @@ def _default(environ: Mapping[str, str]) -> Endpoint:
         url = base_url(environ[variable])
     except InputError as error:
         raise InputError(f"{variable}: {error}", remedy=error.remedy) from None
-    return ZAI if url == ZAI.base_url else replace(DEFAULT, base_url=url)
+    return replace(_service_at(url) or DEFAULT, base_url=url)
 
 
 def _at(url: str, default: Endpoint) -> Endpoint:
     for known in (default, *SERVICES.values()):
         if url == known.base_url:
             return known
-    hosts = {urlsplit(service.base_url).hostname for service in SERVICES.values()}
-    hosted = urlsplit(url).hostname in hosts
-    return Endpoint(url, url, dialect="glm" if hosted else "openai")
+    if service := _service_at(url):  # another of its paths: nobody knows the prices, but the money
+        return Endpoint(url, url, service.currency, service.dialect)
+    return Endpoint(url, url)
+
+
+def _service_at(url: str) -> Endpoint | None:
+    """The hosted service whose host a URL names."""
+    hosts = {urlsplit(service.base_url).hostname: service for service in SERVICES.values()}
+    return hosts.get(urlsplit(url).hostname)
 
 
 def _key(endpoint: Endpoint, environ: Mapping[str, str]) -> Secret:

@@ -211,3 +211,17 @@ def test_secret_shows_in_nothing() -> None:
     assert not Secret()
     with pytest.raises(TypeError):
         pickle.dumps(secret)
+
+
+def test_another_path_of_a_service_is_that_service_when_the_environment_names_it() -> None:
+    url = "https://api.z.ai/api/coding/paas/v4"
+    found = resolve(None, {**KEY, "ZAI_BASE_URL": url})
+    assert (found.name, found.base_url, found.currency) == ("zai", url, "USD")
+    assert resolve("zai", {"ZAI_BASE_URL": url}) == found
+    assert resolve("bigmodel", {"ZAI_BASE_URL": url}).base_url == BIGMODEL
+
+
+def test_another_path_of_a_service_bills_in_its_money() -> None:
+    found = resolve("https://open.bigmodel.cn/api/coding/paas/v4", {})
+    assert (found.currency, found.dialect) == ("RMB", "glm")
+    assert resolve("http://localhost:8000/v1", {}).currency is None
