@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from .api import tokens
@@ -11,7 +12,7 @@ from .comparison import comparison
 from .render.escape import literal
 from .render.fences import fenced
 from .render.money import amount
-from .vision import described
+from .render.transcript import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
     """The MIME bundle that describes a request nobody has sent; `values` came by `{{ }}`."""
     one = turn.opening
-    messages = [(message["role"], _content(message["content"])) for message in one.request.messages]
+    messages = [(message["role"], said(message)) for message in one.request.messages]
+    if tools := [json.dumps(tool, ensure_ascii=False) for tool in one.request.tools]:
+        messages.append(("tools", "\n".join(tools)))
     shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
     facts = " · ".join([_facts(one), *map(str, values)])
@@ -68,9 +71,3 @@ def _facts(one: Round) -> str:
     if any(tool["type"] == "function" for tool in one.request.tools):
         parts.append("each round of function calls is a further request")
     return " · ".join(parts)
-
-
-def _content(content: object) -> str:
-    if not isinstance(content, list):
-        return str(content or "")
-    return "\n".join(part["text"] if "text" in part else described(part) for part in content)

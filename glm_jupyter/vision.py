@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +16,6 @@ MAX_BYTES = 5_000_000
 MAX_SIDE = 6000  # pixels
 
 _KINDS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"))
-_DATA_URL = re.compile(r"data:image/(?:png|jpe?g);base64,", re.IGNORECASE)
 
 
 def image_part(source: Any) -> dict[str, Any]:
@@ -33,15 +31,6 @@ def image_part(source: Any) -> dict[str, Any]:
     data = _fitted(_bytes(source))
     encoded = base64.b64encode(data).decode()
     return {"type": "image_url", "image_url": {"url": f"data:image/{_kind(data)};base64,{encoded}"}}
-
-
-def described(part: dict[str, Any]) -> str:
-    """An image in words, for previews: its kind and size, or its address."""
-    url = str(part["image_url"]["url"])
-    if not (found := _DATA_URL.match(url)):
-        return f"[image at {url}]"
-    size = (len(url) - found.end()) * 3 // 4
-    return f"[image, {found[0][5:].split(';')[0]}, {size / 1000:,.0f} KB]"
 
 
 def _bytes(source: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .escape import clean
@@ -19,7 +19,7 @@ def transcript(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
     shown, plain = [], []
     for message in messages:
         who = WHO.get(message["role"], message["role"])
-        text = "\n\n".join(_texts(message))
+        text = said(message)
         by_model = message["role"] == "assistant" and not message.get("tool_calls")
         body = harmless(clean(text), seen) if by_model else fenced(clean(text))
         shown.append(f"**{who}**\n\n{body}")
@@ -27,11 +27,21 @@ def transcript(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
     return {"text/markdown": "\n\n".join(shown), "text/plain": "\n\n".join(plain)}
 
 
-def _texts(message: dict[str, Any]) -> Iterator[str]:
+def said(message: dict[str, Any]) -> str:
+    """All of a message in words: its texts, its images by kind and size, the calls it asks for."""
     content = message.get("content")
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    for part in parts:
-        if text := part.get("text", "[image]"):
-            yield text
-    for call in message.get("tool_calls") or ():
-        yield f"{call['function']['name']}({call['function']['arguments']})"
+    parts: list[Any] = (
+        content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    )
+    texts = [part["text"] if "text" in part else _image(part["image_url"]["url"]) for part in parts]
+    calls = [call["function"] for call in message.get("tool_calls") or ()]
+    texts += [f"{call['name']}({call['arguments']})" for call in calls]
+    return "\n\n".join(filter(None, texts))
+
+
+def _image(url: str) -> str:
+    """The address of an image, or kind and size of one that is in the URL itself."""
+    head, mark, encoded = url.partition(";base64,")
+    if not mark or not head.startswith("data:"):
+        return f"[image at {url}]"
+    return f"[image, {head.removeprefix('data:')}, {len(encoded) * 3 // 4 / 1000:,.0f} KB]"

@@ -182,10 +182,17 @@ def test_an_interrupt_reaches_a_function_that_computes(ready: Kernel, server, wr
     assert ready.value("1 + 1") == "2"
 
 
-def test_a_dry_run_tells_of_further_requests(ready: Kernel, server) -> None:
+def test_a_dry_run_shows_functions_and_calls_and_tells_of_further_requests(
+    ready: Kernel, server
+) -> None:
     run = ready.run("%%glm -m glm-4.7 --tools add --dry-run\nGo")
     assert "each round of function calls is a further request" in run.bundle["text/plain"]
+    assert '"description": "Add two whole numbers."' in run.bundle["text/plain"]
     assert server.chats == []
+    server.enqueue(asks_for(call("add", {"a": 1})), Reply("Two."))
+    ready.run("%%glm -m glm-4.7 --tools add\nWhat is 1 + 1?", cell_id="a")
+    run = ready.run("%%glm -m glm-4.7 -c --dry-run\nAnd one more?", cell_id="b")
+    assert 'assistant:\nadd({"a": 1})\n\ntool:\n2' in run.bundle["text/plain"]
 
 
 def test_the_conversation_keeps_calls_with_their_results(ready: Kernel, server) -> None:

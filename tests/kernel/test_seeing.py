@@ -59,7 +59,10 @@ def test_a_dry_run_names_the_image_and_does_not_print_it(ready: Kernel, server) 
 
 def test_a_conversation_goes_on_about_the_image(ready: Kernel, server) -> None:
     ready.run("%%glm -m glm-4.6v -i fig\nWhat do you see?", cell_id="a")
-    ready.run("%%glm -m glm-4.6v -c\nWhich colour?", cell_id="b")
+    ready.run("%%glm -m glm-4.6v -c -i https://example.org/a.png\nWhich colour?", cell_id="b")
+    history = ready.run("%glm history").bundle["text/plain"]
+    assert "[image, image/png," in history
+    assert "[image at https://example.org/a.png]\n\nWhich colour?" in history
     first = server.chats[1].json["messages"][0]["content"]
     assert [part["type"] for part in first] == ["image_url", "text"]
 

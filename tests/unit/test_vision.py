@@ -14,7 +14,7 @@ from PIL import Image
 
 from glm_jupyter import GLMError, vision
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.vision import described, image_part
+from glm_jupyter.vision import image_part
 from tests.protocol_server import ProtocolServer
 
 with warnings.catch_warnings():
@@ -47,7 +47,6 @@ def test_png_and_jpeg_go_as_they_are(kind: str, tmp_path: Path) -> None:
 def test_a_url_stays_a_url() -> None:
     part = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     assert image_part("https://example.org/a.png") == part
-    assert described(part) == "[image at https://example.org/a.png]"
 
 
 def test_figures_arrays_and_images() -> None:
