@@ -45,6 +45,8 @@ def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -
     options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
     verbatim = args.raw or args.map
     room = None if verbatim else session.room(options)
+    if template is None and not verbatim and HOLE.search(cell):
+        namespace = _with_hole(namespace, args.dry_run)
     prompt = _prompt(cell, template, namespace, verbatim=verbatim, room=room)
     options |= {
         "continue_": args.continue_,
@@ -80,6 +82,19 @@ def _together(args: Namespace) -> None:
                 f"--{one} and --{other} do not go together. Nothing was sent.",
                 remedy="Leave out one of them.",
             )
+
+
+def _with_hole(namespace: Mapping[str, Any], dry_run: bool) -> Mapping[str, Any]:
+    """The namespace for a cell that is to become a template: in a dry run its hole stays one."""
+    if "cell" in namespace:
+        return namespace
+    if dry_run:
+        return {**namespace, "cell": "{{ cell }}"}
+    raise InputError(
+        "`{{ cell }}` is where a template takes in a cell, and this cell is no template yet. "
+        "Nothing was sent.",
+        remedy="Run it with --dry-run, then keep it with `%glm save NAME`.",
+    )
 
 
 def _prompt(

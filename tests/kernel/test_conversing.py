@@ -105,8 +105,10 @@ GRADE = "%%glm -m glm-4.7 -s 'Be kind.' -t 0.2\nGrade out of {{ points }}:\n{{ c
 
 
 def test_a_cell_becomes_a_template_and_is_used(running: Kernel, server) -> None:
-    running.run("points = 10\ncell = 'the old answer'")
-    assert running.run(GRADE).ok
+    running.run("points = 10")
+    assert "is where a template takes in a cell" in running.run(GRADE).error
+    drafted = running.run(GRADE.replace("\n", " --dry-run\n", 1))
+    assert "Grade out of 10:\n{{ cell }}" in drafted.bundle["text/plain"]
     assert "cannot be the name" in running.run("%glm save ../grade").error
     saved = running.run("%glm save grade")
     assert "%%glm @grade" in saved.printed
