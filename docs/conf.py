@@ -15,7 +15,6 @@ version = release = version_of("glm-jupyter")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "generated"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["README.md"]
 
 # Docstrings are plain text in which `name` is code.
 default_role = "code"
