@@ -203,16 +203,15 @@ class Ledger:
     def held(self, since: datetime) -> dict[str, Decimal]:
         """What the requests now under way in all kernels cost at most: currency -> amount."""
         self._all_written()
-        earliest = max(since, datetime.now(UTC) - LONGEST_REQUEST)
+        now = datetime.now(UTC)
+        # A clock that was ahead leaves requests that seem to begin tomorrow.
+        bounds = [_stamp(max(since, now - LONGEST_REQUEST)), _stamp(now + LONGEST_REQUEST)]
         query = """
             SELECT currency, exact_sum(most) FROM requests
-            WHERE finish IS NULL AND most IS NOT NULL AND begun >= ? GROUP BY 1
+            WHERE finish IS NULL AND most IS NOT NULL AND begun >= ? AND begun < ? GROUP BY 1
         """
         return self._file.use(
-            lambda db: {
-                currency: Decimal(most) for currency, most in db.execute(query, [_stamp(earliest)])
-            },
-            {},
+            lambda db: {currency: Decimal(most) for currency, most in db.execute(query, bounds)}, {}
         )
 
     def rows(self, since: datetime | None = None) -> list[dict[str, Any]]:
@@ -220,8 +219,13 @@ class Ledger:
         self._all_written()
         where, moments = _where(since, None)
         query = f"SELECT {', '.join(COLUMNS)} FROM requests {where} ORDER BY begun, rowid"
-        found: list[Any] = self._file.use(lambda db: db.execute(query, moments).fetchall(), [])
-        return [_row(dict(zip(COLUMNS, values, strict=True))) for values in found]
+        return self._file.use(
+            lambda db: [
+                _row(dict(zip(COLUMNS, values, strict=True)))
+                for values in db.execute(query, moments)
+            ],
+            [],
+        )
 
     def budgets(self) -> dict[tuple[str, str], Decimal]:
         """The user's budgets: (period, currency) -> amount."""

@@ -84,7 +84,7 @@ class LedgerFile:
                     raise
                 self._set_aside()
                 return self._with_file(work)
-        except (OSError, sqlite3.Error, _Newer) as error:
+        except (OSError, sqlite3.Error, _Newer, ArithmeticError, ValueError) as error:
             self._complaints.setdefault(
                 "file",
                 f"The ledger {_homely(self.path)} cannot be used: {_reason(error)}. Answers go "
@@ -170,6 +170,8 @@ def _damaged(error: sqlite3.DatabaseError) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, _Newer):
         return "a newer version of glm-jupyter wrote it"
+    if isinstance(error, ArithmeticError | ValueError):
+        return "a value in it cannot be read"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error)

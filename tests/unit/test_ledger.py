@@ -134,6 +134,17 @@ def test_the_request_of_a_killed_kernel_holds_nothing_for_ever(
     assert (line.requests, line.unpriced, line.cost) == (1, 1, 0)
 
 
+def test_a_clock_that_was_ahead_holds_nothing_until_then(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    clock(monkeypatch, now + timedelta(days=400))
+    ledger.begin(answered(), most=Decimal("2.5"), currency="RMB")
+    clock(monkeypatch, now)
+    ledger.begin(answered(), most=Decimal("0.5"), currency="RMB")
+    assert ledger.held(now - timedelta(days=1)) == {"RMB": Decimal("0.5")}
+
+
 def test_a_clock_that_jumps_loses_and_doubles_no_row(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +251,25 @@ def test_a_page_damaged_in_the_middle_is_noticed(ledger: Ledger) -> None:
     ledger.finish(answered("3"), "stop")
     assert [row["cost"] for row in ledger.rows()] == [3]
     assert ledger.complaint()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE requests SET cost = 'much'",
+        "UPDATE requests SET begun = 'once'",
+        "INSERT INTO budgets VALUES ('day', 'RMB', 'lots')",
+    ],
+)
+def test_a_value_that_cannot_be_read_stops_nothing_and_is_said(ledger: Ledger, spoil: str) -> None:
+    ledger.finish(answered(), "stop")
+    with sqlite3.connect(ledger.path) as db:
+        db.execute(spoil)
+    ledger.rows()
+    ledger.lines()
+    assert ledger.budgets() == {}
+    assert "cannot be used" in str(ledger.complaint())
+    assert ledger.complaint() is None
 
 
 def test_a_file_that_cannot_be_written_stops_nothing_and_is_said_once(tmp_path: Path) -> None:
