@@ -25,6 +25,7 @@ from tenacity import (
 from . import events as ev
 from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, IncompleteError, NetworkError, not_the_api, refusal
+from .hiding import hidden, hidden_in
 from .network import unreachable
 from .request import ChatRequest
 from .stream import StreamDecoder
@@ -35,7 +36,6 @@ TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
 TRIES = 3
 LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
 LONGEST_END = 0.2  # seconds from the end of an answer to that of its response
-SHORTEST_KEY = 12  # characters of a key that is a secret
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
 HEADERS = {
     "Accept": "text/event-stream, application/json",
@@ -105,7 +105,8 @@ class Client:
                 yield ev.Retrying(wait, reason)
                 await asyncio.sleep(wait)
             kept = self._kept is not None
-            events = _answer(self._client, endpoint, request, to_its_end=kept)
+            answer = _answer(self._client, endpoint, request, to_its_end=kept)
+            events = hidden_in(answer, endpoint.key)
             opening: list[ev.Event] = []
             with attempt:
                 try:
@@ -208,11 +209,11 @@ async def _data(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[
         source = EventSource(cast(httpx.Response, _EndedStream(response)))
         async with aclosing(source.aiter_sse()) as events:
             async for event in events:
-                yield event.data.replace(*_hidden(endpoint))
+                yield hidden(event.data, endpoint.key)
         return
     body = await _whole(response)
     if response.status_code == 200 and b'"choices"' in body:
-        yield body.decode("utf-8", "replace").replace(*_hidden(endpoint))
+        yield hidden(body.decode("utf-8", "replace"), endpoint.key)
         return
     raise _refused(endpoint, response, body)
 
@@ -330,20 +331,12 @@ async def _whole(response: httpx.Response) -> bytes:
 def _refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMError:
     if response.is_redirect:
         return not_the_api(endpoint.base_url, "a redirect to another address")
-    key, instead = _hidden(endpoint)
     return refusal(
-        body.replace(key.encode(), instead.encode()),
+        hidden(body.decode("utf-8-sig", "replace"), endpoint.key),
         status=response.status_code,
         base_url=endpoint.base_url,
         retry_after=_retry_after(response.headers.get("retry-after")),
     )
-
-
-def _hidden(endpoint: Endpoint) -> tuple[str, str]:
-    """What to replace in whatever comes back, for a server may quote what it was sent."""
-    key = endpoint.key.reveal()
-    # Own servers take "EMPTY" and the like, which is no secret and may be a word of the answer.
-    return (key, "(the key)") if len(key) >= SHORTEST_KEY else ("", "")
 
 
 def _retry_after(header: str | None) -> float | None:

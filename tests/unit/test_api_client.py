@@ -382,6 +382,28 @@ async def test_key_is_in_no_stream_that_quotes_it(
         await answer_of(client.stream(endpoint, ASKED))
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 5, 9])
+async def test_key_is_in_no_stream_that_quotes_it_in_pieces(
+    server: ProtocolServer, endpoint: Endpoint, client: Client, chunk: int
+) -> None:
+    quote, shown = f"id.{KEY}, {KEY} and id.v", "id.(the key), (the key) and id.v"
+    call = {"name": "f", "arguments": quote}
+    server.enqueue(Reply(quote, reasoning=quote, tool_calls=[call], tool_stream=True, chunk=chunk))
+    answer = await answer_of(client.stream(endpoint, ASKED))
+    assert (answer.reasoning, answer.text) == (shown, shown)
+    assert answer.tool_calls[0]["function"] == {"name": "f", "arguments": shown}
+
+
+async def test_what_might_have_become_the_key_is_not_lost(
+    server: ProtocolServer, endpoint: Endpoint, client: Client
+) -> None:
+    server.enqueue(Reply("The id.v", finish_reason=None, done=False))
+    answer = Answer("m", "e")
+    with pytest.raises(IncompleteError):
+        await answer_of(client.stream(endpoint, ASKED), answer)
+    assert answer.text == "The id.v"
+
+
 async def test_a_key_that_is_a_word_stays_in_the_answer(
     server: ProtocolServer, client: Client
 ) -> None:
