@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from . import calls, summary, value
 from .escape import clean, literal
@@ -15,7 +16,9 @@ VENDOR_TYPE = "application/vnd.glm-jupyter.answer+json"
 
 # GLM's vision models put a final result between these.
 _BOX = re.compile(r"<\|(?:begin|end)_of_box\|>")
-_LINK = re.compile(r"(?:https?)://[^\s<>()\\`\"'|$]+", re.IGNORECASE)
+_LINK = re.compile(r"https?://.+", re.IGNORECASE)
+# What markdown and typesetters leave alone in a link; all else is written with percent signs.
+_PLAIN_IN_LINKS = ":/?#@!&*+,;=%~"
 
 
 def bundle(answer: Answer) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def _sources(answer: Answer) -> list[tuple[str, str]]:
     """Title and link of each source; a link that is none is left out."""
     found = []
     for source in answer.sources:
-        link = str(source.get("link") or "")
+        link = quote(str(source.get("link") or "").strip(), _PLAIN_IN_LINKS, errors="replace")
         link = link if _LINK.fullmatch(link) else ""
         title = " ".join(clean(str(source.get("title") or "")).split())
         found.append((title or link or "untitled", link))

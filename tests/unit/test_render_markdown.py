@@ -158,10 +158,14 @@ def test_sources_are_listed_with_harmless_links() -> None:
                 {"title": "A [page] <b>", "link": "https://example.org/a_b?c=1"},
                 {"title": "Evil", "link": "javascript:alert(1)"},
                 {"link": "https://example.org/"},
+                {"title": "Wiki", "link": "https://example.org/wiki/Mean_(statistics)"},
+                {"title": "中文", "link": "https://example.org/路?q=$1|<b>`"},
             )
         )
     )
     shown = markdown(answer)
+    assert "[Wiki](https://example.org/wiki/Mean_%28statistics%29)" in shown
+    assert "[中文](https://example.org/%E8%B7%AF?q=%241%7C%3Cb%3E%60)" in shown
     assert "Sources:\n\n1. [A &#91;page&#93; &#60;b&#62;](https://example.org/a_b?c=1)" in shown
     assert "\n2. Evil\n" in shown
     assert "](https://example.org/)" in shown
