@@ -156,8 +156,9 @@ def cell_parser() -> Parser:
     add(
         "--map",
         metavar="ITEMS",
-        help="ask about every item of a list, Series or DataFrame: {{ item }}, and its columns, "
-        "stand for it; -o keeps the answers; --max-cost is for all of them",
+        help="ask about every item of a list, Series or DataFrame (in quotes where it holds "
+        "spaces): {{ item }}, and its columns, stand for it; -o keeps the answers; --max-cost is "
+        "for all of them",
     )
     add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
     add(
@@ -165,7 +166,11 @@ def cell_parser() -> Parser:
         action="store_true",
         help="show the messages, the tokens and what it costs at most; send nothing",
     )
-    add("--fresh", action="store_true", help="ask the service also while a recording is replayed")
+    add(
+        "--fresh",
+        action="store_true",
+        help="ask the service also while a recording is replayed; with --map, ask everything anew",
+    )
     return parser
 
 

@@ -11,7 +11,6 @@ from glm_jupyter.api.errors import GLMError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.render.money import amount
 
-
 _COLUMNS = ["text", "parsed", "error", "prompt_tokens", "completion_tokens", "cost", "seconds"]
 
 

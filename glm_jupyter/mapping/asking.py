@@ -20,8 +20,6 @@ from .items import each, index_of, prompt_for
 from .pace import Pace
 from .shelf import Shelf
 
-GOES_ON = "What is answered is kept: the same map goes on from there."
-
 
 class MapInterrupted(KeyboardInterrupt):
     """The user stopped a map; `answers` has what was answered until then."""
@@ -31,7 +29,7 @@ class MapInterrupted(KeyboardInterrupt):
         self.answers = answers
 
     def _render_traceback_(self) -> list[str]:
-        return [f"Stopped after {_given(self.answers)} answers. {GOES_ON}"]
+        return [f"Stopped{_after(self.answers)} {_goes_on(self.answers)}".strip()]
 
 
 class MapStopped(GLMError):
@@ -39,8 +37,8 @@ class MapStopped(GLMError):
 
     def __init__(self, error: GLMError, answers: Answers) -> None:
         super().__init__(
-            f"The map was stopped after {_given(answers)} answers. {error}",
-            remedy=f"{error.remedy} {GOES_ON}".strip(),
+            f"The map was stopped{_after(answers)} {error}",
+            remedy=f"{error.remedy} {_goes_on(answers)}".strip(),
             code=error.code,
             status=error.status,
             retryable=error.retryable,
@@ -105,8 +103,13 @@ async def amap(
             raise dispatch.stopped
 
 
-def _given(answers: Answers) -> int:
-    return sum(answer is not None for answer in answers)
+def _after(answers: Answers) -> str:
+    given = sum(answer is not None for answer in answers)
+    return f" after {given} answer{'' if given == 1 else 's'}." if given else ", without an answer."
+
+
+def _goes_on(answers: Answers) -> str:
+    return "What is answered is kept: the same map goes on from there." if any(answers) else ""
 
 
 def answers_for(items: Iterable[Any]) -> Answers:
@@ -148,6 +151,9 @@ async def _dispatch(
     fresh: bool = False,
     **options: Any,
 ) -> AsyncGenerator[Dispatch, None]:
+    if not isinstance(prompt, str | None):
+        raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+    listed = each(items)
     session = sessions.current()
     # Checks the key too, before anything is sent.
     target = session.target(options, fresh=fresh)
@@ -162,7 +168,7 @@ async def _dispatch(
         shelf = stack.enter_context(Shelf(fresh=anew, lasting=not replayed))
         dispatch = Dispatch(
             session,
-            _prompts(items, prompt, namespace),
+            _prompts(listed, prompt, namespace),
             options,
             source=await stack.enter_async_context(Client(tries=1)),
             pace=pace,
@@ -192,9 +198,9 @@ def _pace(session: sessions.Session, target: sessions.Target, concurrency: int |
 
 
 def _prompts(
-    items: Iterable[Any], template: str | None, namespace: Mapping[str, Any] | None
+    items: Iterator[Any], template: str | None, namespace: Mapping[str, Any] | None
 ) -> Iterator[str | GLMError]:
-    for item in each(items):
+    for item in items:
         try:
             yield prompt_for(item, template, namespace)
         except GLMError as error:

@@ -21,7 +21,7 @@ def each(items: Iterable[Any]) -> Iterator[Any]:
         )
     if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
         raise InputError(
-            f"A {type(items).__name__} is not a list of items.",
+            f"An object of type {type(items).__name__} is not a list of items. Nothing was sent.",
             remedy="Give a list, a Series, a DataFrame or any other iterable of items.",
         )
     return iter(items)

@@ -66,6 +66,12 @@ def test_a_map_in_code(running: Kernel, server: ProtocolServer) -> None:
     assert result["content"]["data"]["text/plain"] == "<Answers: 2 of 2 answered, 0.002 RMB>"
 
 
+def test_what_is_no_list_is_refused_before_anything_is_shown(running: Kernel, server) -> None:
+    run = running.run("%%glm -m glm-4-airx --map 5\nOne word:")
+    assert "not a list of items" in run.error
+    assert run.displays == {}
+
+
 def test_progress_is_shown_and_ends_as_one_line(running: Kernel, server) -> None:
     bad = Reply(status=400, body={"error": {"code": "1301", "message": "unsafe"}})
     server.respond = lambda request: bad if question(request) == "3" else Reply(delay=0.15)

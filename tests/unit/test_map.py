@@ -370,8 +370,9 @@ def test_no_key_fails_before_anything_is_sent(server: ProtocolServer, monkeypatc
 def test_it_fails_where_every_item_does(server: ProtocolServer) -> None:
     with pytest.raises(MapStopped, match="temperature"):
         glm.map(["a", "b"], model=MODEL, temperature=1.5)
-    with pytest.raises(MapStopped, match="nothing"):
+    with pytest.raises(MapStopped, match="nothing") as caught:
         glm.map(["a", "b"], "{{ nothing }}", model=MODEL)
+    assert "goes on" not in caught.value.remedy  # there is nothing to go on from
     assert server.chats == []
 
 
@@ -379,6 +380,12 @@ def test_it_fails_where_every_item_does(server: ProtocolServer) -> None:
 def test_what_is_no_list_of_items_is_refused(server: ProtocolServer, items: object) -> None:
     with pytest.raises(InputError, match="not a list of items"):
         glm.map(items, model=MODEL)
+
+
+@pytest.mark.parametrize("prompt", [5, ["a"], b"a"])
+def test_a_prompt_is_text(server: ProtocolServer, prompt: object) -> None:
+    with pytest.raises(InputError, match="A prompt is text"):
+        glm.map(["a"], prompt, model=MODEL)
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 2.5, "many"])
