@@ -35,8 +35,9 @@ class SchemaError(GLMError):
         super().__init__(
             f"The answer does not fit {name}, even after it was asked for again: "
             f"{'; '.join(listed)}.",
-            remedy="The text as it came is in `_glm.text`. Ask more plainly, allow for what is "
-            "missing, or choose a stronger model.",
+            remedy="The text as it came is kept in the answer (`_glm.text`, or from Python "
+            "`glm_jupyter.session.last.text`). Ask more plainly, allow for what is missing, or "
+            "choose a stronger model.",
         )
         self.complaint = "\n".join(
             [

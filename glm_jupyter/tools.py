@@ -109,9 +109,11 @@ class Toolbox:
         try:
             with interruptible():
                 value = tool.function(*call.args, **call.kwargs)
+                if inspect.isgenerator(value):
+                    value = list(value)
             if inspect.isawaitable(value):
                 value = await value
-            with interruptible():  # a generator computes only now
+            with interruptible():  # the text of a value may be long in the making
                 return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
         except (Exception, SystemExit) as error:  # a function's exit() is not to end the kernel
             said = "".join(traceback.format_exception_only(error))

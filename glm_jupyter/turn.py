@@ -320,7 +320,7 @@ class Turn:
             if not said.complete:
                 raise IncompleteError(
                     "The answer was cut off before its value was whole.",
-                    remedy="Give a higher --max-tokens; the text as it came is in `_glm.text`.",
+                    remedy="Give a higher --max-tokens. The text as it came is kept in the answer.",
                 )
             try:
                 self.answer.parsed = self._schema.parse(said.text)

@@ -31,6 +31,12 @@ def slow():
     """Takes long."""
     time.sleep(60)
 
+def slowly():
+    """Takes long, one by one."""
+    while True:
+        time.sleep(0.05)
+        yield 1
+
 def environment() -> str:
     """All of the environment."""
     return str(dict(os.environ))
@@ -161,18 +167,20 @@ def test_a_model_that_only_calls_is_stopped(ready: Kernel, server) -> None:
     assert run.bundle[VENDOR]["complete"] is False
 
 
-@pytest.mark.parametrize("wrapper", ["", "%%time\n"])
-def test_an_interrupt_reaches_a_function_that_computes(ready: Kernel, server, wrapper) -> None:
-    server.enqueue(asks_for(call("slow", {})), Reply("Never sent."))
+@pytest.mark.parametrize(("wrapper", "name"), [("", "slow"), ("%%time\n", "slow"), ("", "slowly")])
+def test_an_interrupt_reaches_a_function_that_computes(
+    ready: Kernel, server, wrapper, name
+) -> None:
+    server.enqueue(asks_for(call(name, {})), Reply("Never sent."))
     interrupted = threading.Event()
 
     def watch(message) -> None:
         shown = message["content"].get("data", {}).get("text/markdown", "")
-        if "slow()" in shown and not interrupted.is_set():
+        if f"{name}()" in shown and not interrupted.is_set():
             interrupted.set()
             threading.Timer(0.3, ready.manager.interrupt_kernel).start()
 
-    cell = f"{wrapper}%%glm -m glm-4.7 --tools slow\nGo"
+    cell = f"{wrapper}%%glm -m glm-4.7 --tools {name}\nGo"
     run = ready.run(cell, on_message=watch, timeout=30)
     assert interrupted.is_set()
     assert not run.ok
