@@ -12,7 +12,6 @@ from pathlib import Path
 
 from . import tokens
 from .catalogue_file import Tier, read
-from .endpoints import SERVICES
 from .errors import InputError
 from .events import Usage
 from .request import ChatRequest
@@ -270,9 +269,4 @@ def _load(override: Path | None, changed: int) -> tuple[Model, ...]:
                 remedy="Correct its rights and its encoding (UTF-8), or remove it.",
             ) from None
         rows = read(text, str(override), rows)
-    return tuple(Model(**{**_money_of(row["endpoint"]), **row}) for row in rows.values())
-
-
-def _money_of(endpoint: str) -> dict[str, str | None]:
-    service = SERVICES.get(endpoint)
-    return {"currency": service.currency if service else None}
+    return tuple(Model(**row) for row in rows.values())

@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any, TypeAlias, TypeVar
 
+from .endpoints import NAMES as ENDPOINTS
+from .endpoints import SERVICES, base_url
 from .errors import InputError
 
 Row: TypeAlias = dict[str, Any]
@@ -31,6 +33,11 @@ class Tier:
     def free(self) -> bool:
         """Whether nothing is charged."""
         return not (self.input or self.output or self.cached)
+
+    @property
+    def for_all(self) -> bool:
+        """Whether it holds for requests of any length."""
+        return self.prompt_below is None and self.output_below is None
 
     def holds(self, prompt: int, output: int) -> bool:
         """Whether these are the prices of a request of such lengths."""
@@ -59,12 +66,17 @@ def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[s
     rows = dict(known or {})
     for number, table in enumerate(tables, 1):
         row = _checked(table, file, f"row {number}")
-        key = f"{row['endpoint']}/{row['name']}"
-        like = row.pop("like", None)
-        if like is not None and like not in rows:
-            raise _wrong(file, key, "like", f"names {like!r}, which is no row above it")
-        taken = {**rows.get(key, {}), **rows.get(like, {})}
+        where = f"{row['endpoint']}/{row['name']}"
+        key = where.lower()  # models are found in any case
+        like = row.pop("like", "").lower()
+        if like and like not in rows:
+            raise _wrong(file, where, "like", f"names {like!r}, which is no row above it")
+        service = SERVICES.get(row["endpoint"])
+        money = {"currency": service.currency} if service else {}
+        taken = {**rows.get(key, {}), **rows.get(like, {}), **money}
         rows[key] = {**taken, "source": file, "date": "", **row}
+        if "currency" not in rows[key] and any(not t.free for t in rows[key].get("prices", ())):
+            raise _wrong(file, where, "currency", "is missing: the prices have to be in one")
     return rows
 
 
@@ -79,7 +91,7 @@ def _checked(table: Any, file: str, where: str) -> Row:
     for name, value in table.items():
         if name not in FIELDS:
             close = difflib.get_close_matches(name, FIELDS, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = f" (did you mean {close[0]}?)" if close else ""
             raise _wrong(file, where, name, f"is not known{hint}")
         try:
             row[name] = FIELDS[name](value)
@@ -101,6 +113,25 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _Unfit("is not a text in quotes")
     return value
+
+
+def _place(value: Any) -> str:
+    place = _text(value)
+    if "://" in place:
+        try:
+            return base_url(place)
+        except InputError as error:
+            raise _Unfit(f"cannot be used: {error}") from None
+    if place not in ENDPOINTS:
+        raise _Unfit(f"is none of {', '.join(ENDPOINTS)}, and no base URL")
+    return place
+
+
+def _currency(value: Any) -> str:
+    name = _text(value).upper()
+    if not name.isalpha() or not name.isascii():
+        raise _Unfit('is not the name of a currency, like "USD"')
+    return "RMB" if name == "CNY" else name  # one money, one name
 
 
 def _flag(value: Any) -> bool:
@@ -160,7 +191,20 @@ def _list(check: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
 def _tier(value: Any) -> Tier:
     if not isinstance(value, dict) or not {"input", "output"} <= value.keys() <= TIER.keys():
         raise _Unfit(f"does not have input and output, and nothing but {', '.join(TIER)}")
-    return Tier(**{name: TIER[name](amount) for name, amount in value.items()})
+    checked = {}
+    for name, amount in value.items():
+        try:
+            checked[name] = TIER[name](amount)
+        except _Unfit as unfit:
+            raise _Unfit(f"has an {name} that {unfit}") from None
+    return Tier(**checked)
+
+
+def _tiers(value: Any) -> tuple[Tier, ...]:
+    tiers = _list(_tier)(value)
+    if tiers and not tiers[-1].for_all:
+        raise _Unfit("has bounds in its last entry, which must hold for all other lengths")
+    return tiers
 
 
 TIER: dict[str, Callable[[Any], Any]] = {
@@ -171,10 +215,10 @@ TIER: dict[str, Callable[[Any], Any]] = {
     "output_below": _whole,
 }
 FIELDS: dict[str, Callable[[Any], Any]] = {
-    "endpoint": _text,
+    "endpoint": _place,
     "name": _text,
     "like": _text,
-    "currency": _text,
+    "currency": _currency,
     "context": _whole,
     "max_output": _whole,
     "default_output": _whole,
@@ -189,7 +233,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "features": _list(_one_of("stream", "tools", "json", "web", "image-url")),
     "thinking": _one_of("none", "inline", "switch", "forced", "effort"),
     "efforts": _list(_text),
-    "prices": _list(_tier),
+    "prices": _tiers,
     "rights": _list(_whole),
     "retired": _flag,
     "unsure": _flag,

@@ -231,6 +231,12 @@ def test_own_catalogue_wins_field_by_field(own: Path) -> None:
         ('prices = "free"', "prices", "list"),
         ('thinking = "maybe"', "thinking", "switch"),
         ('retired = "no"', "retired", "true nor false"),
+        (
+            'prices = [{ prompt_below = 9, input = "1", output = "1" }]',
+            "prices",
+            "all other lengths",
+        ),
+        ('currency = "¥"', "currency", "name of a currency"),
         ('like = "bigmodel/glm-99"', "like", "no row above"),
         ("note = 7", "note", "quotes"),
     ],
@@ -242,6 +248,38 @@ def test_mistake_in_the_own_catalogue(own: Path, line: str, field: str, says: st
         catalogue.find("glm-4-airx")
     for word in (str(own), "bigmodel/glm-4-airx", f"`{field}`", says):
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "field", "says"),
+    [
+        ("bigmodle", "endpoint", "none of bigmodel, zai, local"),
+        ("http://gpu:8000/v1?key=x", "endpoint", "cannot be used"),
+        ("http://gpu:8000/v1", "currency", "is missing"),
+    ],
+)
+def test_a_row_that_no_request_could_meet_is_a_mistake(
+    own: Path, endpoint: str, field: str, says: str
+) -> None:
+    row = f'[[model]]\nendpoint = "{endpoint}"\nname = "x"\n'
+    own.write_text(row + 'prices = [{ input = "1", output = "1" }]', encoding="utf-8")
+    with pytest.raises(InputError, match=says) as caught:
+        catalogue.models()
+    assert f"`{field}`" in str(caught.value)
+
+
+def test_own_rows_are_found_in_any_spelling(own: Path) -> None:
+    own.write_text(
+        '[[model]]\nendpoint = "bigmodel"\nname = "GLM-4-AirX"\ncurrency = "cny"\n'
+        'prices = [{ input = "1", output = "1" }]\n'
+        '[[model]]\nendpoint = "HTTP://gpu:80/v1/"\nname = "x"\nlike = "BigModel/GLM-4-AirX"\n',
+        encoding="utf-8",
+    )
+    airx = known("glm-4-airx")
+    assert (airx.cost(Usage(10**6, 0)), airx.currency, airx.context) == (1, "RMB", 8192)
+    assert len(catalogue.models("bigmodel/glm-4-airx")) == 1
+    gpu = known("x", "http://gpu/v1")
+    assert (gpu.cost(Usage(10**6, 0)), gpu.currency) == (1, "RMB")
 
 
 @pytest.mark.parametrize(
