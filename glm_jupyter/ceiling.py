@@ -33,10 +33,11 @@ class GLMCeiling(Configurable):
 
     Of several files the lowest amount counts. A currency that is not named is not limited.
     The user's profile, `%config` and environment variables are not read. All the same, a kernel
-    is the user's own process: this keeps spending from happening by accident, not from someone
-    who changes the running Python code or calls the service without this package. Where that
-    must be impossible, let the kernels have no key of their own, and point `ZAI_BASE_URL` at a
-    proxy that holds the key and counts.
+    is the user's own process, and its ledger and its corrections of prices are the user's files:
+    this keeps spending from happening by accident, not from someone who changes those or the
+    running Python code, or calls the service without this package. Where that must be
+    impossible, let the kernels have no key of their own, and point `ZAI_BASE_URL` at a proxy
+    that holds the key and counts.
     """
 
     session = List(Unicode(), help="Ceilings of one kernel's session.").tag(config=True)
