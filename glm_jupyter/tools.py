@@ -89,35 +89,42 @@ class Toolbox:
         started = time.monotonic()
         failed = False
         try:
-            text = await self._result(function["name"], function["arguments"])
+            tool, given = self._admit(function["name"], function["arguments"])
+            started = time.monotonic()  # who was asked may have taken their time
+            text = await _result(tool, given)
         except _Failed as failure:
             text, failed = str(as_text(str(failure), MOST_RESULT_TOKENS)), True
         # No half characters: no output and no file can hold them.
         text = redacted(text).encode(errors="replace").decode()
         return ev.ToolResult(index, text, time.monotonic() - started, failed)
 
-    async def _result(self, name: str, arguments: str) -> str:
+    def _admit(self, name: str, arguments: str) -> tuple[Tool, inspect.BoundArguments]:
+        """The function and its arguments, if it was named, they fit, and the user allows it."""
         tool = self._tools.get(name)
         if tool is None:
             raise _Failed(f"There is no function {name}. There is: {', '.join(self._tools)}.")
-        call = tool.bound(arguments)
+        given = tool.bound(arguments)
         if self._confirm:
             with interruptible():
-                allowed = self._confirm(described(name, call.arguments))
+                allowed = self._confirm(described(name, given.arguments))
             if not allowed:
                 raise _Failed("The user did not allow this call.")
-        try:
-            with interruptible():
-                value = tool.function(*call.args, **call.kwargs)
-                if inspect.isgenerator(value):
-                    value = list(value)
-            if inspect.isawaitable(value):
-                value = await value
-            with interruptible():  # the text of a value may be long in the making
-                return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
-        except (Exception, SystemExit) as error:  # a function's exit() is not to end the kernel
-            said = "".join(traceback.format_exception_only(error))
-            raise _Failed(said.strip()) from error
+        return tool, given
+
+
+async def _result(tool: Tool, given: inspect.BoundArguments) -> str:
+    try:
+        with interruptible():
+            value = tool.function(*given.args, **given.kwargs)
+            if inspect.isgenerator(value):
+                value = list(value)
+        if inspect.isawaitable(value):
+            value = await value
+        with interruptible():  # the text of a value may be long in the making
+            return str(as_text(_as_json(value), MOST_RESULT_TOKENS))
+    except (Exception, SystemExit) as error:  # a function's exit() is not to end the kernel
+        said = "".join(traceback.format_exception_only(error))
+        raise _Failed(said.strip()) from error
 
 
 def _as_json(value: Any) -> Any:

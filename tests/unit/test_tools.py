@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 import warnings
 from typing import Annotated, Any, Literal
 
@@ -91,6 +92,16 @@ async def test_only_what_is_allowed_is_called() -> None:
     assert result.failed
     assert "did not allow" in result.text
     assert not (await call(positional, {"a": 1, "b": 2}, confirm=lambda text: True)).failed
+
+
+async def test_the_time_of_a_call_is_without_that_of_whoever_allows_it() -> None:
+    def ponder(text: str) -> bool:
+        time.sleep(0.2)
+        return True
+
+    started = time.monotonic()
+    result = await call(square, {"a": 3}, confirm=ponder)
+    assert result.seconds <= time.monotonic() - started - 0.2
 
 
 async def test_a_table_comes_back_as_one_and_what_is_no_json_as_its_text() -> None:
