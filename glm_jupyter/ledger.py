@@ -51,7 +51,7 @@ GROUPS = {
 _SUMS = """
     count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),
     sum(reasoning_tokens), exact_sum(cost), sum(estimated AND cost IS NOT NULL),
-    sum(cost IS NULL AND (finish IS NOT NULL OR begun < ?))
+    sum(cost IS NULL)
 """
 
 
@@ -189,13 +189,17 @@ class Ledger:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[Line]:
-        """Sums of the requests begun in a span of time, by a key of `GROUPS` and by currency."""
+        """Sums of the requests begun in a span of time, by a key of `GROUPS` and by currency.
+
+        Those under way are not counted until they have ended: see `held`.
+        """
         self._all_written()
         key = GROUPS[by] if by else "''"
         where, moments = _where(since, until)
-        values = [_stamp(datetime.now(UTC) - LONGEST_REQUEST), *moments]
+        values = [*moments, _stamp(datetime.now(UTC) - LONGEST_REQUEST)]
         query = f"""
-            SELECT {key}, currency, {_SUMS} FROM requests {where}
+            SELECT {key}, currency, {_SUMS} FROM requests
+            WHERE {where} AND (finish IS NOT NULL OR begun < ?)
             GROUP BY 1, 2 ORDER BY 1, 2
         """
         return self._file.use(lambda db: [Line(*row) for row in _lines(db, query, values)], [])
@@ -218,7 +222,7 @@ class Ledger:
         """Every request begun since then, oldest first; `begun` is local time, `cost` a Decimal."""
         self._all_written()
         where, moments = _where(since, None)
-        query = f"SELECT {', '.join(COLUMNS)} FROM requests {where} ORDER BY begun, rowid"
+        query = f"SELECT {', '.join(COLUMNS)} FROM requests WHERE {where} ORDER BY begun, rowid"
         return self._file.use(
             lambda db: [
                 _row(dict(zip(COLUMNS, values, strict=True)))
@@ -310,8 +314,7 @@ def _lines(db: sqlite3.Connection, query: str, values: Iterable[str]) -> Iterato
 def _where(since: datetime | None, until: datetime | None) -> tuple[str, list[str]]:
     tests = [("begun >= ?", since), ("begun < ?", until)]
     given = [(test, _stamp(moment)) for test, moment in tests if moment]
-    where = "WHERE " + " AND ".join(test for test, _ in given) if given else ""
-    return where, [moment for _, moment in given]
+    return " AND ".join(["true", *(test for test, _ in given)]), [moment for _, moment in given]
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -117,9 +117,16 @@ def test_a_request_under_way_holds_what_it_may_cost(ledger: Ledger) -> None:
     answer = answered()
     ledger.begin(answer, most=Decimal("2.5"), currency="RMB")
     assert ledger.held(since) == {"RMB": Decimal("2.5")}
-    assert ledger.lines()[0].unpriced == 0
     ledger.finish(answer, "stop")
     assert ledger.held(since) == {}
+
+
+def test_a_request_under_way_is_in_no_sum(ledger: Ledger) -> None:
+    one = answered()
+    ledger.begin(one, most=Decimal("2.5"), currency="RMB")
+    assert ledger.lines() == ledger.lines("model") == []
+    ledger.finish(one, "stop")
+    assert [line.requests for line in ledger.lines()] == [1]
 
 
 def test_the_request_of_a_killed_kernel_holds_nothing_for_ever(
