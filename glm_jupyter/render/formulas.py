@@ -28,6 +28,7 @@ _ENVIRONMENT = re.compile(r"\\(begin|end)\{([A-Za-z]+\*?)\}")
 _TIGHT = ("*", "_", "[")  # what a display cannot be parted from
 _STOP = re.compile(r"[ \t]*([.,;])")
 _MARGIN = re.compile(r"[ \t>]*")
+_BACKSLASHES = re.compile(r"\\+\Z")
 _VISIBLE = re.compile(r"\S")
 _DOLLAR_BODY = re.compile(rf"{_TEXT}|\\[\s\S]|(\$)|\n[ \t>]*\n()")
 
@@ -166,9 +167,10 @@ class Formulas:
         if display:
             tex = "\\displaystyle " + tex
         lead = "<span></span>" if self._after_formula else ""
-        if self._pieces and self._pieces[-1].output.endswith("\\"):
-            last = self._pieces.pop()
-            self._pieces.append(Piece(last.source, last.output[:-1] + BACKSLASH, True))
+        if self._pieces and (run := _BACKSLASHES.search(self._pieces[-1].output)):
+            text_before = self._pieces.pop().output[: run.start()]  # is still to be made harmless
+            shown = BACKSLASH * ((len(run[0]) + 1) // 2)  # two of them mean one
+            self._pieces += [Piece(text_before, text_before), Piece(run[0], shown, True)]
         trail = "<span></span>" if text[end : end + 1].isdigit() else ""
         self._pieces.append(Piece(source, f"{lead}${tex}${trail}", True))
         self._after_formula = True

@@ -292,6 +292,12 @@ def html_of(text: str) -> list[object]:
     return wrong
 
 
+@pytest.mark.parametrize("formula", ["$x$", "\\(x\\)", "\\[x\\]", "$$x$$"])
+@pytest.mark.parametrize("end", ["", "\\", "\\\\", "\\\\\\\\", "`", "$", "\\$", "<", "|", "*"])
+def test_text_before_a_formula_is_harmless(formula: str, end: str) -> None:
+    assert html_of(body(f"<img src=x onerror=alert(1)>{end}{formula}")) == []
+
+
 def test_a_hostile_answer_is_harmless() -> None:
     text = (TEXTS / "hostile.md").read_text("utf-8")
     for shown in (markdown(answered(text)), markdown(answered("x", text))):
@@ -320,6 +326,7 @@ HOSTILE = [
         "- [ ] ",
     ],
     *["\\(", "\\)", "\\[", "\\]", "\\\\(", "$", "$$", "\\$", "\\begin{align}", "\\end{align}"],
+    *["$x$", "\\\\$x$", "\\(y\\)", "\\[z\\]", "\\[\n", "\n\\]", "$$~~~", "="],
     *[
         "\\begin{x}",
         "\\end{x}",
