@@ -48,7 +48,7 @@ _TEXT_TOKEN = re.compile(
     r"\$([^$]*)\$|\\\(((?:(?!\\\)).)*)\\\)|\\[\s\S]|[_%#&$^~`\"<|{}]", re.DOTALL
 )
 # At the start of a line some parser would see a list, a quote, a heading, a fence or a table.
-_BLOCK_START = re.compile(r"(?:[-+*>#|]|~~~|={2,}|\d+[.)])(?=\s|\Z|[>~=])")
+_BLOCK_START = re.compile(r"~~~|=+\Z|_{3}|:-|(?:[-+*>#|]|\d+[.)])(?=\s|\Z|[-+*>#|~=:])")
 _OPENS_TAG = re.compile(r"[A-Za-z/!?]")
 _NAME = re.compile(r"[A-Za-z]+\*?")
 _SIMPLE_LABEL = re.compile(r"[\w:. *'†-]+")
@@ -95,10 +95,11 @@ class _Formula:
             raise _Refused
         lines: list[str] = []
         for line in map(str.strip, "".join(self._out).split("\n")):
-            if lines and (not self._display or _BLOCK_START.match(line)):
+            begins_block = self._display and _BLOCK_START.match(line)
+            if lines and (begins_block or not self._display):
                 lines[-1] += " " + line
             elif line:
-                lines.append(_BLOCK_START.sub(r"{}\g<0>", line) if self._display else line)
+                lines.append("{}" + line if begins_block else line)
         # A delimiter after a backslash would be taken as escaped.
         return "\n".join(lines).rstrip("\\ \n")
 

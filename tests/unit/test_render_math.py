@@ -51,6 +51,9 @@ TEXTS = Path(__file__).parent.parent / "texts"
         ("**\\[x\\]**", "**$\\displaystyle x$**"),
         ("中文\\(x^2\\)中文，\\[y\\]。", "中文$x^2$中文，\n\n$$\ny\n$$\n\n。"),
         # What is inside.
+        (r"\[- a + b - c\]", "$$\n{}- a + b - c\n$$"),
+        ("\\[\na\n=\nb\n\\]", "$$\na =\nb\n$$"),
+        ("$$~~~mermaid$$", "$$\n{}~~~mermaid\n$$"),
         ("\\[\na\n\nb\n\\]", "$$\na\nb\n$$"),
         ("\\begin{align}\na\n\n&=b\n\\end{align}", "$$\n\\begin{align}\na\n&=b\n\\end{align}\n$$"),
         ("\\[\na % why\n+ b\n\\]", "$$\na + b\n$$"),
@@ -67,6 +70,8 @@ TEXTS = Path(__file__).parent.parent / "texts"
         (r"\(5$\)", r"$5\$$"),
         (r"\(x\ \)", "$x$"),
         (r"\(x\)\(y\)", "$x$<span></span>$y$"),
+        (r"<b \\$x$", f"&lt;b {BACKSLASH}$x$"),
+        (r"a\\\\\(x\)", f"a{BACKSLASH}{BACKSLASH}$x$"),
         (r"\(x\)5", "$x$<span></span>5"),
         (r"\[x\label{a}\tag{1}\]", "$$\nx\\label{a}\\tag{1}\n$$"),
         (
