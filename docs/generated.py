@@ -98,18 +98,17 @@ def _arguments(parser: Parser | argparse.ArgumentParser) -> Iterable[tuple[str, 
     for action in parser._actions:
         if action.dest == "help":
             continue
-        names = " ".join([*action.option_strings, *([_metavar(action)] if _takes(action) else [])])
-        yield f"`{names}`", _help(action.help or "")
+        parts = (", ".join(action.option_strings), _value(action))
+        yield f"`{' '.join(filter(None, parts))}`", _help(action.help or "")
 
 
-def _takes(action: argparse.Action) -> bool:
-    return action.nargs != 0
-
-
-def _metavar(action: argparse.Action) -> str:
-    if action.metavar is None and action.choices:
-        return "|".join(map(str, action.choices))
-    return str(action.metavar or action.dest)
+def _value(action: argparse.Action) -> str:
+    """What an argument takes, in brackets where it may be left out; empty for a switch."""
+    if action.nargs == 0:
+        return ""
+    choices = "|".join(map(str, action.choices or ()))
+    name = str(action.metavar or choices or action.dest)
+    return f"[{name}]" if action.nargs in ("?", "*") else name
 
 
 def _help(text: str) -> str:
