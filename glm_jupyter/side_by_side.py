@@ -35,12 +35,15 @@ class SideBySide:
         """Let all answer, calling `changed` whenever one has grown.
 
         One that fails or is stopped leaves the others alone. Raises the first GLMError where
-        all have failed.
+        all have failed, and at the end whatever else code of the user's own has raised.
         """
-        await asyncio.gather(
+        ended = await asyncio.gather(
             *(self._run_one(number, changed) for number in range(len(self.turns))),
             return_exceptions=True,
         )
+        for error in ended:
+            if isinstance(error, Exception):  # CancelledError, of one that was stopped, is none
+                raise error
         failed = [error for error in self.errors if error is not None]
         if len(failed) == len(self.turns):
             raise failed[0]

@@ -180,7 +180,9 @@ def ask_user(call: str) -> bool:
 def described(name: str, arguments: Mapping[str, Any]) -> str:
     """A call in one line, as Python writes it."""
     text = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
-    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+    if len(text) <= LONGEST_LINE:
+        return text
+    return f"{text[: LONGEST_LINE - 1]}… ({len(text):,} characters in all)"
 
 
 class _Unfit(Exception):

@@ -107,6 +107,22 @@ def test_where_all_fail_the_cell_fails(running: Kernel, server) -> None:
     assert "there is no such model" in run.error
 
 
+def test_a_fault_in_ones_own_schema_is_seen_when_all_have_answered(running: Kernel, server) -> None:
+    running.run(
+        "from pydantic import BaseModel, field_validator\n"
+        "class Year(BaseModel):\n"
+        "    year: int\n"
+        "    @field_validator('year')\n"
+        "    def known(cls, year): return {1843: year}[year]"
+    )
+    server.respond = reply_by_model(
+        glm_4_airx=Reply('{"year": 1789}'), glm_4_7=Reply('{"year": 1843}')
+    )
+    run = running.run(ASK.replace("\n", " --schema Year\n", 1))
+    assert "KeyError" in run.error
+    assert "1843" in Cells(run.bundle["text/markdown"]).cells[1]
+
+
 def test_one_that_is_stopped_leaves_the_other(running: Kernel, server) -> None:
     hold = threading.Event()
     server.respond = reply_by_model(
