@@ -129,6 +129,7 @@ class _Generated(SphinxDirective):
     write: Callable[[], str]
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()  # the program may change while the page does not
         return self.parse_text_to_nodes(type(self).write(), allow_section_headings=True)
 
 
