@@ -209,7 +209,7 @@ class Formulas:
 
 
 _OPERATOR = re.compile(r"[\\^_=<>+*/|−×≤≥∈→]")
-_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}")
+_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}|[，。；：、！？]")
 
 
 def _is_formula(body: str, after: str) -> bool:

@@ -90,6 +90,7 @@ TEXTS = Path(__file__).parent.parent / "texts"
         ("It costs $5 and $10", f"It costs {DOLLAR}5 and {DOLLAR}10"),
         (r"\$5 and \$10", f"{DOLLAR}5 and {DOLLAR}10"),
         ("$5, where $x=5$", f"{DOLLAR}5, where $x=5$"),
+        ("价格$5到$6，公式$x$", f"价格{DOLLAR}5到{DOLLAR}6，公式$x$"),
         ("5 $ and 10 $", f"5 {DOLLAR} and 10 {DOLLAR}"),
         ("between $5 and 10$", f"between {DOLLAR}5 and 10{DOLLAR}"),
         ("|Price ($)|Cost ($)|\n|-|-|", f"|Price ({DOLLAR})|Cost ({DOLLAR})|\n|-|-|"),
