@@ -92,7 +92,14 @@ def _from_array(numpy: Any, array: Any) -> Any:
         )
     if array.dtype.kind in "bf":  # as matplotlib takes them: from 0 to 1
         array = numpy.nan_to_num(array.astype(float)) * 255
-    pixels = numpy.clip(array, 0, 255).round().astype("uint8")
+    pixels = array.round()
+    if pixels.min() < 0 or pixels.max() > 255:
+        whole = "0 to 1" if array.dtype.kind == "f" else "0 to 255"
+        raise InputError(
+            f"An array with values beyond {whole} is no image. Nothing was sent.",
+            remedy="Scale it first, or draw it with matplotlib's `imshow` and give the figure.",
+        )
+    pixels = pixels.astype("uint8")
     return _pillow().fromarray(pixels)
 
 
@@ -109,17 +116,31 @@ def _fitted(data: bytes) -> bytes:
             "The image cannot be read: it is of no kind that is known here. Nothing was sent.",
             remedy="Give a PNG or JPEG image.",
         ) from None
+    kind = "JPEG" if image.format == "JPEG" else "PNG"  # a photo would be too large as a PNG
+    image = _upright(image)
     image.thumbnail((MAX_SIDE, MAX_SIDE))
-    while len(data := _saved(image)) > MAX_BYTES:
+    while len(data := _saved(image, kind)) > MAX_BYTES:
         image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
     return data
 
 
-def _saved(image: Any) -> bytes:
+def _upright(image: Any) -> Any:
+    """The image turned as its camera noted, for the note is lost with the file."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
+def _saved(image: Any, kind: str = "PNG") -> bytes:
     file = BytesIO()
-    if image.mode not in ("1", "L", "LA", "RGB", "RGBA", "P"):
+    if image.mode.startswith(("I", "F")):  # more than 8 bits: from its darkest to its brightest
+        image = image.convert("F")
+        low, high = image.getextrema()
+        scale = 255 / (high - low) if high > low else 1
+        image = image.point(lambda value: value * scale - low * scale).convert("L")
+    elif image.mode not in ("1", "L", "LA", "RGB", "RGBA", "P"):
         image = image.convert("RGB")
-    image.save(file, format="PNG")
+    image.save(file, format=kind)
     return file.getvalue()
 
 

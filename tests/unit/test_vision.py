@@ -86,6 +86,33 @@ def test_what_is_too_large_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> N
     assert small.width == small.height < 400
 
 
+def test_a_photo_that_is_made_smaller_stays_upright_and_a_photo() -> None:
+    photo = Image.new("RGB", (7000, 700))
+    exif = photo.getexif()
+    exif[0x0112] = 6  # the camera was held upright
+    file = BytesIO()
+    photo.save(file, format="JPEG", exif=exif)
+    small = sent(file.getvalue())
+    assert (small.format, small.size) == ("JPEG", (600, 6000))
+
+
+def test_an_image_of_sixteen_bits_keeps_its_shades() -> None:
+    numpy = pytest.importorskip("numpy")
+    deep = Image.fromarray(numpy.array([[1000, 33_000, 65_000]], "uint16"))
+    file = BytesIO()
+    deep.save(file, format="TIFF")
+    for source in (deep, file.getvalue()):
+        shades = [sent(source).getpixel((x, 0)) for x in range(3)]
+        assert shades == [0, 127, 255]
+
+
+def test_values_beyond_those_of_an_image_are_refused() -> None:
+    numpy = pytest.importorskip("numpy")
+    for array in (numpy.array([[300]]), numpy.array([[-1]]), numpy.array([[0.5, 17.0]])):
+        with pytest.raises(GLMError, match="beyond 0 to"):
+            image_part(array)
+
+
 @pytest.mark.parametrize("thing", [b"not an image", "missing.png", 3, None, [], "data:image/png,x"])
 def test_what_is_no_image_is_refused(thing: Any) -> None:
     with pytest.raises(GLMError, match="Nothing was sent") as caught:
