@@ -317,9 +317,10 @@ def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
     name: str | None = None
     for layer in layers:
         named = first_chosen("model", layer)
-        own_place = first_chosen("endpoint", layer)
+        own_place = _known(first_chosen("endpoint", layer))
         if named and name is None:
             prefix, _, bare = named.partition("/")
+            prefix = _known(prefix) or ""
             if prefix not in SERVICES or not bare:
                 prefix, bare = "", named
             if prefix and place is None and own_place not in (None, prefix):
@@ -332,6 +333,11 @@ def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
                 place = place or prefix or None
         place = place or own_place
     return place, name
+
+
+def _known(place: str | None) -> str | None:
+    """The one spelling of a service's name; anything else as it is."""
+    return place.lower() if place and place.lower() in SERVICES else place
 
 
 def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target:

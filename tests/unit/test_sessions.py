@@ -73,6 +73,14 @@ def test_an_unknown_option_is_told_all_that_there_are(session) -> None:
     assert [name for name in listed if f"`{name}`" not in said] == []
 
 
+def test_the_names_of_services_have_no_case(session) -> None:
+    for options in ({"model": "BigModel/glm-4.7"}, {"model": "glm-4.7", "endpoint": "BIGMODEL"}):
+        target = session.turn("Hi", **options).opening.target
+        assert (target.endpoint.name, target.model) == ("bigmodel", "glm-4.7")
+    target = session.turn("Hi", endpoint="LOCAL").opening.target
+    assert (target.endpoint.name, target.model) == ("local", "smollm2-135m")
+
+
 def test_one_image_or_function_needs_no_list(session) -> None:
     def add(a: int) -> int:
         """Add."""
