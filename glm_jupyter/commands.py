@@ -296,7 +296,9 @@ def _extension_state() -> str:
 
     shell = get_ipython()
     channel = channel_for(shell) if shell else None
-    if channel and channel.listening:
+    if channel is None:
+        return "not used: in a terminal answers are written as they come"
+    if channel.listening:
         return "connected: answers stream through it"
     return "no page with it has connected: answers are shown by full updates"
 

@@ -34,7 +34,12 @@ def _explained(error: httpx.HTTPError, host: str) -> tuple[str, str, bool]:
             False,
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return "nothing answers there", "Start the server, or check host and port.", True
+        return (
+            "nothing answers there",
+            "Start the server, or check host and port, and the proxy where HTTPS_PROXY or "
+            "HTTP_PROXY names one.",
+            True,
+        )
     if isinstance(error, httpx.ProxyError):
         return "the proxy refused", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", False
     if isinstance(error, httpx.ConnectTimeout):
