@@ -9,7 +9,7 @@ from .api import tokens
 from .api.errors import GLMError
 from .budget import images_in, left
 from .comparison import comparison
-from .render.escape import literal
+from .render.escape import literal, prose
 from .render.fences import fenced
 from .render.money import amount
 from .render.transcript import said
@@ -34,7 +34,7 @@ def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
     verdict = _verdict(turn)
     return {
         "text/markdown": "\n\n".join(
-            [*shown, costs["text/markdown"], literal(verdict), f"<small>{literal(facts)}</small>"]
+            [*shown, costs["text/markdown"], prose(verdict), f"<small>{literal(facts)}</small>"]
         ),
         "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], verdict, facts])),
     }

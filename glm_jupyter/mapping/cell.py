@@ -11,7 +11,7 @@ from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.budget import Limit, left
 from glm_jupyter.preview import preview
 from glm_jupyter.prompt import evaluate
-from glm_jupyter.render.escape import literal
+from glm_jupyter.render.escape import prose
 from glm_jupyter.render.money import amount
 
 from .allowance import Allowance
@@ -45,25 +45,29 @@ class CellMap:
         """What `--dry-run` shows: the first request, and what all of them cost at most."""
         session = sessions.current()
         options = {name: value for name, value in self._options.items() if name != "budget"}
-        turns = []
+        turns = {}  # equal questions are asked once
         errors = []
+        items = 0
         for item in each(self.items):
+            items += 1
             try:
                 prompt = prompt_for(item, self._prompt, self._namespace)
-                turns.append(session.turn(prompt, to_send=False, aside=True, **options))
+                if prompt not in turns:
+                    turns[prompt] = session.turn(prompt, to_send=False, aside=True, **options)
             except GLMError as error:
                 errors.append(error)
         if not turns:
             raise errors[0] if errors else InputError("There is no item to ask about.")
-        requests = [turn.opening for turn in turns]
+        first, *_ = turns.values()
+        requests = [turn.opening for turn in turns.values()]
         costs = [one.worst_cost() for one in requests]
         known = [cost for cost in costs if cost is not None]
         whole = sum(known, Decimal(0)) if len(known) == len(costs) else None
-        lines = [self._verdict(requests[0], whole), _sums(requests, whole, len(errors))]
-        bundle, lines = preview(turns[0]), [line for line in lines if line]
+        lines = [self._verdict(requests[0], whole), _sums(requests, whole, items, len(errors))]
+        bundle, lines = preview(first), [line for line in lines if line]
         return {
             "text/markdown": "\n\n".join(
-                [bundle["text/markdown"], *(f"<small>{literal(line)}</small>" for line in lines)]
+                [bundle["text/markdown"], *(f"<small>{prose(line)}</small>" for line in lines)]
             ),
             "text/plain": "\n\n".join([bundle["text/plain"], *lines]),
         }
@@ -88,12 +92,13 @@ class CellMap:
         return f"All may cost up to {cost}, and {left(tightest)}: it may be stopped before its end."
 
 
-def _sums(requests: list[Round], whole: Decimal | None, skipped: int) -> str:
+def _sums(requests: list[Round], whole: Decimal | None, items: int, skipped: int) -> str:
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
     tokens = sum(one.prompt_tokens for one in requests)
-    parts = [f"The first of {len(requests):,} requests. All: about {tokens:,} tokens in"]
+    about = "" if items == len(requests) else f" about {items:,} items"
+    parts = [f"The first of {len(requests):,} requests{about}. All: about {tokens:,} tokens in"]
     parts.append(f"at most {cost}" if whole else cost)
     if skipped:
-        parts.append(f"{skipped:,} items cannot be asked about")
+        parts.append(f"{skipped:,} {'item' if skipped == 1 else 'items'} cannot be asked about")
     return " · ".join(parts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.listing import price, size
-from glm_jupyter.render.escape import clean
+from glm_jupyter.render.escape import clean, prose
 from glm_jupyter.render.money import number
 from glm_jupyter.render.summary import thought
 
@@ -50,7 +50,7 @@ def so_far(session: Session) -> str:
 def trouble(error: Exception) -> str:
     """What is wrong, and what to do about it."""
     remedy = getattr(error, "remedy", "")
-    return _said(f"{code(str(error))} {code(remedy)}", "glm-panel-trouble")
+    return _said(f"{prose(str(error))} {prose(remedy)}", "glm-panel-trouble")
 
 
 def facts(session: Session) -> str:
@@ -84,15 +84,6 @@ def reasoning(answer: Answer | None) -> str:
         f"{escape(answer.model)} · {escape(thought(answer))}</summary>"
         f"<pre class='glm-panel-reasoning' tabindex='0'>{escape(clean(answer.reasoning))}</pre>"
         "</details>"
-    )
-
-
-def code(text: str) -> str:
-    """Text with its `code` set as such."""
-    parts = escape(text).split("`")
-    return "".join(
-        f"<code>{part}</code>" if n % 2 and n < len(parts) - 1 else part
-        for n, part in enumerate(parts)
     )
 
 

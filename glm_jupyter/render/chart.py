@@ -86,8 +86,9 @@ def _svg(title: str, bars: Sequence[Bar], height: float, drawn: Sequence[str]) -
     said = "; ".join(f"{bar.label}: {bar.words}" for bar in bars)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
+        f'width="{WIDTH}" height="{height:.0f}" '  # front ends show it as a picture, in its size
         f'role="img" aria-label="{_safe(f"{title}. {said}")}" '
-        f'style="width: 100%; max-width: {WIDTH}px; font: 13px system-ui, sans-serif">'
+        f'style="max-width: 100%; height: auto; font: 13px system-ui, sans-serif">'
         f"{''.join(drawn)}</svg>"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .escape import literal
+from .escape import literal, prose
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
 from .markdown import markdown, plain
 
@@ -45,7 +45,7 @@ def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dic
 def _failure(error: GLMError | None) -> str:
     if error is None:
         return ""
-    return f"\n\n**Failed.** {literal(str(error))} {literal(error.remedy)}".rstrip()
+    return f"\n\n**Failed.** {prose(str(error))} {prose(error.remedy)}".rstrip()
 
 
 class ColumnsView:

@@ -43,6 +43,13 @@ def code(text: str) -> str:
     return f"<code>{_CODE_MARKUP.sub(_reference, text)}</code>"
 
 
+def prose(text: str) -> str:
+    """`text` as one line of markdown or HTML: literal, but what is in backticks is code."""
+    parts = text.split("`")
+    inside = range(1, len(parts) - 1, 2)
+    return "".join(code(part) if n in inside else literal(part) for n, part in enumerate(parts))
+
+
 def _reference(found: re.Match[str]) -> str:
     return f"&#{ord(found[0])};"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wcwidth import wcswidth
 
-from .escape import literal
+from .escape import literal, prose
 
 Rows = Sequence[Sequence[str]]
 
@@ -23,7 +23,7 @@ def table(
 
 def _markdown(headers: Sequence[str], rows: Rows, caption: str) -> str:
     lines = [_row(headers), _row(["---"] * len(headers)), *(_row(row) for row in rows)]
-    return "\n".join(lines) + (f"\n\n<small>{literal(caption)}</small>" if caption else "")
+    return "\n".join(lines) + (f"\n\n<small>{prose(caption)}</small>" if caption else "")
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 import glm_jupyter
 from glm_jupyter import sessions, spending
 from glm_jupyter.answer import Answer
+from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.budget import Purse
 from glm_jupyter.ledger import Ledger
+from glm_jupyter.listing import listing
 from glm_jupyter.render import chart
 from glm_jupyter.sessions import Session
 
@@ -64,6 +66,18 @@ def test_charts_are_well_formed_and_told_in_words(ledger: Ledger) -> None:
         for bundle in spending.report(ledger, by, None)[1:]:
             root = ElementTree.fromstring(bundle["image/svg+xml"])
             assert by in root.attrib["aria-label"]
+
+
+def test_a_chart_is_as_large_as_it_is_drawn(ledger: Ledger) -> None:
+    """As a picture without a size of its own it would be as wide as the notebook."""
+    root = ElementTree.fromstring(spending.report(ledger, "day", None)[1]["image/svg+xml"])
+    assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
+
+
+def test_what_is_to_be_typed_is_set_as_code() -> None:
+    shown = listing(catalogue.models("glm-4-airx"))
+    assert "<code>%glm use MODEL</code>" in shown["text/markdown"]
+    assert "`%glm use MODEL`" in shown["text/plain"]
 
 
 def test_by_notebook_shows_names_not_folders(ledger: Ledger) -> None:
