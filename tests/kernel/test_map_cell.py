@@ -102,6 +102,11 @@ def test_dry_run_sums_up(running: Kernel, server: ProtocolServer) -> None:
     assert "One word:\n\ngood" in text
     assert "The first of 2 requests" in text
     assert "at most 0.00" in text.splitlines()[-1]
+    running.run("items = ['a', 'b', 'a', None]")
+    cell = "%%glm -m glm-4-airx --map items --max-tokens 9 --dry-run\nOne word:"
+    summed = running.run(cell).bundle["text/plain"].splitlines()[-1]
+    assert "The first of 2 requests about 4 items" in summed
+    assert summed.endswith("1 item cannot be asked about")
     assert server.chats == []
 
 
