@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import BrowserContext
 
+from glm_jupyter.local import weights
 from tests.browser.lab import MIME, Lab, Notebook
 
 FOLDER = Path(__file__).parents[2] / "demo_notebooks"
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
+ENGINE_TIMEOUT = 240_000  # milliseconds: the embedded engine on a machine that is busy
 FORMULA = re.compile(r"\\\(.*?\\\)|\\\[.*?\\\]|\\begin\{align\*\}", re.DOTALL)
 LEFT_OVER = re.compile(r"\\[a-zA-Z([\])]|\$\$|@@")
 
 
-@pytest.mark.parametrize("name", ["covariance", "reasoning"])
-def test_every_formula_of_a_lesson_is_typeset(lab: Lab, context: BrowserContext, name: str) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.ipynb"))])
+def test_a_demo_runs_and_its_formulas_are_typeset(
+    lab: Lab, context: BrowserContext, name: str
+) -> None:
     shutil.copytree(FOLDER, lab.files / name)
+    lend_weights(lab)
     path = f"{name}/{name}.ipynb"
     cells = nbformat.read(lab.files / path, as_version=4).cells
     notebook = Notebook(lab, context, path)
@@ -34,8 +41,10 @@ def test_every_formula_of_a_lesson_is_typeset(lab: Lab, context: BrowserContext,
             continue
         answers += 1
         answer = active.locator(".glm-Answer[data-state='done'][data-drawn]")
-        answer.wait_for(timeout=60_000)
+        answer.wait_for(timeout=ENGINE_TIMEOUT)
         saved = notebook.save().cells[number].outputs[-1]["data"][MIME]
+        if saved["endpoint"] == "local":
+            continue  # the engine's own words; only samples are known to hold formulas
         if saved["reasoning"]:
             answer.locator("summary").first.click()
         expected = len(FORMULA.findall(saved["reasoning"] + saved["text"]))
@@ -54,7 +63,18 @@ def test_every_formula_of_a_lesson_is_typeset(lab: Lab, context: BrowserContext,
         assert "A sample, written for this notebook" in left
         SCREENSHOTS.mkdir(exist_ok=True)
         answer.screenshot(path=SCREENSHOTS / f"{name}-{answers}.png")
-    assert answers >= 3
+    assert answers
     assert notebook.errors == []
     outputs = [each for cell in notebook.save().cells for each in cell.get("outputs", [])]
     assert [each for each in outputs if each.output_type == "error"] == []
+
+
+def lend_weights(lab: Lab) -> None:
+    """Let the lab's home have the engine's weights, which are large, from this user's."""
+    if not weights.cached().is_relative_to(Path.home()):
+        return  # in a folder that the environment names: the lab has it, too
+    here = weights.ensure(lambda *_: None, threading.Event())
+    there = lab.files.parent / weights.cached().relative_to(Path.home())
+    if not there.exists():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.symlink_to(here)
