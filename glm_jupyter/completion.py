@@ -110,7 +110,9 @@ def _values(action: argparse.Action, shell: InteractiveShell, word: str) -> Iter
     if action.dest in ("model", "pattern", "compare"):
         return _models()
     if action.dest == "endpoint":
-        return [(name, "endpoint") for name in ("bigmodel", "zai", "local")]
+        from .api.endpoints import NAMES
+
+        return [(name, "endpoint") for name in NAMES]
     if action.dest in ("continue_", "name"):
         return _conversations()
     offers: list[Offer] = []

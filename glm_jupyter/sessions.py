@@ -16,6 +16,7 @@ from traitlets import Dict, Instance, Int, Tuple
 from . import local
 from .answer import Answer
 from .api import catalogue, tokens
+from .api.endpoints import NAMES as ENDPOINTS
 from .api.endpoints import Endpoint, option, resolve
 from .api.errors import AuthenticationError, InputError
 from .api.request import ChatRequest
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .replaying import Replayer
 
 FREE_MODEL = "glm-4.7-flash"
-SERVICES = ("bigmodel", "zai", "local")
 USUAL_ANSWER = 4096  # tokens kept free for an answer whose length nobody has set
 NO_KEY_NOTE = "no key: answered by the embedded engine"
 
@@ -199,7 +199,7 @@ class Session(Choices):
         if to_send and endpoint.needs_key and not endpoint.key:
             raise _no_key(endpoint)
         if name is None:
-            name = FREE_MODEL if endpoint.name in SERVICES else ""
+            name = FREE_MODEL if endpoint.name in ENDPOINTS else ""
         return Target(endpoint, name)
 
     def stop_running(self) -> None:
@@ -321,7 +321,7 @@ def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
         if named and name is None:
             prefix, _, bare = named.partition("/")
             prefix = _known(prefix) or ""
-            if prefix not in SERVICES or not bare:
+            if prefix not in ENDPOINTS or not bare:
                 prefix, bare = "", named
             if prefix and place is None and own_place not in (None, prefix):
                 raise InputError(
@@ -337,7 +337,7 @@ def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
 
 def _known(place: str | None) -> str | None:
     """The one spelling of a service's name; anything else as it is."""
-    return place.lower() if place and place.lower() in SERVICES else place
+    return place.lower() if place and place.lower() in ENDPOINTS else place
 
 
 def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target:
