@@ -57,13 +57,15 @@ class Panel:
         )
         self.widget.add_class("glm-panel")
         redrawing = Redrawing(self._show)
-        session.observe(lambda _: redrawing.now(), list(NAMES))
+        for choices in (session, session.settings):
+            choices.observe(lambda _: redrawing.now(), list(NAMES))
         session.observe(lambda _: redrawing.soon(), list(TRAFFIC))
         session.purse.observe(lambda _: redrawing.soon(), "revision")
         # The rest of the panel waits for the end of the answer: it costs more to draw.
         measuring = Redrawing(self._show_so_far)
         session.purse.observe(lambda _: measuring.soon(), "measured")
-        redrawing.now()
+        self.refresh = redrawing.now  # after what tells nobody: a new key, a new day
+        self.refresh()
 
     @property
     def closed(self) -> bool:
@@ -100,6 +102,8 @@ def panel_of(session: Session) -> Panel:
     global _panel
     if _panel is None or _panel.session is not session or _panel.closed:
         _panel = Panel(session)
+    else:
+        _panel.refresh()
     return _panel
 
 

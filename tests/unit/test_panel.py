@@ -15,6 +15,7 @@ import ipywidgets as widgets
 import pytest
 
 from glm_jupyter import ceiling
+from glm_jupyter.ledger import Ledger
 from glm_jupyter.panel import Panel, bill, panel_of, redrawing
 from glm_jupyter.sessions import Session
 from tests.protocol_server import ProtocolServer, Reply
@@ -326,6 +327,26 @@ def test_a_ceiling_that_cannot_be_read_is_told(
         assert "Ask the administrator" in shown(Panel(session))
     finally:
         ceiling.ceilings.cache_clear()
+
+
+def test_what_is_configured_is_shown_at_once(session: Session) -> None:
+    panel = Panel(session)
+    session.settings.model = "glm-4-airx"
+    assert "bigmodel/glm-4-airx" in shown(panel)
+
+
+def test_shown_again_it_is_up_to_date(
+    session: Session, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ZAI_API_KEY")
+    session.model = "glm-4.7"
+    panel = panel_of(session)
+    assert "no key" in shown(panel)
+    monkeypatch.setenv("ZAI_API_KEY", "id.secret")
+    Ledger(ledger.path).set_budget("day", "RMB", Decimal(7))  # in another kernel
+    assert panel_of(session) is panel
+    assert "no key" not in shown(panel)
+    assert "0 of 7 RMB" in shown(panel)
 
 
 def test_one_panel_for_all_displays_until_it_is_closed(session: Session) -> None:
