@@ -61,9 +61,10 @@ def columns(title: str, bars: Sequence[Bar]) -> str:
         if bar is highest:
             anchor = "start" if middle < 80 else "end" if middle > WIDTH - 80 else "middle"
             drawn.append(_text(middle, base - height - 9, bar.words, anchor))
-    if bars:
+    if len(bars) == 1:
+        drawn.append(_text(WIDTH / 2, HEIGHT - 8, bars[0].label, "middle"))
+    elif bars:
         drawn.append(_text(0, HEIGHT - 8, bars[0].label, "start"))
-    if len(bars) > 1:
         drawn.append(_text(WIDTH, HEIGHT - 8, bars[-1].label, "end"))
     return _svg(title, bars, HEIGHT, drawn)
 
