@@ -59,8 +59,10 @@ def title(call: Mapping[str, Any]) -> str:
 
 
 def _given(call: Mapping[str, Any]) -> list[str]:
+    # Some servers write nothing where there are no arguments.
+    written = call["function"]["arguments"] or ("{}" if "result" in call else "")
     try:
-        given = json.loads(call["function"]["arguments"] or "{}")
+        given = json.loads(written)
     except (ValueError, RecursionError):
         return ["…"]  # still coming, or no JSON
     if not isinstance(given, dict):

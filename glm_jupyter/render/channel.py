@@ -167,16 +167,16 @@ class _Stream:
     def _flush(self) -> None:
         self._cancel()
         answer = self._answer
-        text, reasoning = answer.text, answer.reasoning
+        text, reasoning, calls = answer.text, answer.reasoning, _calls_to_tell(answer)
         known = (
             text.startswith(self._text)
             and reasoning.startswith(self._reasoning)
-            and answer.tool_calls == self._calls
+            and calls == self._calls
         )
         message: dict[str, Any] = {"id": answer.id, "n": self._number}
         if self._state_wanted or not known:
             message |= {"type": "state", **self.place, "answer": answer.to_json()}
-            self._calls = deepcopy(answer.tool_calls)  # they are filled in where they stand
+            self._calls = calls
         elif text == self._text and reasoning == self._reasoning:
             return
         else:
@@ -198,6 +198,15 @@ class _Stream:
 
 
 _channel: Channel | None = None
+
+
+def _calls_to_tell(answer: Answer) -> list[dict[str, Any]]:
+    """The calls as far as they are worth a state: arguments once they are whole."""
+    calls = deepcopy(answer.tool_calls)  # they are filled in where they stand
+    for call in calls:
+        if not (answer.finished or "result" in call):
+            call["function"]["arguments"] = ""
+    return calls
 
 
 def channel_for(shell: InteractiveShell) -> Channel | None:

@@ -53,7 +53,9 @@ class CallView {
 
 /** What was called, and how long it took or that it failed. */
 export function callTitle(call: CallData): string {
-  const { name, arguments: given } = call.function;
+  const { name } = call.function;
+  // Some servers write nothing where there are no arguments.
+  const given = call.function.arguments || (call.result === undefined ? '' : '{}');
   const line = visible(`${name}(${listed(given)})`).replace(/\s+/g, ' ');
   const what = short(line, LONGEST_TITLE);
   if (call.result === undefined) {
@@ -64,26 +66,25 @@ export function callTitle(call: CallData): string {
 
 /** The arguments in a line; of what is still coming, or is no object, nothing. */
 function listed(given: string): string {
-  const value = parsed(given || '{}');
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return '…';
+  try {
+    const value: unknown = JSON.parse(given);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return Object.entries(value)
+        .map(([name, part]) => `${name}=${JSON.stringify(part)}`)
+        .join(', ');
+    }
+  } catch {
+    // no JSON, or nested too deeply
   }
-  return Object.entries(value)
-    .map(([name, part]) => `${name}=${JSON.stringify(part)}`)
-    .join(', ');
+  return '…';
 }
 
 /** JSON in lines; what is none as the model wrote it. */
 function indented(given: string): string {
-  const value = parsed(given);
-  return value === undefined ? given : JSON.stringify(value, null, 1);
-}
-
-function parsed(json: string): unknown {
   try {
-    return JSON.parse(json);
+    return JSON.stringify(JSON.parse(given), null, 1);
   } catch {
-    return undefined;
+    return given;
   }
 }
 

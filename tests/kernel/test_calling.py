@@ -190,6 +190,23 @@ def test_an_interrupt_reaches_a_function_that_computes(
     assert ready.value("1 + 1") == "2"
 
 
+def test_long_arguments_reach_the_page_once_not_at_every_piece(ready: Kernel, server) -> None:
+    name = "glm-jupyter.answer"
+    session = ready.client.session
+    hello = {"comm_id": name, "data": {"type": "hello"}}
+    ready.client.shell_channel.send(session.msg("comm_msg", hello))
+    given = {"name": "lorem ipsum " * 1000}
+    server.enqueue(
+        asks_for(call("later", given), tool_stream=True, tool_index=None, chunk=120, pause=0.02),
+        Reply("Done."),
+    )
+    run = ready.run("%%glm -m glm-4.7 --tools later\nGo")
+    assert run.ok, run.error
+    told = [m["content"]["data"] for m in run.messages if m["msg_type"] == "comm_msg"]
+    assert told
+    assert len(json.dumps(told)) < 6 * len(given["name"])
+
+
 def test_a_dry_run_shows_functions_and_calls_and_tells_of_further_requests(
     ready: Kernel, server
 ) -> None:

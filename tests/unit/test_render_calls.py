@@ -43,6 +43,8 @@ def test_a_call_is_folded_with_arguments_result_and_time() -> None:
 def test_a_call_under_way_and_a_failed_one() -> None:
     assert "<summary>Call of add(a=1)</summary>" in markdown(called(result=None))
     assert "<summary>Call of add(…)</summary>" in markdown(called('{"a": ', result=None))
+    assert "<summary>Call of add(…)</summary>" in markdown(called("", result=None))
+    assert "<summary>add() took 0.2 s</summary>" in markdown(called(""))
     assert "failed after" in markdown(called(result="ValueError: no", failed=True))
 
 

@@ -16,10 +16,12 @@ test('the title says how a call went', () => {
 });
 
 test('arguments that are still coming, or are no object, are left out', () => {
-  for (const given of ['{"a": 1', '[1, 2]', 'null']) {
+  const endless = '{"a":'.repeat(50_000) + '1' + '}'.repeat(50_000);
+  for (const given of ['', '{"a": 1', '[1, 2]', 'null', endless]) {
     assert.equal(callTitle({ function: { name: 'f', arguments: given } }), 'Call of f(…)');
   }
-  assert.equal(callTitle({ function: { name: 'f', arguments: '' } }), 'Call of f()');
+  const made = { result: '3', seconds: 0.42, failed: false };
+  assert.equal(callTitle({ function: { name: 'f', arguments: '' }, ...made }), 'f() took 0.4 s');
 });
 
 test('a title is one line in which nothing is hidden or turned round', () => {
