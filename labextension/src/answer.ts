@@ -200,13 +200,15 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   }
 
   private _paintSources(data: AnswerData): void {
-    const links = data.sources.filter(({ link }) => /^https?:/i.test(link ?? ''));
-    if (links.length === this._sources.childElementCount) {
+    if (data.sources.length === this._sources.childElementCount) {
       return;
     }
     this._sources.replaceChildren(
-      ...links.map(({ title, link = '' }) => {
-        const anchor = element('a', '', title ?? link) as HTMLAnchorElement;
+      ...data.sources.map(({ title, link = '' }) => {
+        if (!/^https?:/i.test(link)) {
+          return element('li', '', title || 'untitled');
+        }
+        const anchor = element('a', '', title || link) as HTMLAnchorElement;
         anchor.href = link;
         anchor.target = '_blank';
         anchor.rel = 'noopener noreferrer';
