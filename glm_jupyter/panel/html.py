@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,14 @@ def status(session: Session) -> str:
 
 def so_far(session: Session) -> str:
     """About what the answers under way have cost; nothing where none is billed."""
-    costs = session.purse.so_far.items()
-    found = " + ".join(f"{number(cost)} {currency}" for currency, cost in costs)
-    return f"<span class='glm-panel-facts'>about {escape(found)} so far</span>" if found else ""
+    costs = session.purse.so_far
+    for turn in session.running:  # the earlier requests for the same answers
+        if turn.answer.cost and turn.answer.currency:
+            before = costs.get(turn.answer.currency, Decimal(0))
+            costs[turn.answer.currency] = before + turn.answer.cost
+    found = " + ".join(f"{number(cost)} {currency}" for currency, cost in costs.items())
+    words = "so far" if len(session.running) == 1 else "for the answers under way"
+    return f"<span class='glm-panel-facts'>about {escape(found)} {words}</span>" if found else ""
 
 
 def trouble(error: Exception) -> str:

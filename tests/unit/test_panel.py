@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
 from threading import Event
@@ -15,6 +16,7 @@ import ipywidgets as widgets
 import pytest
 
 from glm_jupyter import ceiling
+from glm_jupyter.api.events import Started
 from glm_jupyter.ledger import Ledger
 from glm_jupyter.panel import Panel, bill, panel_of, redrawing
 from glm_jupyter.sessions import Session
@@ -234,6 +236,28 @@ async def test_it_shows_what_an_answer_has_cost_so_far(
     async for _ in stream:
         pass
     assert "so far" not in shown(panel)
+
+
+async def test_what_earlier_requests_for_an_answer_have_cost_counts_too(
+    session: Session, server: ProtocolServer
+) -> None:
+    def look() -> str:
+        """Look it up."""
+        return "It is 7."
+
+    panel = Panel(session)
+    server.enqueue(Reply("", tool_calls=[{"name": "look", "arguments": {}}]), Reply("Seven."))
+    turn, begun = session.turn("Hello", model="glm-4-airx", tools=[look]), 0
+    async with aclosing(turn.stream()) as stream:
+        async for event in stream:
+            begun += isinstance(event, Started)
+            if begun == 2:
+                text = shown(panel)
+                break
+    # 12 + 34 tokens of the first request, and the prompt of the second
+    found = re.search(r"about (0\.00\d+) RMB so far", text)
+    assert found
+    assert Decimal("0.0005") < Decimal(found[1]) < Decimal("0.003")
 
 
 async def test_an_unknown_price_is_not_shown_as_nothing(session: Session) -> None:
