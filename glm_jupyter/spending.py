@@ -67,9 +67,11 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
         (f"all in {line.currency}" if line.currency else "all without prices", *_cells(line))
         for line in ledger.lines(None, since)
     ]
-    caption = "At least: some of it is estimated, or its price is not known." * any(
-        line.estimated or line.unpriced for line in lines
-    )
+    caption = ""
+    if ledger.broken:
+        caption = "At least: the ledger could not be used for all requests."
+    elif any(line.estimated or line.unpriced for line in lines):
+        caption = "At least: some of it is estimated, or its price is not known."
     bundles = [table((by, *HEADERS), [*rows, *totals], caption)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
         bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)

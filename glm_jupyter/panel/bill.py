@@ -35,7 +35,13 @@ def view(session: Session) -> str:
     ]
     currencies = spending.currencies_in_use(session)
     limits = [limit for of in currencies for limit in session.purse.limits(of, session.spent)]
-    parts = ["<h4>Spending</h4>", _table(rows), *map(_bar, limits)]
+    parts = ["<h4>Spending</h4>", _table(rows)]
+    if ledger.broken:
+        parts.append(
+            "<p class='glm-panel-facts'>Today and this month are at least that: the ledger could "
+            "not be used for all requests.</p>"
+        )
+    parts += map(_bar, limits)
     if not limits:
         parts.append(
             "<p class='glm-panel-facts'>No budget: <code>%glm budget 5</code> sets one.</p>"

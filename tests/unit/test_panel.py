@@ -20,6 +20,7 @@ from glm_jupyter.api.events import Started
 from glm_jupyter.ledger import Ledger
 from glm_jupyter.panel import Panel, bill, panel_of, redrawing
 from glm_jupyter.sessions import Session
+from glm_jupyter.spending import report
 from tests.protocol_server import ProtocolServer, Reply
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -266,6 +267,23 @@ async def test_an_unknown_price_is_not_shown_as_nothing(session: Session) -> Non
     text = shown(panel)
     assert "cost unknown" in text
     assert text.count(">unknown<") == 3
+
+
+async def test_sums_without_the_ledger_are_not_shown_as_the_whole(
+    session: Session, ledger: Ledger
+) -> None:
+    panel = Panel(session)
+    await ask(session, model="glm-4-airx")
+    assert "at least" not in shown(panel)
+    content = ledger.path.read_bytes()
+    ledger.path.unlink()
+    ledger.path.mkdir()
+    await ask(session, model="glm-4-airx")
+    ledger.path.rmdir()
+    ledger.path.write_bytes(content)
+    panel.refresh()
+    assert "Today and this month are at least that" in shown(panel)
+    assert "At least: the ledger" in report(ledger, "model", None)[0]["text/plain"]
 
 
 async def test_nothing_of_a_model_becomes_html(session: Session, server: ProtocolServer) -> None:
