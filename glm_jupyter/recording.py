@@ -25,6 +25,7 @@ from .secrets import leaked
 
 VERSION = 1
 BEGINNING = b'{"version":'  # of every line
+MOST_CALLS = 1000  # function calls in an answer: more is no answer
 
 # Every request has these, and they say nothing about what is asked.
 _TRANSPORT = ("stream", "stream_options")
@@ -89,14 +90,18 @@ class Recorded:
     def of(cls, line: bytes) -> Recorded:
         """The answer in a line of the file. Raises ValueError where it holds none."""
         try:
-            record = json.loads(line)
-            if record["version"] > VERSION:
-                raise ValueError("a newer version of glm-jupyter wrote it")
-            asked = Asked(str(record["endpoint"]), dict(record["request"]))
-            events = tuple((int(at), _decoded(kind, value)) for at, kind, value in record["events"])
-        except (LookupError, TypeError, RecursionError):
-            raise ValueError("it is no recorded answer") from None
-        return cls(asked, events)
+            match json.loads(line):
+                case {"version": int(version)} if version > VERSION:
+                    raise ValueError("a newer version of glm-jupyter wrote it")
+                case {
+                    "endpoint": str(endpoint),
+                    "request": {"messages": list(messages)} as request,
+                    "events": list(events),
+                } if all(isinstance(message, dict) for message in messages):
+                    return cls(Asked(endpoint, request), tuple(map(_timed, events)))
+        except (TypeError, RecursionError):
+            pass
+        raise ValueError("it is no recorded answer")
 
 
 class Recorder:
@@ -282,28 +287,32 @@ def _encoded(event: ev.Event) -> tuple[str, Any]:
     raise TypeError(f"{type(event).__name__} does not come from a service")
 
 
+def _timed(event: Any) -> Timed:
+    match event:
+        case [int(at), str(kind), value] if at >= 0:
+            return at, _decoded(kind, value)
+    raise ValueError("it holds an event without a time")
+
+
 def _decoded(kind: str, value: Any) -> ev.Event:
-    match kind:
-        case "started":
+    """The event, if it is one: the file may come from anybody."""
+    match kind, value:
+        case "started", str() | None:
             return ev.Started(None, value)
-        case "reasoning":
-            return ev.ReasoningDelta(_text(value))
-        case "text":
-            return ev.TextDelta(_text(value))
-        case "text was reasoning":
+        case "reasoning", str():
+            return ev.ReasoningDelta(value)
+        case "text", str():
+            return ev.TextDelta(value)
+        case "text was reasoning", None:
             return ev.TextWasReasoning()
-        case "tool call":
-            return ev.ToolCallDelta(**value)
-        case "sources":
+        case "tool call", {"index": int(index)} if 0 <= index < MOST_CALLS:
+            texts = [value.get(name) for name in ("id", "name", "arguments")]
+            if all(isinstance(text, str | None) for text in texts):
+                return ev.ToolCallDelta(index, texts[0], texts[1], texts[2] or "")
+        case "sources", list() if all(isinstance(source, dict) for source in value):
             return ev.Sources(tuple(value))
-        case "usage":
+        case "usage", dict() if all(isinstance(n, int) and n >= 0 for n in value.values()):
             return ev.UsageReport(ev.Usage(**value))
-        case "finish":
+        case "finish", str() | None:
             return ev.Finish(value)
-    raise ValueError(f"it holds an event of unknown kind, {clean(kind, 40)}")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
+    raise ValueError(f"it holds an event that is none, {clean(kind, 40)}")

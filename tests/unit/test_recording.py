@@ -215,20 +215,37 @@ def test_an_empty_recording_is_refused(file: Path, content: bytes) -> None:
         Replayer(str(file))
 
 
+def line(events: str, request: str = '{"messages": []}', version: int = 1) -> str:
+    return f'{{"version": {version}, "endpoint": "e", "request": {request}, "events": {events}}}'
+
+
 @pytest.mark.parametrize(
-    "line",
+    "content",
     [
         "not JSON",
         "{}",
         "[1]",
-        '{"version": 2, "endpoint": "e", "request": {}, "events": []}',
-        '{"version": 1, "endpoint": "e", "request": {}, "events": [[0, "dance", null]]}',
-        '{"version": 1, "endpoint": "e", "request": {}, "events": [[0, "text", 5]]}',
-        '{"version": 1, "endpoint": "e", "request": {}, "events": [[0, "usage", {"x": 1}]]}',
+        "[" * 100_000,
+        line("[]", version=2),
+        line("[]", request="{}"),
+        line("[]", request='{"messages": [5]}'),
+        line("{}"),
+        line('[[0, "dance", null]]'),
+        line('[[0, "text", 5]]'),
+        line('[["0", "text", ""]]'),
+        line('[[Infinity, "text", ""]]'),
+        line('[[-1, "text", ""]]'),
+        line('[[0, "usage", {"x": 1}]]'),
+        line('[[0, "usage", {"prompt_tokens": "1"}]]'),
+        line('[[0, "finish", 5]]'),
+        line('[[0, "sources", [5]]]'),
+        line('[[0, "tool call", {"index": 1000000000, "id": "a", "name": "f", "arguments": ""}]]'),
+        line('[[0, "tool call", {"index": 0, "id": 5, "name": "f", "arguments": ""}]]'),
     ],
+    ids=lambda content: content[:100],
 )
-def test_what_is_no_recording_is_named_with_its_line(file: Path, line: str) -> None:
-    file.write_text(f"\n{line}\n")
+def test_what_is_no_recording_is_named_with_its_line(file: Path, content: str) -> None:
+    file.write_text(f"\n{content}\n")
     with pytest.raises(InputError, match=r"lesson\.glm\.jsonl.*line 2"):
         Replayer(str(file))
 
