@@ -50,6 +50,8 @@ class Answer:
         self._usage_before = ev.Usage()
         self._calls_before = 0
         self._begun = time.monotonic()
+        self._round_begun = 0.0  # seconds after that
+        self._thought_before = 0.0
 
     @property
     def text(self) -> str:
@@ -80,8 +82,7 @@ class Answer:
         match event:
             case ev.TextDelta(text):
                 self._first_token()
-                if self._reasoning and not self._text:
-                    self.thinking_seconds = self._elapsed()
+                self._end_thinking()
                 self._text.append(text)
             case ev.ReasoningDelta(text):
                 self._first_token()
@@ -89,9 +90,10 @@ class Answer:
             case ev.TextWasReasoning():
                 self._reasoning.extend(self._text)
                 self._text.clear()
-                self.thinking_seconds = self._elapsed()
+                self._end_thinking()
             case ev.ToolCallDelta(index, call_id, name, arguments):
                 self._first_token()
+                self._end_thinking()
                 self._grow_call(self._calls_before + index, call_id, name, arguments)
             case ev.ToolResult(index, text, seconds, failed):
                 self.tool_calls[self._calls_before + index].update(
@@ -161,7 +163,14 @@ class Answer:
         if self.first_token_seconds is None:
             self.first_token_seconds = self._elapsed()
 
+    def _end_thinking(self) -> None:
+        """With the first text or call behind reasoning, the model has thought."""
+        if self._reasoning and not self._text and len(self.tool_calls) == self._calls_before:
+            self.thinking_seconds = self._thought_before + self._elapsed() - self._round_begun
+
     def _next_round(self, keeps_text: bool) -> None:
+        self._round_begun = self._elapsed()
+        self._thought_before = self.thinking_seconds or 0.0
         self._text_before = self.text if keeps_text else ""
         self._reasoning_before = self.reasoning
         self._text.clear()

@@ -40,6 +40,27 @@ def test_a_call_is_folded_with_arguments_result_and_time() -> None:
     assert "add(a=1) took 0.2 s: 461" in plain(called())
 
 
+def test_the_time_of_thinking_is_without_that_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    answer = Answer("glm-4.7", "bigmodel")
+    for seconds, event in (
+        (4, ev.ReasoningDelta("I add.")),
+        (5, ev.ToolCallDelta(0, "1", "add", "{}")),
+        (65, ev.ToolResult(0, "3", 60.0)),
+        (65, ev.NextRound()),
+        (67, ev.TextDelta("Three.")),
+        (69, ev.TextWasReasoning()),
+        (69, ev.TextDelta("It")),
+        (70, ev.TextDelta(" is 3.")),
+        (70, ev.Finish("stop")),
+    ):
+        now = seconds
+        answer.apply(event)
+    answer.stop_clock()
+    assert "<summary>Thought for 9.0 s</summary>" in markdown(answer)
+
+
 def test_a_call_under_way_and_a_failed_one() -> None:
     assert "<summary>Call of add(a=1)</summary>" in markdown(called(result=None))
     assert "<summary>Call of add(…)</summary>" in markdown(called('{"a": ', result=None))
