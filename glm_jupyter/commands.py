@@ -182,16 +182,19 @@ def replay(args: Namespace) -> None:
     from .replaying import Replayer
 
     session = sessions.current()
-    if args.place == "off":
+    place = args.place
+    if place is None and args.speed is not None and session.replayer:
+        place = session.replayer.place  # the same from its beginning, at another pace
+    if place == "off":
         session.replayer = None
         say("Nothing is replayed: cells ask the model again.")
-    elif args.place:
-        session.replayer = Replayer(args.place, args.speed)
+    elif place:
+        session.replayer = Replayer(place, 1.0 if args.speed is None else args.speed)
         for complaint in session.replayer.complaints:
             say(complaint)
         count = len(session.replayer)
         say(
-            f"{count} recorded answer{'' if count == 1 else 's'} in {args.place}: cells are "
+            f"{count} recorded answer{'' if count == 1 else 's'} in {place}: cells are "
             "answered from there, without key or cost. `%glm replay off` ends it."
         )
     elif session.replayer:

@@ -236,9 +236,7 @@ def line_parser() -> Parser:
     replay.add_argument(
         "place", nargs="?", metavar="FILE", help="a file, a folder, package:path, or off"
     )
-    replay.add_argument(
-        "--speed", type=float, default=1.0, metavar="N", help="2 is twice as fast, inf at once"
-    )
+    replay.add_argument("--speed", type=float, metavar="N", help="2 is twice as fast, inf at once")
     for name, text in (
         ("login", "ask for a key and keep it in the system's keyring"),
         ("logout", "forget the key kept in the keyring"),

@@ -90,6 +90,9 @@ def test_recording_says_what_may_not_be_expected(
     assert "behind the 1 that it holds" in running.run(f"%glm record {file}").printed
     running.run("%glm record off")
     running.run(f"%glm replay {file} --speed inf")
+    assert "--speed 0 is no speed" in running.run("%glm replay --speed 0").error
+    assert "1 recorded answer" in running.run("%glm replay --speed 1000").printed
+    assert running.value("__import__('glm_jupyter').session.replayer.speed") == "1000.0"
     again = running.run(f"%glm record {tmp_path / 'again.glm.jsonl'}").printed
     assert "only what is asked with --fresh is recorded" in again
 
