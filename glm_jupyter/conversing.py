@@ -71,7 +71,10 @@ def _listed() -> dict[str, str]:
         }
     rows = []
     for name in names:
-        line, text = templates.load(name)
+        try:
+            line, text = templates.load(name)
+        except InputError as error:
+            line, text = "", str(error)
         rows.append((f"@{name}", line, " ".join(text.split())[:80]))
     return table(("name", "options", "text"), rows, f"Kept in {templates.folder()}")
 

@@ -70,7 +70,7 @@ def load(name: str) -> Template:
 
 def names() -> list[str]:
     """The names of all templates."""
-    return sorted(path.stem for path in folder().glob("*.md"))
+    return sorted(path.stem for path in folder().glob("*.md") if _NAME.fullmatch(path.stem))
 
 
 def _path(name: str) -> Path:

@@ -118,7 +118,13 @@ def test_a_cell_becomes_a_template_and_is_used(running: Kernel, server) -> None:
     assert contents(server) == ["Be kind.", "Grade out of 20:\nMy {{ points }} essay"]
     assert server.chats[-1].json["temperature"] == 0.9
     assert "empty" in running.run("%%glm @grade\n").error
-    assert "Grade out of" in running.run("%glm save").bundle["text/plain"]
+    # What else lies in the folder is no reason not to list them.
+    running.run("from glm_jupyter.templates import folder")
+    running.run("(folder() / 'my notes.md').write_text('x'); (folder() / 'odd.md').write_text('y')")
+    listed = running.run("%glm save").bundle["text/plain"]
+    assert "Grade out of" in listed
+    assert "@odd" in listed
+    assert "notes" not in listed
 
 
 def test_a_template_without_a_hole_takes_the_cell_below_itself(running: Kernel, server) -> None:
