@@ -197,6 +197,9 @@ class Dispatch:
                 if not error.alone and (len(self._flying) == 1 or turn.rounds):
                     self.stopped = error
                 raise
+        if turn.answer.finished:
+            # At once: whoever takes the results may be slow, or leave.
+            self._shelf.put(work.key, turn.answer)
         return turn.answer
 
     async def _drained(self, turn: Turn, hold: Hold | None) -> None:
@@ -253,8 +256,6 @@ class Dispatch:
             self.tally.kept += len(work.positions)
         if answer is turn.answer:
             self._pace.succeeded()
-            if answer.finished:
-                self._shelf.put(work.key, answer)
         for position in work.positions:
             yield self._success(position, answer)
 

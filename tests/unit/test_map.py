@@ -485,6 +485,16 @@ async def test_items_may_be_endless_and_leaving_cancels_what_is_in_flight(
     assert glm.session.running == ()
 
 
+async def test_what_was_answered_but_not_taken_is_kept(server: ProtocolServer) -> None:
+    results = glm.amap(["a", "b", "c"], model=MODEL)
+    await anext(results)
+    while glm.session.running:
+        await asyncio.sleep(0.01)
+    await results.aclose()
+    assert len([result async for result in glm.amap(["a", "b", "c"], model=MODEL)]) == 3
+    assert len(server.chats) == 3
+
+
 async def test_a_cancelled_map_keeps_what_is_done(server: ProtocolServer) -> None:
     hold = threading.Event()
     server.respond = lambda request: (
