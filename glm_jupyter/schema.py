@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 8
 # What is nested deeper than any answer that people read can exhaust those who check and show it.
 DEEPEST = 64
+# A model that has lost itself may write braces without end.
+MOST_OPENINGS = 1000
 
 _OPENING = re.compile(r"[{\[]")
 
@@ -261,7 +263,9 @@ def _decoded(text: str) -> Iterator[Any]:
         return
     decoder = json.JSONDecoder()
     place = 0
-    while opening := _OPENING.search(text, place):
+    for _ in range(MOST_OPENINGS):
+        if not (opening := _OPENING.search(text, place)):
+            return
         start = opening.start()
         try:
             found, place = decoder.raw_decode(text, start)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from glm_jupyter import GLMError
-from glm_jupyter.schema import SchemaError, schema_of
+from glm_jupyter.schema import Schema, SchemaError, schema_of
 
 
 class Part(TypedDict):
@@ -118,6 +118,19 @@ def test_a_part_of_broken_json_is_not_the_value(text: str) -> None:
 def test_what_is_nested_without_end_is_a_schema_error(kind: Any, depth: int) -> None:
     with pytest.raises(SchemaError):
         schema_of(kind).parse('{"branches": [' * depth + "]}" * depth)
+
+
+@pytest.mark.parametrize("piece", ["{", "[1] ", "{ x\n", '{"a":', "[[1],"])
+def test_a_model_that_has_lost_itself_is_not_followed_to_the_end(piece: str) -> None:
+    seen: list[Any] = []
+
+    def check(decoded: Any) -> Any:
+        seen.append(decoded)
+        raise SchemaError("thing", ["no"])
+
+    with pytest.raises(SchemaError):
+        Schema("thing", ANYTHING, check).parse(f"So: {piece * 100_000}")
+    assert len(seen) <= 1000
 
 
 def test_references_are_followed_and_nothing_is_fetched_for_them() -> None:
