@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
+from tests.browser.cells import LOAD, grow
 from tests.browser.lab import Lab, Notebook, chromium
+
+# A machine that is busy with other things may take its time.
+TIMEOUT = 60_000
+expect.set_options(timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="package")
+def bare_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab without the extension."""
+    server = Lab(tmp_path_factory.mktemp("bare"), extension=False)
     yield server
     server.close()
 
@@ -28,6 +42,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(TIMEOUT)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context
     context.close()
@@ -45,3 +60,33 @@ def notebook(
         return Notebook(lab, context, name)
 
     return open_notebook
+
+
+@pytest.fixture
+def answered(notebook: Callable[..., Notebook]) -> Callable[..., Notebook]:
+    """Open a notebook, let an answer of this text grow in its second cell, wait for its end."""
+
+    def run(text: str, **how: object) -> Notebook:
+        opened = notebook(LOAD, grow(text, **how))
+        opened.run(0, 1)
+        opened.wait_drawn()
+        return opened
+
+    return run
+
+
+@pytest.fixture
+def half_way(
+    notebook: Callable[..., Notebook], tmp_path: Path
+) -> Callable[..., tuple[Notebook, Callable[[], None]]]:
+    """The same, but only until half-way; the function beside the notebook lets it go on."""
+
+    def start(text: str, **how: object) -> tuple[Notebook, Callable[[], None]]:
+        go = tmp_path / "go"
+        opened = notebook(LOAD, grow(text, until=str(go), **how))
+        opened.run(0)
+        opened.save()
+        opened.start(1)
+        return opened, go.touch
+
+    return start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from time import monotonic
 
@@ -14,8 +15,6 @@ from glm_jupyter.api import events as ev
 from glm_jupyter.render.channel import channel_for
 from glm_jupyter.render.live import view_for
 
-TEXTS = Path(__file__).parents[1] / "texts"
-
 
 async def grow(
     text: str = "",
@@ -23,30 +22,36 @@ async def grow(
     reasoning: str = "",
     rate: float = 0.0,
     chunk: int = 12,
-    until: Path | None = None,
+    until: str | Path | None = None,
+    creep: float = 0.0,
 ) -> Answer:
     """Let an answer grow by `chunk` characters at a time, `rate` of them a second (0: at once).
 
-    With `until`, it stands still after half of the text until that file exists.
+    With `until`, a path, it stands still half-way, or goes on at only `creep` characters a second,
+    until that file exists.
     """
+    go = Path(until) if until else None
     shell = get_ipython()
     assert shell is not None
     answer = Answer("glm-4-airx", "bigmodel")
     view = view_for(shell, answer, channel_for(shell))
-    begun = monotonic()
+    due = monotonic()
     sent = 0
-    half = len(reasoning) + len(text) // 2
+    half = (len(reasoning) + len(text)) // 2
 
     async def send(event: ev.ReasoningDelta | ev.TextDelta) -> None:
-        nonlocal sent, begun
+        nonlocal sent, due
         answer.apply(event)
         view.changed()
-        sent += len(event.text)
+        length = len(event.text)
+        sent += length
         if rate:
-            await asyncio.sleep(max(0.0, begun + sent / rate - monotonic()))
-        while until and sent >= half and not until.exists():
+            due += length / rate
+            await asyncio.sleep(max(0.0, due - monotonic()))
+        next_step = monotonic() + (length / creep if creep else inf)
+        while go and sent >= half and monotonic() < next_step and not go.exists():
             await asyncio.sleep(0.02)
-            begun = monotonic() - sent / rate
+            due = monotonic()
 
     try:
         for at in range(0, len(reasoning), chunk):

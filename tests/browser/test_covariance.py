@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.lab import Lab, Notebook
@@ -23,14 +22,6 @@ def cells(server: ProtocolServer) -> tuple[str, str]:
     return f"{set_up}\n%load_ext glm_jupyter", ASK
 
 
-@pytest.fixture(scope="module")
-def plain_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab without the extension."""
-    server = Lab(tmp_path_factory.mktemp("plain"), extension=False)
-    yield server
-    server.close()
-
-
 def formulas() -> int:
     """How many formulas the text holds outside code."""
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", TEXT, flags=re.DOTALL)
@@ -40,7 +31,7 @@ def formulas() -> int:
 
 def assert_typeset(notebook: Notebook, where: str) -> None:
     shown = notebook.page.locator(where)
-    shown.locator("mjx-container").nth(formulas() - 1).wait_for(state="attached", timeout=60_000)
+    shown.locator("mjx-container").nth(formulas() - 1).wait_for(state="attached")
     assert shown.locator("mjx-container").count() == formulas()
     assert shown.locator("mjx-merror, [data-mjx-error]").count() == 0
     left = shown.evaluate(
@@ -68,11 +59,11 @@ def test_every_formula_is_typeset(notebook: Callable[..., Notebook], server) -> 
 
 
 def test_every_formula_is_typeset_without_the_extension(
-    plain_lab: Lab, context: BrowserContext, server: ProtocolServer
+    bare_lab: Lab, context: BrowserContext, server: ProtocolServer
 ) -> None:
     server.default = Reply(text=TEXT, chunk=7, pause=0.001)
-    plain_lab.write("plain.ipynb", *cells(server))
-    page = Notebook(plain_lab, context, "plain.ipynb")
+    bare_lab.write("plain.ipynb", *cells(server))
+    page = Notebook(bare_lab, context, "plain.ipynb")
     page.run(0, 1)
     assert_typeset(page, ".jp-RenderedMarkdown[data-mime-type='text/markdown']")
     assert page.errors == []
