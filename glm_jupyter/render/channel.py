@@ -67,7 +67,7 @@ class Channel:
             stream.grow()
 
     def end(self, answer: Answer, bundle: dict[str, Any]) -> None:
-        """Send the rest of `answer`. `bundle` is its final display, for pages that missed it."""
+        """Say that `answer` has ended. `bundle` is its final display, for pages that missed it."""
         stream = self._streams.pop(answer.id, None)
         if stream is None:
             return
@@ -75,6 +75,8 @@ class Channel:
         while len(self._ended) > KEPT:
             self._ended.popitem(last=False)
         stream.close(tell=self._listening)
+        if self._listening:
+            self._send({"type": "end", "id": answer.id})
 
     def close(self) -> None:
         """Close the comm; a later `channel_for` opens it again."""
@@ -137,6 +139,7 @@ class _Stream:
         self._calls: list[dict[str, Any]] = []
         self._last = 0.0
         self._state_wanted = True
+        self._closed = False
 
     def grow(self) -> None:
         waited = time.monotonic() - self._last
@@ -151,20 +154,20 @@ class _Stream:
         self._loop.call_soon_threadsafe(self._flush, context=self._context)
 
     def close(self, *, tell: bool) -> None:
-        if tell:
+        """Send nothing more, for the final display has it all; but to a page that has asked."""
+        if tell and self._state_wanted:
             self._flush()
-            self._send({"type": "end", "id": self._answer.id})
         self._cancel()
-        self._state_wanted = False
+        self._closed = True
 
     def _pause(self) -> float:
         answer = self._answer
         waiting = len(answer.text) + len(answer.reasoning) - len(self._text) - len(self._reasoning)
-        if waiting >= WORTH_A_MESSAGE:
-            return SHORTEST_PAUSE
-        return min(LONGEST_PAUSE, SHORTEST_PAUSE * (1 + self._number))
+        return SHORTEST_PAUSE if waiting >= WORTH_A_MESSAGE else LONGEST_PAUSE
 
     def _flush(self) -> None:
+        if self._closed:
+            return
         self._cancel()
         answer = self._answer
         text, reasoning, calls = answer.text, answer.reasoning, _calls_to_tell(answer)
@@ -197,9 +200,6 @@ class _Stream:
             self._timer = None
 
 
-_channel: Channel | None = None
-
-
 def _calls_to_tell(answer: Answer) -> list[dict[str, Any]]:
     """The calls as far as they are worth a state: arguments once they are whole."""
     calls = deepcopy(answer.tool_calls)  # they are filled in where they stand
@@ -207,6 +207,9 @@ def _calls_to_tell(answer: Answer) -> list[dict[str, Any]]:
         if not (answer.finished or "result" in call):
             call["function"]["arguments"] = ""
     return calls
+
+
+_channel: Channel | None = None
 
 
 def channel_for(shell: InteractiveShell) -> Channel | None:

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from .markdown import bundle, markdown
+from .escape import clean, literal
+from .markdown import VENDOR_TYPE, bundle, markdown
 from .terminal import TerminalView
 
 if TYPE_CHECKING:
@@ -82,19 +83,17 @@ class NotebookView:
     def status(self, text: str) -> None:
         """Show `text` in the place of the answer, until there is one."""
         if not self._answer.begun:
-            self._publish({"text/markdown": f"*{text}*", "text/plain": text})
+            self._publish(_remark(text))
 
     def changed(self) -> None:
         """Publish now, or when the interval is over."""
         if not self._answer.begun:
             return
         self._silence.cancel()
-        if not self._streaming and self._channel is not None and self._channel.listening:
-            self._publish(bundle(self._answer))
-            self._channel.begin(self._answer, self._display_id)
-            self._streaming = True
-        elif self._streaming:
+        if self._streaming:
             self._channel.delta(self._answer)
+        elif self._channel is not None and self._channel.listening:
+            self._stream()
         if self._timer is None:
             wait = self._last + self._interval() - self._loop.time()
             if wait > 0:
@@ -105,14 +104,30 @@ class NotebookView:
     def close(self) -> None:
         """Publish the finished answer, in every form."""
         self._silence.cancel()
-        if self._timer:
-            self._timer.cancel()
+        self._cancel()
         if not (self._shown or self._answer.begun or self._answer.finished):
             return  # the error that follows says it all
         final = bundle(self._answer)
         self._publish(final)
         if self._streaming:
             self._channel.end(self._answer, final)
+
+    def _stream(self) -> None:
+        """Let the text go through the channel from now on."""
+        self._cancel()
+        self._publish(bundle(self._answer) if self._shown else self._place())
+        self._channel.begin(self._answer, self._display_id)
+        self._streaming = True
+
+    def _place(self) -> dict[str, Any]:
+        """The answer without its text, which the channel is about to bring."""
+        vendor = {**self._answer.to_json(), "text": "", "reasoning": ""}
+        return {**_remark(f"{self._answer.model} is answering …"), VENDOR_TYPE: vendor}
+
+    def _cancel(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def _interval(self) -> float:
         if self._streaming:
@@ -144,6 +159,12 @@ def view_for(shell: InteractiveShell, answer: Answer, channel: Any = None) -> Vi
     if hasattr(shell, "kernel"):
         return NotebookView(shell, answer, channel)
     return TerminalView(answer)
+
+
+def _remark(text: str) -> dict[str, Any]:
+    """A bundle for a line of ours, which may quote what a service said."""
+    text = " ".join(clean(text).split())
+    return {"text/markdown": f"*{literal(text)}*", "text/plain": text}
 
 
 def _display_id() -> str:
