@@ -16,12 +16,12 @@ export interface Tools {
   latexTypesetter: IRenderMime.ILatexTypesetter | null;
 }
 
-// The tail is drawn anew at most so often (milliseconds), more seldom the longer the text, since
+// What grows is drawn anew at most so often (milliseconds), more seldom the longer the text, since
 // any change then costs the page more; and it takes at most an eighth of the time.
 const SHORTEST_PAUSE = 60;
 const LONGEST_PAUSE = 160;
 const LONG_TEXT = 20000;
-const TAIL_SHARE = 8;
+const PASS_SHARE = 8;
 
 // Blocks of a section are laid out together, where one of them is seen.
 const SECTION = 16;
@@ -73,7 +73,7 @@ export class Body {
   dispose(): void {
     this._disposed = true;
     window.clearTimeout(this._later);
-    window.clearTimeout(this._tailTimer);
+    window.clearTimeout(this._passTimer);
     this._observer.disconnect();
     this._formulas.dispose();
     this._blocks.clear();
@@ -99,10 +99,15 @@ export class Body {
       this._close(source);
     }
     if (this._splitter.tail.trim()) {
-      this._scheduleTail();
+      this._tail ??= this._newTail();
     } else if (this._tail) {
       this._forget(this._tail);
       this._tail = null;
+    }
+    if (!growing) {
+      this._drawSoon(this._closing.splice(0));
+    } else if (this._tail || this._closing.length) {
+      this._schedulePass();
     }
     this._check();
   }
@@ -121,6 +126,7 @@ export class Body {
     this._blocks.clear();
     this._watched.clear();
     this._undrawn.clear();
+    this._closing = [];
     this._tail = null;
     this._away = false;
     this._text = '';
@@ -130,6 +136,7 @@ export class Body {
 
   /** The text of a block is complete: it takes the place of the tail, or a new one. */
   private _close(source: string): void {
+    const wasTail = this._tail !== null;
     const block = this._tail ?? this._add();
     this._tail = null;
     block.source = source;
@@ -142,11 +149,18 @@ export class Body {
       block.node.classList.add('glm-mod-raw');
     }
     this._undrawn.add(block);
-    const job = () => this._draw(block);
-    if (block.visible || this._blocks.size <= 4) {
-      slices.now(job);
+    if (wasTail && block.visible && this._growing) {
+      this._closing.push(block); // it can be read already
+    } else if (block.visible || this._blocks.size <= 4) {
+      this._drawSoon([block]);
     } else {
-      slices.later(job);
+      slices.later(() => this._draw([block]));
+    }
+  }
+
+  private _drawSoon(blocks: Block[]): void {
+    for (const block of blocks) {
+      slices.now(() => this._draw([block]));
     }
   }
 
@@ -179,7 +193,7 @@ export class Body {
       }
       block.visible = isIntersecting;
       if (isIntersecting && this._undrawn.has(block)) {
-        slices.now(() => this._draw(block));
+        this._drawSoon([block]);
       } else if (isIntersecting && block.drawn) {
         this._formulas.typeset(block.node);
       }
@@ -187,39 +201,51 @@ export class Body {
         this._away = !isIntersecting;
         if (isIntersecting) {
           this._advance(this._target, this._growing);
-          this._scheduleTail();
+          this._schedulePass();
         }
       }
     }
   }
 
-  /** Draw a finished block, for good. */
-  private async _draw(block: Block): Promise<void> {
-    if (!this._undrawn.delete(block) || this._disposed) {
-      return;
+  /** Draw finished blocks, for good, and the tail as it is, all in one frame. */
+  private async _draw(blocks: Block[], tail: Block | null = null): Promise<void> {
+    const drawn: [Block, DocumentFragment][] = [];
+    for (const block of blocks) {
+      if (this._undrawn.delete(block)) {
+        const code = block.source.length > LONGEST_COLOURED ? openCode(block.source) : null;
+        drawn.push([block, code ? plainCode(code) : await this._nodes(block.source, false)]);
+      }
     }
-    const code = block.source.length > LONGEST_COLOURED ? openCode(block.source) : null;
-    const nodes = code ? plainCode(code) : await this._nodes(block.source, false);
-    if (block.visible) {
-      await this._formulas.typesetIn(nodes); // before the page has to lay it out
+    if (tail) {
+      const text = this._splitter.tail;
+      const code = openCode(text);
+      drawn.push([tail, code ? plainCode(code) : await this._nodes(mend(text), true)]);
     }
+    // Before the page has to lay them out.
+    const seen = drawn.filter(([block]) => block.visible).map(([, nodes]) => nodes);
+    await this._formulas.typesetIn(seen);
     if (this._disposed) {
       return;
     }
-    block.drawn = true;
-    block.node.classList.remove('glm-mod-raw');
-    block.node.classList.toggle('glm-mod-heading', isHeading(nodes.firstElementChild));
-    morph(block.node, nodes);
-    this._formulas.typeset(block.visible ? block.node : null);
+    for (const [block, nodes] of drawn) {
+      if (block !== tail) {
+        block.drawn = true;
+        block.node.classList.remove('glm-mod-raw');
+        block.node.classList.toggle('glm-mod-heading', isHeading(nodes.firstElementChild));
+      } else if (block !== this._tail) {
+        continue; // it is no tail any more
+      }
+      morph(block.node, nodes);
+      this._formulas.typeset(block.visible ? block.node : null);
+    }
     this._check();
   }
 
-  private _scheduleTail(): void {
-    this._tail ??= this._newTail();
-    if (this._tailTimer === undefined) {
-      const wait = Math.max(0, this._tailDue - performance.now());
-      this._tailTimer = window.setTimeout(() => {
-        slices.now(() => this._drawTail());
+  private _schedulePass(): void {
+    if (this._passTimer === undefined) {
+      const wait = Math.max(0, this._passDue - performance.now());
+      this._passTimer = window.setTimeout(() => {
+        slices.now(() => this._pass());
       }, wait);
     }
   }
@@ -231,26 +257,19 @@ export class Body {
     return block;
   }
 
-  private async _drawTail(): Promise<void> {
-    const block = this._tail;
-    this._tailTimer = undefined;
-    if (!block || this._disposed) {
+  /** Draw what has changed since the last pass. */
+  private async _pass(): Promise<void> {
+    this._passTimer = undefined;
+    if (this._disposed) {
       return;
     }
     const start = performance.now();
-    const tail = this._splitter.tail;
-    const code = openCode(tail);
-    const nodes = code ? plainCode(code) : await this._nodes(mend(tail), true);
-    await this._formulas.typesetIn(nodes);
-    if (block === this._tail && !this._disposed) {
-      morph(block.node, nodes);
-      this._formulas.typeset(block.visible ? block.node : null);
-    }
+    await this._draw(this._closing.splice(0), this._tail);
     const now = performance.now();
     const long = Math.min(1, this._text.length / LONG_TEXT);
     const seen = SHORTEST_PAUSE + long * (LONGEST_PAUSE - SHORTEST_PAUSE);
-    const pause = block.visible ? seen : UNSEEN_PAUSE;
-    this._tailDue = now + Math.max(pause, TAIL_SHARE * (now - start));
+    const pause = this._away ? UNSEEN_PAUSE : seen;
+    this._passDue = now + Math.max(pause, PASS_SHARE * (now - start));
   }
 
   private async _nodes(source: string, growing: boolean): Promise<DocumentFragment> {
@@ -300,8 +319,9 @@ export class Body {
   private readonly _undrawn = new Set<Block>();
   private _tail: Block | null = null;
   private _away = false; // the tail is out of sight
-  private _tailTimer: number | undefined;
-  private _tailDue = 0;
+  private _closing: Block[] = []; // complete, and drawn as far as they had come as the tail
+  private _passTimer: number | undefined;
+  private _passDue = 0;
   private _target = ''; // what is to be shown
   private _text = ''; // what the blocks hold of it
   private _later: number | undefined;

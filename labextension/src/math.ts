@@ -1,5 +1,7 @@
 // Finds mathematics and code in a model's markdown: a state machine over the text.
 
+import { typesettable } from './tex.js';
+
 export interface Piece {
   kind: 'text' | 'code' | 'math';
   /** The source as it stands; of mathematics only what is between the delimiters. */
@@ -12,7 +14,8 @@ export interface Piece {
 }
 
 export interface Formula {
-  tex: string;
+  /** What is to be typeset; null where that must not be. */
+  tex: string | null;
   source: string;
   display: boolean;
   open: boolean;
@@ -36,6 +39,10 @@ const ENVIRONMENTS =
   /^\\begin\{((?:equation|align|gather|multline|flalign|alignat|eqnarray|aligned|gathered|split|cases|[pbBvV]?matrix|array|CD)\*?)\}/;
 const FENCE = /^(`{3,}|~{3,})/;
 const BEFORE_FENCE = /^[\s>]*(?:(?:[-*+]|\d{1,9}[.)])\s+)*$/;
+
+// What stands in prose between a price and the next dollar, and what only in mathematics.
+const WORD = /(?<![\\A-Za-z{])[A-Za-z]{2,}|[，。；：、！？]/;
+const OPERATOR = /[\\^_=<>+*/|−×≤≥∈→]/;
 
 /** Split markdown into text, code and mathematics. */
 export function scan(source: string): Piece[] {
@@ -90,9 +97,11 @@ export function prepare(source: string, growing = false): Prepared {
   const pieces = scan(source.replaceAll(MARK_OPEN, '\uFFFD').replaceAll(MARK_CLOSE, '\uFFFD'));
   for (const piece of pieces) {
     if (piece.kind === 'math' && (growing || !piece.open)) {
+      const quoted = /^[ \t]*>/.test(markdown.slice(markdown.lastIndexOf('\n') + 1));
       markdown += MARK_OPEN + String(formulas.length) + MARK_CLOSE;
       const { text, source: written = text, display = false, open = false } = piece;
-      formulas.push({ tex: text.trim(), source: written, display, open });
+      const body = (quoted ? text.replace(/\n(?:[ \t]*>)+/g, '\n') : text).trim();
+      formulas.push({ tex: typesettable(body, display), source: written, display, open });
     } else {
       markdown += piece.source ?? piece.text;
     }
@@ -168,12 +177,21 @@ function dollarMath(source: string, at: number): Found | null {
       : null;
   }
   const body = source.slice(start, end);
-  if (hasBlankLine(body)) {
-    return null;
+  return !hasBlankLine(body) && isFormula(body, source[end + 1] ?? '')
+    ? math(source.slice(at, end + 1), body, false, end + 1)
+    : null;
+}
+
+/** Whether what stands between two dollars, with `after` behind them, is mathematics. */
+function isFormula(body: string, after: string): boolean {
+  if (!body.trim() || /^[)\]},;:!?，。；：）、]/.test(body)) {
+    return false;
   }
-  const tight = /^\S/.test(body) && /\S$/.test(body) && !/\d/.test(source[end + 1] ?? '');
-  const spaced = /^\s[^\d\s]/.test(body) && /\s$/.test(body) && /[\\^_=]|^\s\S+\s$/.test(body);
-  return tight || spaced ? math(source.slice(at, end + 1), body, false, end + 1) : null;
+  const spaces = Number(/^\s/.test(body)) + Number(/\s$/.test(body));
+  if (spaces) {
+    return spaces === 2 && (!/\s/.test(body.trim()) || OPERATOR.test(body));
+  }
+  return !/\d/.test(after) && !(/^\d/.test(body) && WORD.test(body) && !OPERATOR.test(body));
 }
 
 /** Where `close` stands outside of braces, or -1. A backslash hides the character after it. */

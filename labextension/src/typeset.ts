@@ -29,8 +29,10 @@ export class Formulas {
       span.replaceChildren(done.cloneNode(true));
     } else {
       span.classList.add('glm-mod-source');
-      span.textContent = formula.tex;
-      if (!formula.open && this._typesetter && done !== null) {
+      span.textContent = formula.tex ?? formula.source;
+      if (formula.open) {
+        span.dataset.open = ''; // never alike to the one that will be typeset
+      } else if (formula.tex !== null && this._typesetter && done !== null) {
         this._wanted.set(key, [...(this._wanted.get(key) ?? []), span]);
       }
     }
@@ -42,9 +44,9 @@ export class Formulas {
     return this._wanted.size > 0;
   }
 
-  /** Typeset now what is inside of `host`, as far as one call can; the rest waits. */
-  async typesetIn(host: Node): Promise<void> {
-    await this._typesetBatch(this._waitingIn(host).slice(0, batchSize));
+  /** Typeset now what is inside of `hosts`, as far as one call can; the rest waits. */
+  async typesetIn(hosts: Node[]): Promise<void> {
+    await this._typesetBatch(this._waitingIn(hosts).slice(0, batchSize));
   }
 
   /** Typeset what waits, in slices. What is inside of `first` goes first, and soon. */
@@ -113,7 +115,7 @@ export class Formulas {
 
   private _batch(): string[] {
     for (const host of this._first) {
-      const batch = this._waitingIn(host);
+      const batch = this._waitingIn([host]);
       if (batch.length) {
         return batch.slice(0, batchSize);
       }
@@ -122,9 +124,9 @@ export class Formulas {
     return [...this._wanted.keys()].slice(0, batchSize);
   }
 
-  private _waitingIn(host: Node): string[] {
+  private _waitingIn(hosts: Node[]): string[] {
     return [...this._wanted]
-      .filter(([, targets]) => targets.some(target => host.contains(target)))
+      .filter(([, targets]) => targets.some(target => hosts.some(host => host.contains(target))))
       .map(([key]) => key);
   }
 
@@ -138,7 +140,8 @@ let batchSize = 4; // formulas for one call, as this machine bears it
 let stage: HTMLElement | null = null;
 
 function keyOf(formula: Formula): string {
-  return formula.display ? `\\[${formula.tex}\\]` : `\\(${formula.tex}\\)`;
+  const tex = formula.tex ?? '';
+  return formula.display ? `\\[${tex}\\]` : `\\(${tex}\\)`;
 }
 
 /**
@@ -157,7 +160,10 @@ async function typesetTogether(
     await typesetter.typeset(host);
     const found = [...host.children].filter(child => child.localName === 'mjx-container');
     if (found.length === sources.length) {
-      return found;
+      // Source can be read, other than a box that says only what the typesetter misses.
+      return found.map(child =>
+        child.querySelector('mjx-merror, [data-mjx-error]') ? null : child
+      );
     }
   } catch {
     // One formula that the typesetter cannot take must not spoil the others.

@@ -1,60 +1,51 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { portable, prepare, scan } from '../math.js';
+import { typesettable } from '../tex.js';
 
-/** The formulas in a text, display ones between double bars. */
-function formulas(source: string): string[] {
-  return prepare(source).formulas.map(({ tex, display }) => (display ? `||${tex}||` : tex));
+interface Case {
+  name: string;
+  text: string;
+  formulas: string[];
 }
 
-const FOUND: [string, string, string[]][] = [
-  ['inline dollars', 'a $x$ b', ['x']],
-  ['spaces inside the dollars', 'a $ x^2 $ b', ['x^2']],
-  ['GLM inline', 'a \\( x \\) b', ['x']],
-  ['GLM display', 'a\n\\[\nx\n\\]\nb', ['||x||']],
-  ['escaped once more', 'a \\\\(x\\\\) and \\\\[y\\\\]', ['x', '||y||']],
-  ['display dollars in a sentence', 'so $$x$$ holds', ['||x||']],
-  [
-    'a bare environment',
-    '\\begin{align}a&=b\\\\c&=d\\end{align}',
-    ['||\\begin{align}a&=b\\\\c&=d\\end{align}||']
-  ],
-  [
-    'a line break with space inside of a matrix',
-    '\\[\\begin{pmatrix}1\\\\[2pt]2\\end{pmatrix}\\]',
-    ['||\\begin{pmatrix}1\\\\[2pt]2\\end{pmatrix}||']
-  ],
-  ['a blank line inside of display', '$$\na\n\nb\n$$', ['||a\n\nb||']],
-  ['prices', 'It costs $5 and $10', []],
-  ['a price before a formula', '$5, where $x=5$', ['x=5']],
-  ['a range of prices', '$5-$10', []],
-  ['an escaped dollar', '\\$5 and \\$10', []],
-  ['a formula beside Chinese', '中文$x^2$中文', ['x^2']],
-  ['dollars inside of text', '$x \\text{ if $y$}$', ['x \\text{ if $y$}']],
-  ['bars in a table', '| $|z|$ | b |\n|---|---|', ['|z|']],
-  ['code', '`$a$` and ``\\(b\\)``', []],
-  ['a fence', '```tex\n\\(a\\) $b$\n```\nthen $c$', ['c']],
-  ['a fence in a list', '- a\n  ~~~\n  $x$\n  ~~~\n- $y$', ['y']],
-  ['a delimiter that nothing closes', 'a \\( x and more', []],
-  ['an inline formula over a blank line', '\\(a\n\nb\\)', []],
-  ['less and greater', '$a<b$ and $c>d$', ['a<b', 'c>d']]
+// The kernel's tests read the same cases (tests/unit/test_formulas_found.py).
+const CASES = JSON.parse(
+  readFileSync(new URL('../../../tests/texts/formulas.json', import.meta.url), 'utf8')
+) as Case[];
+
+const bare = (text: string) => text.replace(/\s/g, '');
+
+for (const { name, text, formulas } of CASES) {
+  test(`formulas are found: ${name}`, () => {
+    const found = prepare(text)
+      .formulas.filter(({ tex }) => tex !== null)
+      .map(({ tex, display }) => (display ? `$$${tex}$$` : `$${tex}$`));
+    assert.deepEqual(found.map(bare), formulas.map(bare));
+  });
+}
+
+const TYPESET: [string, string][] = [
+  ['\\text{a_b}', '\\text{a\\_b}'],
+  ['\\text{if $y_1$ or \\(z_1\\)}', '\\text{if $y_1$ or \\(z_1\\)}'],
+  ['\\text{m^2 is 5\\%}', '\\text{m$^{2}$ is 5\\%}'],
+  ['x \\label{a}\\tag{1}', 'x \\tag{1}'],
+  ['\\require{cancel}\\cancel{x}', '\\cancel{x}'],
+  ['x\\ ', 'x']
 ];
 
-for (const [name, source, expected] of FOUND) {
-  test(`finds mathematics: ${name}`, () => {
-    assert.deepEqual(formulas(source), expected);
+for (const [body, tex] of TYPESET) {
+  test(`typesets ${body}`, () => {
+    assert.equal(typesettable(body, true), tex);
   });
 }
 
 test('pieces put together are the source', () => {
-  for (const [, source] of FOUND) {
-    assert.equal(
-      scan(source)
-        .map(piece => piece.source ?? piece.text)
-        .join(''),
-      source
-    );
+  for (const { text } of CASES) {
+    const pieces = scan(text).map(piece => piece.source ?? piece.text);
+    assert.equal(pieces.join(''), text);
   }
 });
 
