@@ -6,7 +6,7 @@ import { Widget } from '@lumino/widgets';
 import { Body } from './body.js';
 import { Calls } from './calls.js';
 import { loadImage } from './clean.js';
-import { element } from './dom.js';
+import { element, write } from './dom.js';
 import { copy, Footer } from './footer.js';
 import { ending, isRunning, thought, type AnswerData } from './format.js';
 import { MIME, type OpenNotebooks } from './notebooks.js';
@@ -149,7 +149,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     const lack = running
       ? null
       : (ending(data) ?? (isRunning(data) ? ending({ ...data, seconds: 0 }) : null));
-    this._ending.textContent = lack ?? '';
+    write(this._ending, lack ?? '');
     this._ending.hidden = lack === null;
     this._paintSources(data);
     this._footer.show(data, this._live);
@@ -176,10 +176,8 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       }
     }
     const known = data.thinking_seconds ?? this._thoughtFor;
-    this._summary.textContent = thought(
-      { ...data, thinking_seconds: known },
-      thinking ? this._sinceBegin() : null
-    );
+    const since = thinking ? this._sinceBegin() : null;
+    write(this._summary, thought({ ...data, thinking_seconds: known }, since));
     this._showReasoning();
   }
 
@@ -220,9 +218,9 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   /** Tell a screen reader that the answer begins and that it ends, and nothing in between. */
   private _speak(running: boolean, lack: string | null): void {
     if (running && this._live) {
-      this._voice.textContent = 'The answer is being written.';
+      write(this._voice, 'The answer is being written.');
     } else if (!running && this._voice.textContent) {
-      this._voice.textContent = lack ?? 'The answer is complete.';
+      write(this._voice, lack ?? 'The answer is complete.');
     }
   }
 

@@ -1,6 +1,6 @@
 // The function calls of an answer, each in a fold: the call and its time, arguments and result.
 
-import { element } from './dom.js';
+import { element, write } from './dom.js';
 import { duration, type CallData } from './format.js';
 
 const LONGEST_TITLE = 120;
@@ -94,11 +94,4 @@ function visible(text: string): string {
 
 function short(text: string, longest: number): string {
   return text.length <= longest ? text : text.slice(0, longest - 1) + '…';
-}
-
-/** Change the text only where it is another, so that a selection in it stays. */
-function write(node: HTMLElement, text: string): void {
-  if (node.textContent !== text) {
-    node.textContent = text;
-  }
 }

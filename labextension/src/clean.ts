@@ -1,6 +1,6 @@
 // Turns rendered markdown, sanitised by JupyterLab, into nodes that act only when asked to.
 
-import { MARK, MARK_CLOSE, MARK_OPEN } from './math.js';
+import { MARK, MARK_CLOSE, MARK_OPEN, portable } from './math.js';
 
 // What prose needs. Other elements are replaced by their content.
 const ELEMENTS = new Set(
@@ -38,6 +38,10 @@ export function nodesOf(
     text.replace(MARK, (mark: string, index) => source(Number(index)) ?? mark);
   for (const element of template.content.querySelectorAll<HTMLElement>('*')) {
     tidy(element, written);
+  }
+  for (const heading of template.content.querySelectorAll<HTMLElement>('h1, h2, h3, h4, h5, h6')) {
+    // By this JupyterLab's table of contents finds it.
+    heading.dataset.jupyterId = portable(written(heading.textContent)).replace(/ /g, '-');
   }
   const texts = document.createTreeWalker(template.content, NodeFilter.SHOW_TEXT);
   const marked: Text[] = [];

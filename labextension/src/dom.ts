@@ -1,4 +1,4 @@
-// A short way to make an element.
+// Short ways to make and to fill an element.
 
 /** An element with a class and children; strings become text. */
 export function element(name: string, className = '', ...children: (Node | string)[]): HTMLElement {
@@ -24,4 +24,11 @@ export function button(
     node.addEventListener('click', action);
   }
   return node;
+}
+
+/** Change the text only where it is another: what is selected stays, and nothing is said twice. */
+export function write(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
 }

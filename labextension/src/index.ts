@@ -20,6 +20,8 @@ const answers: JupyterFrontEndPlugin<void> = {
   activate: (_: JupyterFrontEnd, rendermime: IRenderMimeRegistry, tracker: INotebookTracker) => {
     const streams = new Streams();
     const notebooks = new OpenNotebooks(tracker);
+    // Two views of one notebook have one connection.
+    const links = new WeakMap<Kernel.IKernelConnection, Link>();
     rendermime.addFactory({
       safe: true,
       mimeTypes: [MIME],
@@ -27,7 +29,6 @@ const answers: JupyterFrontEndPlugin<void> = {
       createRenderer: options => new AnswerView(options, streams, notebooks)
     });
     tracker.widgetAdded.connect((_, panel) => {
-      const links = new WeakMap<Kernel.IKernelConnection, Link>();
       const connect = () => {
         const kernel = panel.sessionContext.session?.kernel;
         if (kernel && !links.has(kernel)) {

@@ -21,32 +21,30 @@ export class OpenNotebooks implements Notebooks {
   constructor(private readonly _tracker: INotebookTracker) {}
 
   began(kernelId: string, live: Live): void {
-    if (!this._find(kernelId, live.data.id)) {
+    if (!this._find(kernelId, live.data.id).length) {
       const { data, place } = live;
       this._adopt(kernelId, place, { [MIME]: data, 'text/plain': data.text });
     }
   }
 
   isFinal(kernelId: string, id: string): boolean {
-    const shown = this._find(kernelId, id);
-    return shown !== null && !isRunning(shown.data);
+    const found = this._find(kernelId, id);
+    return found.length > 0 && !found.some(({ data }) => isRunning(data));
   }
 
   finish(kernelId: string, id: string, place: Place, bundle: Record<string, unknown>): void {
-    const shown = this._find(kernelId, id);
-    if (!shown) {
+    const found = this._find(kernelId, id);
+    if (!found.length) {
       this._adopt(kernelId, place, bundle);
-    } else if (isRunning(shown.data)) {
-      shown.outputs.set(shown.index, display(bundle));
     }
+    replace(found, bundle);
   }
 
+  /** Its markdown is the kernel's to make; until that comes, readers elsewhere get plain text. */
   keep(kernelId: string, live: Live): void {
-    const shown = this._find(kernelId, live.data.id);
-    if (shown) {
-      const { data } = shown.outputs.get(shown.index);
-      shown.outputs.set(shown.index, display({ ...data, [MIME]: live.data }));
-    }
+    const { data } = live;
+    const plain = [data.reasoning, data.text].filter(part => part).join('\n\n');
+    replace(this._find(kernelId, data.id), { [MIME]: data, 'text/plain': plain });
   }
 
   unfinished(kernelId: string): string[] {
@@ -85,13 +83,9 @@ export class OpenNotebooks implements Notebooks {
     }
   }
 
-  private _find(kernelId: string, id: string): Shown | null {
-    for (const shown of this._shown(kernelId)) {
-      if (shown.data.id === id) {
-        return shown;
-      }
-    }
-    return null;
+  /** All places of an answer: its cell may have been copied. */
+  private _find(kernelId: string, id: string): Shown[] {
+    return [...this._shown(kernelId)].filter(({ data }) => data.id === id);
   }
 
   private *_shown(kernelId: string): Iterable<Shown> {
@@ -126,6 +120,13 @@ function runsHere(cell: CodeCell, request: string | null): boolean {
   // The future is missing, whatever its type says, where nothing has been run.
   const future = cell.outputArea.future as CodeCell['outputArea']['future'] | undefined;
   return future?.msg.header.msg_id === request;
+}
+
+/** Put another state of an answer where it is not final yet. */
+function replace(found: Shown[], data: Record<string, unknown>): void {
+  for (const { outputs, index } of found.filter(({ data }) => isRunning(data))) {
+    outputs.set(index, display(data));
+  }
 }
 
 function display(data: Record<string, unknown>): IOutput {

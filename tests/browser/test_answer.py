@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests.browser.cells import LOAD, TEXTS, grow
 from tests.browser.lab import Notebook
-from tests.browser.test_stream import LOAD
 
 Open = Callable[..., Notebook]
+HalfWay = Callable[..., tuple[Notebook, Callable[[], None]]]
 
-CODE = "Run this:\\n\\n```python\\nprint(6 * 7)\\n```\\n\\nThat is all."
-
-
-def show(notebook: Open, text: str, **options: object) -> Notebook:
-    """An answer, whole at once."""
-    more = "".join(f", {name}={value!r}" for name, value in options.items())
-    nb = notebook(LOAD, f"answer = await grow({text}{more})")
-    nb.run(0, 1)
-    nb.wait_drawn()
-    return nb
+CODE = "Run this:\n\n```python\nprint(6 * 7)\n```\n\nThat is all."
 
 
-def test_every_formula_is_typeset(notebook: Open) -> None:
-    nb = show(notebook, "(TEXTS / 'covariance.md').read_text()")
+def test_every_formula_is_typeset(answered: Open) -> None:
+    nb = answered((TEXTS / "covariance.md").read_text())
     body = nb.page.locator(".glm-Answer > .glm-Body")
     assert body.locator("mjx-container").count() >= 25
     assert body.locator("mjx-merror, .glm-mod-source").count() == 0
@@ -40,8 +31,38 @@ def test_every_formula_is_typeset(notebook: Open) -> None:
     assert "\\(" not in outside_of_code
 
 
+def test_every_formula_is_typeset_or_can_be_read(answered: Open) -> None:
+    nb = answered(
+        r"""\(\text{a_b}\), \(a#b\), \(95%\) and \(\begin{align}a&=b\end{align}\).
+
+$$x \label{a}\tag{1}$$
+
+$$y \label{a}\tag{1}$$
+
+Broken: \(\sqrt{x\) and \(\begin{pmatrix} 1\).
+Refused: \(\def\frac{9}\). Then \(\frac{1}{2}\).
+"""
+    )
+    body = nb.page.locator(".glm-Answer > .glm-Body")
+    assert body.locator("mjx-merror, [data-mjx-error]").count() == 0
+    assert body.locator("mjx-container").count() == 7
+    assert body.locator("mjx-container").last.locator("mjx-mfrac").count() == 1
+    unread = body.locator(".glm-mod-source").all_inner_texts()
+    assert unread == [r"\sqrt{x", r"\begin{pmatrix} 1", r"\(\def\frac{9}\)"]
+
+
+def test_a_formula_that_was_open_out_of_sight_is_typeset(half_way: HalfWay) -> None:
+    begin = "A paragraph.\n\n" * 80 + r"The last is \(q"
+    nb, go_on = half_way(begin + r"\).".ljust(len(begin), "!"), rate=9000, chunk=1)
+    body = nb.page.locator(".glm-Answer > .glm-Body")
+    expect(body).to_contain_text("The last is q")
+    go_on()
+    nb.wait_drawn()
+    assert body.locator("mjx-container").count() == 1
+
+
 def test_hostile_text_does_not_act(notebook: Open) -> None:
-    nb = notebook(LOAD, "answer = await grow((TEXTS / 'hostile.md').read_text(), rate=3000)")
+    nb = notebook(LOAD, grow((TEXTS / "hostile.md").read_text(), rate=3000))
     fetched: list[str] = []
     nb.page.on("request", lambda request: fetched.append(request.url))
     nb.page.on("dialog", lambda dialog: fetched.append("dialog"))
@@ -67,7 +88,7 @@ def test_hostile_text_does_not_act(notebook: Open) -> None:
 
 
 def test_remote_image_loads_on_request_only(notebook: Open) -> None:
-    nb = notebook(LOAD, "await grow('![a cat](https://images.invalid/cat.png)');")
+    nb = notebook(LOAD, grow("![a cat](https://images.invalid/cat.png)"))
     asked: list[str] = []
 
     def answer(route: object) -> None:
@@ -85,20 +106,13 @@ def test_remote_image_loads_on_request_only(notebook: Open) -> None:
     assert asked == ["cat"]
 
 
-def test_reasoning_is_open_while_the_model_thinks(notebook: Open, tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    cell = (
-        "await grow('The answer.', reasoning='Let me see. ' * 40, rate=600, "
-        f"until=Path({str(go)!r}));"
-    )
-    nb = notebook(LOAD, cell)
-    nb.run(0)
-    nb.start(1)
+def test_reasoning_is_open_while_the_model_thinks(half_way: HalfWay) -> None:
+    nb, go_on = half_way("The answer.", reasoning="Let me see. " * 40, rate=600)
     fold = nb.page.locator(".glm-Reasoning")
     expect(fold).to_contain_text("Let me see.")
     expect(fold).to_have_attribute("open", "")
     expect(fold.locator("summary")).to_contain_text("Thinking…")
-    go.touch()
+    go_on()
     nb.wait_drawn()
     expect(fold).not_to_have_attribute("open", "")
     expect(fold.locator("summary")).to_contain_text("Thought for")
@@ -107,26 +121,19 @@ def test_reasoning_is_open_while_the_model_thinks(notebook: Open, tmp_path: Path
     expect(fold.locator(".glm-Body")).to_contain_text("Let me see.")
 
 
-def test_a_fold_that_the_reader_moved_is_left_alone(notebook: Open, tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    cell = (
-        "await grow('The answer. ' * 9, reasoning='Let me see. ' * 40, rate=600, "
-        f"until=Path({str(go)!r}));"
-    )
-    nb = notebook(LOAD, cell)
-    nb.run(0)
-    nb.start(1)
+def test_a_fold_that_the_reader_moved_is_left_alone(half_way: HalfWay) -> None:
+    nb, go_on = half_way("The answer.", reasoning="Let me see. " * 40, rate=600)
     fold = nb.page.locator(".glm-Reasoning")
     expect(fold).to_have_attribute("open", "")
     fold.locator("summary").click()
     fold.locator("summary").click()
-    go.touch()
+    go_on()
     nb.wait_drawn()
     expect(fold).to_have_attribute("open", "")
 
 
-def test_code_can_be_copied_and_put_into_a_cell(notebook: Open) -> None:
-    nb = show(notebook, f"'{CODE}'")
+def test_code_can_be_copied_and_put_into_a_cell(answered: Open) -> None:
+    nb = answered(CODE)
     nb.page.click(".glm-copy-code")
     expect(nb.page.locator(".glm-copy-code")).to_have_text("Copied")
     assert nb.page.evaluate("() => navigator.clipboard.readText()") == "print(6 * 7)"
@@ -134,15 +141,15 @@ def test_code_can_be_copied_and_put_into_a_cell(notebook: Open) -> None:
     assert [cell.source for cell in nb.save().cells][-1] == "print(6 * 7)"
 
 
-def test_answer_is_copied_as_markdown_for_notebooks(notebook: Open) -> None:
-    nb = show(notebook, "'Let \\\\(x\\\\) be.'")
+def test_answer_is_copied_as_markdown_for_notebooks(answered: Open) -> None:
+    nb = answered(r"Let \(x\) be.")
     nb.page.click(".glm-copy")
     expect(nb.page.locator(".glm-copy")).to_have_text("Copied")
     assert nb.page.evaluate("() => navigator.clipboard.readText()") == "Let $x$ be."
 
 
-def test_price_and_details(notebook: Open) -> None:
-    nb = show(notebook, "'word ' * 400")
+def test_price_and_details(answered: Open) -> None:
+    nb = answered("word " * 400)
     line = nb.page.locator(".glm-Summary")
     expect(line).to_contain_text("glm-4-airx · 120 → 500 tokens · 0.00918 RMB")
     details = nb.page.locator(".glm-Details")
@@ -153,30 +160,27 @@ def test_price_and_details(notebook: Open) -> None:
     expect(nb.page.locator(".glm-more")).to_have_attribute("aria-expanded", "true")
 
 
-def test_screen_reader_hears_of_begin_and_end_only(notebook: Open, tmp_path: Path) -> None:
-    nb = notebook(LOAD, "await grow('Some text. ' * 100, rate=800);")
-    nb.page.evaluate(
-        """() => {
+def test_screen_reader_hears_of_begin_and_end_only(half_way: HalfWay) -> None:
+    nb, go_on = half_way("Some text. " * 100, rate=800)
+    voice = nb.page.locator(".glm-Voice")
+    expect(voice).to_have_text("The answer is being written.")
+    voice.evaluate(
+        """voice => {
             window.spoken = [];
-            new MutationObserver(() => {
-                const said = document.querySelector('.glm-Voice')?.textContent;
-                if (said && said !== window.spoken.at(-1)) window.spoken.push(said);
-            }).observe(document.body, { subtree: true, childList: true, characterData: true });
+            new MutationObserver(() => window.spoken.push(voice.textContent))
+                .observe(voice, { subtree: true, childList: true, characterData: true });
         }"""
     )
-    nb.run(0, 1)
+    go_on()
     nb.wait_drawn()
-    assert nb.page.evaluate("() => window.spoken") == [
-        "The answer is being written.",
-        "The answer is complete.",
-    ]
+    assert nb.page.evaluate("() => window.spoken") == ["The answer is complete."]
     assert nb.page.locator(".glm-Answer [aria-live]").count() == 0
 
 
-def test_wide_formulas_and_tables_scroll_inside_the_answer(notebook: Open) -> None:
-    wide = "'\\\\\\\\[' + '+'.join(f'x_{{{n}}}' for n in range(90)) + '\\\\\\\\]\\n\\n' + "
-    table = "'|' + 'column|' * 60 + '\\n|' + '---|' * 60 + '\\n|' + 'a b c|' * 60"
-    nb = show(notebook, (wide + table).replace("\\\\\\\\", "\\\\"))
+def test_wide_formulas_and_tables_scroll_inside_the_answer(answered: Open) -> None:
+    formula = "+".join(f"x_{{{n}}}" for n in range(90))
+    table = "\n|".join(["|" + "column|" * 60, "---|" * 60, "a b c|" * 60])
+    nb = answered(f"\\[{formula}\\]\n\n{table}")
     assert nb.page.evaluate(
         """() => {
             const answer = document.querySelector('.glm-Answer');
@@ -221,18 +225,18 @@ def test_lines_of_prompts_are_wrapped_while_they_are_prompts(notebook: Open) -> 
     assert nb.errors == []
 
 
-def test_marks_of_jupyterlab_itself_are_only_text(notebook: Open) -> None:
-    nb = show(notebook, "'Of $x$, @@0@@ and @\\\\@1@@ say nothing.'")
+def test_marks_of_jupyterlab_itself_are_only_text(answered: Open) -> None:
+    nb = answered("Of $x$, @@0@@ and @\\@1@@ say nothing.")
     body = nb.page.locator(".glm-Answer > .glm-Body")
     assert body.locator("mjx-container").count() == 1
     expect(body).to_contain_text("@@0@@ and @@1@@ say nothing.")
     assert nb.errors == []
 
 
-def test_a_formula_beside_an_address_is_no_part_of_it(notebook: Open) -> None:
-    text = 'https://example.com/$\\\\text{" onclick="hacked()}$ and $y$.'
+def test_a_formula_beside_an_address_is_no_part_of_it(answered: Open) -> None:
+    text = r'https://example.com/$\text{" onclick="hacked()}$ and $y$.'
     forged = "https://example.com/%EE%80%809%EE%80%81"
-    nb = show(notebook, f"'See {text} [Price](https://example.com/$a$) {forged}'")
+    nb = answered(f"See {text} [Price](https://example.com/$a$) {forged}")
     body = nb.page.locator(".glm-Answer > .glm-Body")
     assert body.locator("[onclick]").count() == 0
     assert body.locator("mjx-container").count() == 2
@@ -242,3 +246,20 @@ def test_a_formula_beside_an_address_is_no_part_of_it(notebook: Open) -> None:
         "https://example.com/$a$",
         forged,
     ]
+
+
+def test_the_table_of_contents_leads_to_a_heading(answered: Open) -> None:
+    nb = answered("".join(f"## Part {n}: $x_{n}$\n\n{'Words. ' * 400}\n\n" for n in range(9)))
+    nb.page.evaluate("() => jupyterapp.commands.execute('toc:show-panel')")
+    heading = nb.page.locator(".glm-Answer h2").nth(6)
+    expect(heading).not_to_be_in_viewport()
+    nb.page.locator(".jp-tocItem-content").nth(6).click()
+    expect(heading).to_be_in_viewport()
+
+
+def test_letters_of_headings_are_not_cut_off(answered: Open) -> None:
+    nb = answered("# Égypte: gypsum\n\nText.\n\n## Jüngere gypsum")
+    cut = nb.page.locator(".glm-mod-heading").evaluate_all(
+        "blocks => blocks.filter(block => block.scrollHeight > block.clientHeight).length"
+    )
+    assert cut == 0
