@@ -18,6 +18,7 @@ from glm_jupyter.settings import GLM
 
 from .fields import AS_CONFIGURED, Number, Pick
 from .html import facts, model_in_use
+from .receipt import Receipt
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions import Session
@@ -33,22 +34,25 @@ class Choosing:
         self.session = session
         self._lock = lock
         self._showing = False
-        self._endpoint = Pick("Endpoint", self._choose_endpoint, others="Base URL")
-        self._model = Pick("Model", self._choose_model, others="Its name")
-        self._think = Pick("Thinking", self._setter("think"))
-        self._effort = Pick("Effort", self._setter("effort"))
+        receipt = Receipt(session)
+        self._endpoint = Pick("Endpoint", self._choose_endpoint, receipt, others="Base URL")
+        self._model = Pick("Model", self._choose_model, receipt, others="Its name")
+        self._think = Pick("Thinking", self._setter("think"), receipt)
+        self._effort = Pick("Effort", self._setter("effort"), receipt)
         self._temperature = Number(
             "Set the temperature",
             widgets.BoundedFloatText(description="Temperature", step=0.05, continuous_update=False),
             self._setter("temperature"),
+            receipt,
         )
         self._longest = Number(
             "Limit the answers",
             widgets.BoundedIntText(description="Most tokens", continuous_update=False),
             self._setter("max_tokens"),
+            receipt,
         )
         self._system = widgets.Textarea(description="System", rows=3, continuous_update=False)
-        self._system.observe(self._choose_system, "value")
+        receipt.observe(self._system, self._choose_system)
         self._facts = widgets.HTML()
         self._note = widgets.HTML()
         self.widget = widgets.VBox(
@@ -81,7 +85,9 @@ class Choosing:
         session, settings = self.session, self.session.settings
         configured = _configured(_configured_place(settings))
         self._endpoint.show(self._place(), [(configured, None), *_endpoints(session)])
-        self._model.show(session.model, [(self._configured_model(), None), *self._models()])
+        # A list that changed with each choice would undo a second one made by then.
+        configured = _configured(settings.model)
+        self._model.show(session.model, [(configured, None), *self._models()])
         self._facts.value = facts(session)
         model = model_in_use(session)
         switchable = model is None or model.thinking == "switch"
@@ -115,15 +121,6 @@ class Choosing:
         model = self.session.model or ""
         prefix = model.partition("/")[0]
         return self.session.endpoint or (prefix if prefix in ENDPOINTS else None)
-
-    def _configured_model(self) -> str:
-        """What the choice "as configured" is called, with the model it stands for if it is on."""
-        if self.session.model:
-            return AS_CONFIGURED
-        try:
-            return _configured(self.session.target(to_send=False).model or None)
-        except GLMError:
-            return AS_CONFIGURED
 
     def _models(self) -> list[tuple[str, str]]:
         place = self._place() or _configured_place(self.session.settings)

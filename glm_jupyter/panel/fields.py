@@ -7,6 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from .receipt import Receipt
+
 AS_CONFIGURED = "As configured"
 
 # Stand for None, which to a list of choices means that nothing is picked, and for a name to come.
@@ -20,6 +22,7 @@ class Pick:
         self,
         description: str,
         choose: Callable[[Any], None],
+        receipt: Receipt,
         *,
         others: str = "",
     ) -> None:
@@ -30,8 +33,8 @@ class Pick:
             description=others, placeholder="press Enter to take it", continuous_update=False
         )
         self._text.layout.display = "none"
-        self._list.observe(self._picked, "value")
-        self._text.observe(self._typed, "value")
+        receipt.observe(self._list, self._picked)
+        receipt.observe(self._text, self._typed)
         self.widget = widgets.VBox([self._list, self._text])
 
     def show(
@@ -72,13 +75,14 @@ class Number:
         description: str,
         field: widgets.BoundedFloatText | widgets.BoundedIntText,
         choose: Callable[[Any], None],
+        receipt: Receipt,
     ) -> None:
         self._description = description
         self._choose = choose
         self._chosen = widgets.Checkbox(indent=False)
         self._field = field
-        self._chosen.observe(self._changed, "value")
-        self._field.observe(self._changed, "value")
+        receipt.observe(self._chosen, self._changed)
+        receipt.observe(self._field, self._changed)
         self.widget = widgets.VBox([self._chosen, self._field])
 
     def show(

@@ -69,7 +69,8 @@ def facts(session: Session) -> str:
     can += ["calls functions"] * ("tools" in model.features)
     can += ["searches the web"] * ("web" in model.features)
     per = "" if model.free or not model.prices else " (in / out, per million tokens)"
-    rows = [
+    rows = [] if session.model else [("It is", model.name)]
+    rows += [
         ("Price", f"{price(model)}{per}"),
         ("Context", f"{size(model.context)}, answers up to {size(model.max_output)}"),
         ("Abilities", ", ".join(filter(None, can))),

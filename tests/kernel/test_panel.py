@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 from tests.kernels import Kernel
@@ -20,10 +21,11 @@ def find(description, within=None):
 """
 
 
-def send(running: Kernel, comm_id: str, data: dict[str, Any]) -> None:
-    """What a front end sends when a control is used."""
+def send(running: Kernel, comm_id: str, data: dict[str, Any]) -> str:
+    """What a front end sends when a control is used; the id of the message."""
     message = running.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
     running.client.shell_channel.send(message)
+    return str(message["header"]["msg_id"])
 
 
 def test_the_panel_is_one_widget_however_often_it_is_shown(running: Kernel) -> None:
@@ -76,6 +78,36 @@ def test_a_model_picked_during_an_answer_gives_the_next(
     assert running.value("_glm.model") == "glm-4.7"
     assert running.run("%%glm\nHello").ok
     assert server.requests[-1].json["model"] == "glm-4-airx"
+
+
+def test_a_control_acts_as_often_as_it_is_used_during_an_answer(
+    running: Kernel, server: ProtocolServer
+) -> None:
+    """A front end keeps a control's next change back until the kernel is idle after the last."""
+    running.run(FIND)
+    running.run("%glm")
+    model = running.value("find('Model').comm.comm_id")
+    rest = Event()
+    server.enqueue(Reply(text="word " * 60, hold=rest))
+    client = running.client
+    cell = client.execute("%%glm -m glm-4.7\nHello")
+    told: list[tuple[str, str]] = []  # the states of the kernel, and what each is said of
+    waiting, used = [3, 5], ""
+    while (cell, "idle") not in told:
+        message = client.get_iopub_msg(timeout=60)
+        parent = message["parent_header"].get("msg_id", "")
+        if message["msg_type"] == "status":
+            told.append((parent, message["content"]["execution_state"]))
+        shown = message["msg_type"] == "display_data" and parent == cell
+        if (shown and not used) or (told[-1:] == [(used, "busy")] and waiting):
+            state = {"index": waiting.pop(0)}
+            data = {"method": "update", "state": state, "buffer_paths": []}
+            used = send(running, model, data)
+        elif told[-1:] == [(used, "busy")]:
+            rest.set()
+    client.get_shell_msg(timeout=60)
+    assert (used, "idle") in told[: told.index((cell, "idle"))]
+    assert running.value("find('Model').index") == "5"
 
 
 def test_a_map_is_drawn_to_its_end_and_not_at_each_answer(running: Kernel) -> None:

@@ -169,7 +169,8 @@ def test_it_tells_what_as_configured_means(
 ) -> None:
     session.settings.temperature = 0.0
     panel = Panel(session)
-    assert control(panel, "Model").label == "glm-4.7-flash (as configured)"
+    assert control(panel, "Model").label == "As configured"
+    assert "<dd>glm-4.7-flash</dd>" in shown(panel)
     assert control(panel, "Set the temperature").description.endswith("(without: 0)")
     monkeypatch.setenv("ZAI_BASE_URL", "https://api.z.ai/api/paas/v4")
     panel = Panel(session)
@@ -178,7 +179,7 @@ def test_it_tells_what_as_configured_means(
     session.settings.model = "bigmodel/glm-4-airx"
     panel = Panel(session)
     assert control(panel, "Endpoint").label == "bigmodel (as configured)"
-    assert control(panel, "Model").label == "glm-4-airx (as configured)"
+    assert control(panel, "Model").label == "bigmodel/glm-4-airx (as configured)"
 
 
 async def test_effort_is_offered_where_the_model_has_it(
