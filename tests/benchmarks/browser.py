@@ -21,6 +21,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession
 
+from tests.benchmarks.texts import mathematics, prose
 from tests.browser.lab import Lab, Notebook, chromium
 
 SETUP = """%load_ext glm_jupyter
@@ -248,7 +249,9 @@ def memory(browser: Browser, lab: Lab, count: int) -> dict[str, Any]:
 def report(
     browser: Browser, lab: Lab, kind: str, size: int, rate: int, args: argparse.Namespace
 ) -> None:
-    text = f"{'mathematics' if kind == 'math' else 'prose'}({size * 1000})"
+    make = mathematics if kind == "math" else prose
+    length = len(make(size * 1000))
+    text = f"{make.__name__}({size * 1000})"
     bench = Bench(browser, lab, text, rate, chunk=12 if rate else 4000)
     once, stream = bench.once(), bench.stream(follow=args.follow)
     row = {
@@ -261,7 +264,7 @@ def report(
         "of_the_time": round(stream.main / stream.wall, 2),
         "longest_ms": round(stream.longest),
         "frames_over_100_ms": stream.slow_frames,
-        "bytes_ratio": round(stream.received / (size * 1000), 2),
+        "bytes_ratio": round(stream.received / length, 2),
     }
     if bench.extension:
         row |= {"visible_ms": round(stream.visible), "complete_ms": round(stream.complete)}
