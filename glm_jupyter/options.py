@@ -53,6 +53,8 @@ class Parser(MagicArgumentParser):
             close = difflib.get_close_matches(word.rstrip(":"), names, n=1)
             if close and close[0] != word.rstrip(":"):
                 return f"Did you mean {close[0]}? `{self.prog} --help` lists all."
+        if "unrecognized" in message and " @" in message:
+            return f"A template comes first: `{self.prog} @NAME`, then the options."
         misplaced = "unrecognized" in message or "invalid choice" in message
         return f"`{self.prog} --help` lists all{self.where if misplaced else ''}."
 

@@ -141,6 +141,7 @@ def test_a_template_without_a_hole_takes_the_cell_below_itself(running: Kernel, 
     [
         ("%%glm @grdae\nHi", "no template `@grdae`"),
         ("%%glm @../grade\nHi", "cannot be the name"),
+        ("%%glm -m glm-4.7 @grade\nHi", "A template comes first"),
         ("%glm save grade", "no cell to keep"),
     ],
 )
