@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 # A variable whose name has one of these words holds a secret.
-_WORDS = "KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL"
-_NAME = re.compile(rf"(?:^|_)(?:{_WORDS})S?(?:_|$)", re.IGNORECASE)
+_WORDS = "KEY|APIKEY|TOKEN|SECRET|PASS|PASSPHRASE|CREDENTIAL"
+# "PASSWORD" also without a break before it, as in PGPASSWORD.
+_NAME = re.compile(rf"(?:^|_)(?:{_WORDS})S?(?:_|$)|PASSWORD|PASSWD", re.IGNORECASE)
 # Shorter values ("true", "none") are no secrets, and stand in many texts.
 SHORTEST = 8
 

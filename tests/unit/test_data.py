@@ -139,6 +139,13 @@ def test_secrets_of_the_environment_are_not_expanded(secret: str, expression: st
     assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["DB_PASS", "PGPASSWORD", "GITHUB_TOKENS", "aws_secret_id"])
+def test_a_secret_is_known_by_its_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "open sesame")
+    with pytest.raises(GLMError, match=name):
+        expand("{{ word }}", {"word": "open sesame"})
+
+
 def test_what_is_no_secret_is_expanded(secret: str) -> None:
     import os
 
