@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -20,10 +20,14 @@ MAX_ELEMENTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A value as text; `cut` says what of it is shown ("60 of 5,000 rows"), if not all."""
+    """A value as text; `cut` says what of it is shown ("60 of 5,000 rows"), if not all.
+
+    A `table` needs lines of its own.
+    """
 
     text: str
     cut: str = ""
+    table: bool = False
 
     def __str__(self) -> str:
         return f"{self.text}\n(Cut: {self.cut} shown.)" if self.cut else self.text
@@ -60,9 +64,8 @@ def _fitted(shown: Shown, most_tokens: int | None) -> Shown:
     head = length - length // 3
     tail = text[len(text) - length // 3 :]
     parts = f"{length:,} of {len(text):,} characters"
-    return Shown(
-        f"{text[:head]}\n…\n{tail}", " and of that ".join(filter(None, [shown.cut, parts]))
-    )
+    cut = " and of that ".join(filter(None, [shown.cut, parts]))
+    return replace(shown, text=f"{text[:head]}\n…\n{tail}", cut=cut)
 
 
 def _container(value: Any) -> Shown:
@@ -97,7 +100,7 @@ def _table(frame: Any) -> Shown:
     if long:
         which = f"{long:,} longer cells" if long > 1 else "a longer cell"
         cut.append(f"the first {MAX_CELL_CHARACTERS} characters of {which}")
-    return Shown("\n".join(map(_row, cells)), " and ".join(cut))
+    return Shown("\n".join(map(_row, cells)), " and ".join(cut), table=True)
 
 
 def _row(cells: list[str]) -> str:

@@ -38,10 +38,10 @@ class Prompt(NamedTuple):
 def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> Prompt:
     """Replace each `{{ expression }}` by the text of its value in `namespace`.
 
-    Values are put in as they are: braces inside a value are never evaluated. Single braces
-    and an empty `{{}}` are left alone. Values are cut so that all fit into `room` tokens. Raises
-    InputError where an expression cannot be read or evaluated, or its value holds a secret of
-    the environment.
+    Values are put in as they are, a table on lines of its own: braces inside a value are never
+    evaluated. Single braces and an empty `{{}}` are left alone. Values are cut so that all fit
+    into `room` tokens. Raises InputError where an expression cannot be read or evaluated, or its
+    value holds a secret of the environment.
     """
     parts: list[str] = []
     values: list[Value] = []
@@ -58,7 +58,8 @@ def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> 
             continue
         shown = _shown(expression, namespace, left)
         _refuse_secrets(expression, shown.text)
-        parts.append(str(shown).encode(errors="replace").decode())  # no half characters
+        whole = str(shown).encode(errors="replace").decode()  # no half characters
+        parts.append(_apart(whole, "".join(parts), text[position:]) if shown.table else whole)
         values.append(Value(expression, tokens.estimate(str(shown)), shown.cut))
         left = None if left is None else max(0, left - values[-1].tokens)
     parts.append(text[position:])
@@ -103,6 +104,13 @@ def read_text(value: str) -> str:
             f"Cannot read {path}: {reason}.",
             remedy=f"Paths are relative to {Path.cwd()}.",
         ) from None
+
+
+def _apart(table: str, before: str, after: str) -> str:
+    """A table between two texts: in one line with another text it would be none."""
+    above = "\n\n" if before.rpartition("\n")[2].strip() else ""
+    below = "\n\n" if after.partition("\n")[0].strip() else ""
+    return above + table + below
 
 
 def _expression(text: str, start: int) -> tuple[str, int]:

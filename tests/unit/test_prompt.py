@@ -85,6 +85,14 @@ def test_a_frame_becomes_a_table() -> None:
     ]
 
 
+def test_a_frame_within_a_line_is_a_table_all_the_same() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = "|  | n |\n| --- | --- |\n| 0 | 7 |"
+    namespace = {"frame": pandas.DataFrame({"n": [7]})}
+    text = expand("Compare {{ frame }} with {{ frame }}\nand {{ 1 }}.", namespace).text
+    assert text == f"Compare \n\n{table}\n\n with \n\n{table}\nand 1."
+
+
 def test_a_long_frame_is_cut_and_says_so() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"n": range(5000)})
