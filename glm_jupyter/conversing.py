@@ -14,14 +14,24 @@ from .render.table import table
 from .render.transcript import transcript
 
 
-def history(args: Namespace) -> dict[str, str]:
-    """The conversation, for reading."""
-    return transcript(_messages(args.name))
+def history(args: Namespace) -> dict[str, str] | None:
+    """The conversation, for reading; of one that has not begun, so much is said."""
+    try:
+        return transcript(_messages(args.name))
+    except InputError as nothing:
+        if args.name:  # which may be misspelt
+            raise
+        print(f"{nothing} {nothing.remedy}")  # noqa: T201
+        return None
 
 
 def reset(args: Namespace) -> None:
-    """Forget a conversation."""
-    conversation = _conversation(args.name)
+    """Forget a conversation. That there is none is no failure: a notebook may begin with this."""
+    try:
+        conversation = _conversation(args.name)
+    except InputError as nothing:
+        print(f"{nothing} {nothing.remedy}")  # noqa: T201
+        return
     count = sum(message["role"] == "user" for message in conversation.messages)
     conversation.clear()
     print(f"Forgotten: {count} question{'' if count == 1 else 's'} and the answers.")  # noqa: T201

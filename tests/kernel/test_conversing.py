@@ -47,6 +47,16 @@ def test_reset_forgets(running: Kernel, server) -> None:
     assert contents(server) == ["two"]
 
 
+def test_a_notebook_may_begin_with_a_reset(running: Kernel, server) -> None:
+    for line in ("%glm reset", "%glm reset proof", "%glm history"):
+        run = running.run(line)
+        assert run.ok, run.error
+        assert "There is no conversation" in run.printed
+    running.run("%%glm -m glm-4.7 -c proof\none", cell_id="a")
+    assert "Named ones: proof." in running.run("%glm history").printed
+    assert "1 question" in running.run("%glm reset proof").printed
+
+
 def test_export(running: Kernel, server, tmp_path) -> None:
     running.run("%%glm -m glm-4.7\none 一", cell_id="a")
     assert running.run(f"%glm export {tmp_path}/talk.json").ok
