@@ -190,11 +190,9 @@ class Session(Choices):
             return _replayed(self.replayer, place, name)
         if place == "local":
             return _embedded(name)
-        if place is None and name is None and not resolve(None).key:
-            if local.installed():
-                found = _embedded(None)
-                return replace(found, notes=(NO_KEY_NOTE, *found.notes))
-            raise _no_key(resolve(None))
+        if place is None and name is None and local.installed() and not resolve(None).key:
+            found = _embedded(None)
+            return replace(found, notes=(NO_KEY_NOTE, *found.notes))
         endpoint = resolve(place)
         if to_send and endpoint.needs_key and not endpoint.key:
             raise _no_key(endpoint)

@@ -208,6 +208,17 @@ def test_no_key(env, server) -> None:
         assert "`%glm login -e zai`" in running.run("%%glm -m zai/glm-4.7\nHi").error
 
 
+def test_a_dry_run_needs_neither_key_nor_engine(env, server) -> None:
+    del env["ZAI_API_KEY"]
+    with kernel(env) as running:
+        running.run("import sys; sys.modules['xllamacpp'] = None  # as if it were not installed")
+        run = running.run("%%glm --dry-run\nHi")
+        assert run.ok, run.error
+        assert "Not sent. bigmodel/glm-4.7-flash" in run.bundle["text/plain"]
+        assert_short_error(running.run("%%glm\nHi").error, "no key")
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
