@@ -163,7 +163,7 @@ async def _answer(
     client: Opener, endpoint: Endpoint, request: ChatRequest, *, to_its_end: bool
 ) -> AsyncGenerator[ev.Event, None]:
     """One try: the events of one response, which is read `to_its_end` or to the answer's."""
-    decoder = StreamDecoder()
+    decoder = StreamDecoder(endpoint.base_url)
     begun = False
     body = request.body(endpoint.dialect)
     try:

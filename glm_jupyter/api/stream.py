@@ -33,10 +33,12 @@ class StreamDecoder:
     """Decodes one answer, frame by frame; keeps only what telling the frames apart needs.
 
     `decode` takes the data of one server-sent event. When the stream has ended, for whatever
-    reason, `flush` yields the rest; it raises where the answer is not whole.
+    reason, `flush` yields the rest; it raises where the answer is not whole. Errors name the host
+    of `base_url`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, base_url: str = "") -> None:
+        self._base_url = base_url
         self.done = False  # the service said that nothing follows
         self._reason: str | None = None
         self._started = False
@@ -96,7 +98,7 @@ class StreamDecoder:
     def _chunk(self, chunk: dict[str, Any]) -> list[ev.Event]:
         choices = chunk.get("choices")
         if chunk.get("error") or (choices is None and "code" in chunk):
-            raise refusal(chunk)
+            raise refusal(chunk, base_url=self._base_url)
         events: list[ev.Event] = []
         if not self._started:
             self._started = True
