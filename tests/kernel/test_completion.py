@@ -66,6 +66,13 @@ def test_only_files_are_offered_where_a_file_is_meant(running: Kernel, tmp_path)
     assert running.complete("%%glm -s @a") == ["@abs.md"]
 
 
+def test_the_package_offers_its_public_names_only(running: Kernel) -> None:
+    running.run("import glm_jupyter as glm")
+    offered = running.complete("glm.")
+    assert {"ask", "aask", "stream", "map", "session", "GLMError"} <= set(offered)
+    assert not {"Any", "TYPE_CHECKING", "import_module", "turn"} & set(offered)
+
+
 def test_python_cells_are_left_alone(running: Kernel) -> None:
     running.run("some_name = 1")
     assert "some_name" in running.complete("some_na")
