@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .api import tokens
 from .api.errors import InputError
 from .data import Shown, as_text
-from .secrets import leaked
+from .secrets import leaked, redacted
 
 
 class Value(NamedTuple):
@@ -84,7 +84,7 @@ def evaluate(expression: str, namespace: Mapping[str, Any], written: str) -> Any
         ) from None
     except Exception as error:
         raise InputError(
-            f"`{written}` failed: {type(error).__name__}: {error}",
+            f"`{written}` failed: {_said(error)}",
             remedy="Nothing was sent. Try the expression in a cell of its own.",
         ) from error
 
@@ -151,9 +151,14 @@ def _shown(expression: str, namespace: Mapping[str, Any], room: int | None) -> S
         return as_text(value, room)
     except Exception as error:
         raise InputError(
-            f"The value of `{written}` cannot be put into text: {type(error).__name__}: {error}",
+            f"The value of `{written}` cannot be put into text: {_said(error)}",
             remedy="Nothing was sent. Try `print()` of it in a cell of its own.",
         ) from error
+
+
+def _said(error: Exception) -> str:
+    """What the user's own code has raised; it may quote a URL or a header with a key in it."""
+    return redacted(f"{type(error).__name__}: {error}")
 
 
 def _refuse_secrets(expression: str, text: str) -> None:

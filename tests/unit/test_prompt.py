@@ -57,6 +57,21 @@ def test_a_failing_expression_says_how_it_failed() -> None:
         expand("{{ 1 / 0 }}", {})
 
 
+@pytest.mark.parametrize("expression", ["refuse()", "Refusal()"])
+def test_what_an_expression_raises_is_told_without_secrets(
+    expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "tok-0123456789")
+
+    def refuse(*_: object) -> str:
+        raise ValueError("401 for https://host/?token=tok-0123456789")
+
+    namespace = {"refuse": refuse, "Refusal": type("Refusal", (), {"__str__": refuse})}
+    with pytest.raises(GLMError, match=r"ValueError: 401 .*SERVICE_TOKEN") as caught:
+        expand(f"{{{{ {expression} }}}}", namespace)
+    assert "tok-0123456789" not in str(caught.value)
+
+
 class Mute:
     def __str__(self) -> str:
         raise RuntimeError("no words")
