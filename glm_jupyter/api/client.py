@@ -224,7 +224,8 @@ class _EndedStream:
     def __init__(self, response: httpx.Response) -> None:
         self.headers = response.headers
         self._response = response
-        response.encoding = "utf-8"  # server-sent events have no other
+        # Server-sent events have no other encoding, and may begin with a byte order mark.
+        response.encoding = "utf-8-sig"
 
     async def aiter_text(self) -> AsyncIterator[str]:
         async for text in self._response.aiter_text():

@@ -208,6 +208,13 @@ async def test_error_in_the_stream_before_text_is_retried_and_after_it_is_not(
     assert len(server.requests) == 2
 
 
+async def test_a_byte_order_mark_at_the_head_of_a_stream_is_no_part_of_it(
+    server: ProtocolServer, endpoint: Endpoint, client: Client
+) -> None:
+    server.enqueue(Reply(raw=[b"\xef\xbb\xbf", *Reply("Because.").frames("m")]))
+    assert (await answer_of(client.stream(endpoint, ASKED))).text == "Because."
+
+
 async def test_failure_inside_the_service_before_text_is_retried(
     server: ProtocolServer, endpoint: Endpoint, client: Client
 ) -> None:
