@@ -83,7 +83,7 @@ def facts(session: Session) -> str:
 
 def reasoning(answer: Answer | None) -> str:
     """The reasoning of an answer, folded, as plain text; model text never becomes HTML."""
-    if answer is None or not answer.reasoning:
+    if answer is None or not answer.reasoning.strip():
         return ""
     # An accordion of ipywidgets cannot be opened by keyboard; this can.
     return (

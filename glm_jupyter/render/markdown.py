@@ -49,11 +49,11 @@ def markdown(answer: Answer, seen: set[str] | None = None) -> str:
 
     seen = set() if seen is None else seen
     parts = []
-    if answer.reasoning:
+    if reasoning := _tidy(answer.reasoning):
         opened = "<details open>" if summary.thinking(answer) else "<details>"
         title = summary.thought(answer)
-        reasoning = harmless(_tidy(answer.reasoning), seen)
-        parts.append(f"{opened}\n<summary>{title}</summary>\n\n{reasoning}\n\n</details>")
+        shown = harmless(reasoning, seen)
+        parts.append(f"{opened}\n<summary>{title}</summary>\n\n{shown}\n\n</details>")
     parts.extend(part for part in extras(answer).values() if part)
     if answer.parsed is None and (text := _tidy(answer.text)):
         parts.append(harmless(text, seen))
@@ -72,11 +72,9 @@ def markdown(answer: Answer, seen: set[str] | None = None) -> str:
 def plain(answer: Answer) -> str:
     """`answer` for a terminal: its text without markup of ours and without control characters."""
     parts = []
-    if answer.reasoning:
-        lines = _tidy(answer.reasoning).split("\n")
-        parts.append(
-            "\n".join([summary.thought(answer), *(f"  {line}".rstrip() for line in lines)])
-        )
+    if reasoning := _tidy(answer.reasoning):
+        lines = (f"  {line}".rstrip() for line in reasoning.split("\n"))
+        parts.append("\n".join([summary.thought(answer), *lines]))
     if answer.tool_calls:
         parts.append(calls.plain(answer))
     if answer.parsed is not None:

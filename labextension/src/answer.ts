@@ -157,7 +157,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   }
 
   private _paintReasoning(data: AnswerData, thinking: boolean): void {
-    this._fold.hidden = data.reasoning === '';
+    this._fold.hidden = data.reasoning.trim() === '';
     if (this._fold.hidden) {
       return;
     }

@@ -74,6 +74,13 @@ def test_the_bundle_has_every_form_and_is_json() -> None:
     assert len(data) == 3
 
 
+def test_reasoning_of_blank_lines_only_is_not_shown() -> None:
+    answer = answered("Hi.", "\n\n")
+    assert markdown(answer).startswith("Hi.")
+    assert plain(answer).startswith("Hi.")
+    assert answer.to_json()["reasoning"] == "\n\n"
+
+
 def test_while_the_model_thinks_the_fold_is_open() -> None:
     answer = Answer("glm-z1-air", "bigmodel")
     answer.apply(ev.ReasoningDelta("Hm"))
