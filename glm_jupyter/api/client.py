@@ -337,6 +337,7 @@ def _refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMEr
         status=response.status_code,
         base_url=endpoint.base_url,
         retry_after=_retry_after(response.headers.get("retry-after")),
+        login=f"%glm login -e {endpoint.name}" if endpoint.name == endpoint.base_url else "",
     )
 
 

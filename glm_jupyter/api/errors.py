@@ -86,7 +86,8 @@ _KEY = Refusal(
     AuthenticationError,
     "the key was not accepted",
     "Check the key (`%glm login` stores a new one; `%glm doctor` tells which one is in use). "
-    "Keys of open.bigmodel.cn and of z.ai are not the same: `-e zai` asks z.ai.",
+    "Keys of open.bigmodel.cn and of z.ai are not the same: `-e zai` or `-e bigmodel` asks the "
+    "other.",
 )
 _ACCOUNT = Refusal(
     AuthenticationError,
@@ -227,8 +228,11 @@ def refusal(
     status: int | None = None,
     base_url: str = "",
     retry_after: float | None = None,
+    login: str = "",
 ) -> GLMError:
     """The error that a response with this body and HTTP status is; in a stream, no status.
+
+    `login` is the command that keeps a key for a server of the user's own.
 
     Understands the services' `{"error": {"code", "message"}}`, `{"code", "msg"}`, what
     OpenAI-compatible servers send, web pages, and nothing at all.
@@ -246,6 +250,12 @@ def refusal(
         if status == 200 and not (code or text):
             return not_the_api(base_url, "JSON that holds no answer")
     meaning = _meaning(code, 404 if text == _NO_ADDRESS else status)
+    if login and meaning is _KEY:
+        meaning = Refusal(
+            AuthenticationError,
+            "the server wants a key, or another one",
+            f"`{login}` asks for the key and keeps it for this server.",
+        )
     who = f"{_host(base_url)}: " if base_url else ""
     quote = f" It says: {text}" if text else ""
     number = code or status

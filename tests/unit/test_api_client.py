@@ -208,6 +208,17 @@ async def test_error_in_the_stream_before_text_is_retried_and_after_it_is_not(
     assert len(server.requests) == 2
 
 
+async def test_a_server_of_ones_own_that_wants_a_key_is_told_how_to_get_it(
+    server: ProtocolServer, client: Client
+) -> None:
+    server.key = KEY
+    with pytest.raises(AuthenticationError, match="wants a key") as caught:
+        await answer_of(client.stream(resolve(server.url, {"ZAI_API_KEY": KEY}), ASKED))
+    assert f"`%glm login -e {server.url}`" in caught.value.remedy
+    assert "z.ai" not in caught.value.remedy
+    assert "authorization" not in server.requests[0].headers
+
+
 async def test_a_byte_order_mark_at_the_head_of_a_stream_is_no_part_of_it(
     server: ProtocolServer, endpoint: Endpoint, client: Client
 ) -> None:
