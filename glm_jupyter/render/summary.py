@@ -78,4 +78,4 @@ def seconds(value: float) -> str:
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

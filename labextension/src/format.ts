@@ -117,7 +117,7 @@ export function thought(data: AnswerData, thinkingFor: number | null): string {
   const seconds = data.thinking_seconds ?? null;
   const tokens = data.usage.reasoning_tokens;
   const parts = [
-    seconds === null ? null : `for ${wholeSeconds(seconds)}`,
+    seconds === null ? null : `for ${duration(seconds)}`,
     tokens ? `${count(tokens)} tokens` : null
   ].filter(part => part !== null);
   return parts.length ? `Thought ${parts.join(', ')}` : 'Reasoning';
@@ -128,9 +128,9 @@ function wholeSeconds(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** A duration for people, such as "0.4 s" and "2 min 5 s". */
+/** A duration for people, as in the saved markdown: "0.4 s", "12 s", "2 min 5 s". */
 export function duration(seconds: number): string {
-  return seconds < 60 ? `${seconds.toFixed(1)} s` : wholeSeconds(seconds);
+  return seconds < 9.95 ? `${seconds.toFixed(1)} s` : wholeSeconds(seconds);
 }
 
 function count(tokens: number): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { details, ending, price, summary, thought, type AnswerData } from '../format.js';
+import { details, duration, ending, price, summary, thought, type AnswerData } from '../format.js';
 
 const ANSWER: AnswerData = {
   version: 1,
@@ -46,6 +46,11 @@ test('an unknown price is not shown as none', () => {
 test('the fold says for how long was thought', () => {
   assert.equal(thought(ANSWER, null), 'Thought for 12 s, 530 tokens');
   assert.equal(thought(ANSWER, 61), 'Thinking… 1 min 1 s');
+});
+
+test('times are as in the saved markdown', () => {
+  const times = [0, 0.44, 9.94, 9.96, 59.4, 59.6, 125].map(duration);
+  assert.deepEqual(times, ['0.0 s', '0.4 s', '9.9 s', '10 s', '59 s', '1 min 0 s', '2 min 5 s']);
 });
 
 test('an answer that is not whole says so', () => {
