@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.kernel.conftest import KEY
-from tests.kernels import VENDOR, Kernel, kernel
+from tests.kernels import VENDOR, Kernel, Run, kernel
 from tests.protocol_server import ProtocolServer, Reply
 
 ASK = "%%glm --model glm-4-airx\nWhat is a covariance matrix?"
@@ -282,11 +282,7 @@ def test_an_interrupt_is_seen_while_the_service_keeps_silent(running: Kernel, se
     running.run("import glm_jupyter as glm")
     streaming = "async for event in glm.astream('Hi', model='glm-4-airx'): pass"
     for code in (ASK, "await glm.aask('Hi', model='glm-4-airx')", streaming):
-        silence = threading.Event()
-        server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
-        interrupt_after_asking(running, server)
-        run = running.run(code, timeout=30)
-        silence.set()
+        run = stopped_in_silence(running, server, code)
         assert run.reply["ename"] in ("Stopped", "CancelledError")
 
 
@@ -318,14 +314,20 @@ def test_an_interrupt_reaches_an_expression_that_computes(running: Kernel, serve
 )
 def test_an_interrupt_of_a_call_is_told_in_a_line(running: Kernel, server, code: str) -> None:
     running.run("import glm_jupyter as glm")
+    run = stopped_in_silence(running, server, code)
+    assert run.reply["ename"] in ("KeyboardInterrupt", "CancelledError")
+    assert_short_error(run.error, "session.last")
+    assert running.value("glm.session.last.text") == "First "
+
+
+def stopped_in_silence(running: Kernel, server: ProtocolServer, code: str) -> Run:
+    """Run code that asks, and interrupt it when the service has said "First " and no more."""
     silence = threading.Event()
     server.enqueue(Reply(text="First second", chunk=6, hold=silence, hold_after=1))
     interrupt_after_asking(running, server)
     run = running.run(code, timeout=30)
     silence.set()
-    assert run.reply["ename"] in ("KeyboardInterrupt", "CancelledError")
-    assert_short_error(run.error, "session.last")
-    assert running.value("glm.session.last.text") == "First "
+    return run
 
 
 def interrupt_after_asking(running: Kernel, server: ProtocolServer) -> None:
