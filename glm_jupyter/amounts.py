@@ -1,8 +1,9 @@
-"""Amounts of money as people write them: "5", "5 RMB", "USD 2", "$2"."""
+"""Amounts of money: as people write them ("5", "5 RMB", "USD 2", "$2"), and their sums."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 from .api import catalogue
@@ -70,3 +71,13 @@ def currencies() -> list[str]:
     """The currencies of the services, and those of the user's own catalogue."""
     named = (model.currency for model in catalogue.models())
     return list(dict.fromkeys(("RMB", "USD", *filter(None, named))))
+
+
+def total(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of costs in one currency; None where one of them is not known."""
+    whole = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        whole += cost
+    return whole

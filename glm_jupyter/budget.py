@@ -166,7 +166,7 @@ class Purse(HasTraits):
         Raises BudgetError where what it costs at most is more than is left of it. Images count
         only where the catalogue knows how many tokens they take.
         """
-        tightest = self._tightest(request, _currency(request), spent)
+        tightest = self._tightest(request, currency_of(request), spent)
         if tightest is not None:
             _check(request, request.model, tightest)
         return tightest
@@ -179,7 +179,7 @@ class Purse(HasTraits):
         Gives the meter its stream must pass, where the price is known. Raises BudgetError.
         """
         tightest = self.check(request, spent)
-        currency, worst = _currency(request), request.worst_cost()
+        currency, worst = currency_of(request), request.worst_cost()
         if currency and worst:
             self._under_way[request.answer.id] = currency, worst
         self.ledger.begin(request.answer, most=worst, currency=currency, notebook=notebook)
@@ -307,7 +307,8 @@ class Meter:
             self._changed()
 
 
-def _currency(request: Request) -> str | None:
+def currency_of(request: Request) -> str | None:
+    """What a request is billed in, where that is known."""
     return request.model.currency if request.model else request.target.endpoint.currency
 
 

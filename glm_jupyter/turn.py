@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from . import local
+from .amounts import total
 from .answer import Answer
 from .api import catalogue, tokens
 from .api import events as ev
@@ -290,9 +291,7 @@ class Turn:
         self.rounds.append(one)
         answer = self.answer
         answer.apply(ev.UsageReport(one.answer.usage))
-        costs = [each.answer.cost for each in self.rounds]
-        known = [cost for cost in costs if cost is not None]
-        answer.cost = sum(known, Decimal(0)) if len(known) == len(costs) else None
+        answer.cost = total(each.answer.cost for each in self.rounds)
         answer.currency = one.answer.currency
         answer.notes.extend(note for note in one.answer.notes if note not in answer.notes)
 

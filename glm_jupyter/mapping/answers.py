@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, overload
 
+from glm_jupyter.amounts import total
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.api.events import Usage
@@ -40,9 +41,7 @@ class Answers:
     @property
     def cost(self) -> Decimal | None:
         """What the answers cost together, each counted once; None if one's price is unknown."""
-        costs = [answer.cost for answer in self._distinct()]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, Decimal(0)) if len(known) == len(costs) else None
+        return total(answer.cost for answer in self._distinct())
 
     @property
     def currency(self) -> str | None:

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter import sessions
+from glm_jupyter.amounts import total
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.budget import Limit, left
+from glm_jupyter.budget import Limit, currency_of, left
 from glm_jupyter.preview import preview
 from glm_jupyter.prompt import evaluate
 from glm_jupyter.render.escape import prose
@@ -60,9 +61,7 @@ class CellMap:
             raise errors[0] if errors else InputError("There is no item to ask about.")
         first, *_ = turns.values()
         requests = [turn.opening for turn in turns.values()]
-        costs = [one.worst_cost() for one in requests]
-        known = [cost for cost in costs if cost is not None]
-        whole = sum(known, Decimal(0)) if len(known) == len(costs) else None
+        whole = total(one.worst_cost() for one in requests)
         lines = [self._verdict(requests[0], whole), _sums(requests, whole, items, len(errors))]
         bundle, lines = preview(first), [line for line in lines if line]
         return {
@@ -77,7 +76,7 @@ class CellMap:
         session, budget = sessions.current(), self._options["budget"]
         if first.recorded or first.target.endpoint.name == "local":
             return ""
-        currency = first.model.currency if first.model else first.target.endpoint.currency
+        currency = currency_of(first)
         limits = session.purse.limits(currency, session.spent) if currency else []
         try:
             if budget is not None:
