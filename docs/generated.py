@@ -16,8 +16,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import REFUSALS, STATUSES, Refusal
-from glm_jupyter.options import Parser, cell_parser, line_parser
-from glm_jupyter.settings import GLM
+from glm_jupyter.magics.options import Parser, cell_parser, line_parser
+from glm_jupyter.sessions.settings import GLM
 
 
 def options() -> str:

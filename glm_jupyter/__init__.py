@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .api.errors import GLMError
     from .asking import aask, ask, astream, stream
     from .mapping import amap, map
-    from .sessions import Session
-    from .spending import usage
+    from .money.usage import usage
+    from .sessions.session import Session
 
     session: Session
 
@@ -43,7 +43,7 @@ _HOMES = {
     "GLMError": ".api.errors",
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
     **dict.fromkeys(("amap", "map"), ".mapping"),
-    "usage": ".spending",
+    "usage": ".money.usage",
 }
 
 
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name], __name__), name)
     if name == "session":
-        return import_module(".sessions", __name__).current()
+        return import_module(".sessions.session", __name__).current()
     if name == "__version__":
         from importlib.metadata import version
 
@@ -65,13 +65,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register `%glm` and `%%glm` with `shell`; what `%load_ext glm_jupyter` calls."""
-    from .magics import load
+    from .magics.magics import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take back all that loading did; what `%unload_ext glm_jupyter` calls."""
-    from .magics import unload
+    from .magics.magics import unload
 
     unload(shell)

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
-from . import bridge, sessions
+from . import bridge
 from .answer import Answer
 from .api.events import Event
+from .sessions import session as sessions
 
 
 async def aask(prompt: str, **options: Any) -> Answer:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NotRequired
 from .api import events as ev
 from .api.errors import InputError
 from .bridge import interruptible
-from .data import as_text
+from .prompt.secrets import redacted
+from .prompt.values import as_text
 from .schema import describe, problems_of, reason
-from .secrets import redacted
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -25,8 +25,8 @@ from tenacity import (
 from . import events as ev
 from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, IncompleteError, NetworkError, not_the_api, refusal
-from .hiding import hidden, hidden_in
 from .network import unreachable
+from .redact import hidden, hidden_in
 from .request import ChatRequest
 from .stream import StreamDecoder
 

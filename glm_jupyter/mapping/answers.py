@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, overload
 
-from glm_jupyter.amounts import total
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.api.events import Usage
-from glm_jupyter.render.money import amount
+from glm_jupyter.money.amounts import total
+from glm_jupyter.money.words import amount
 
 _COLUMNS = ["text", "parsed", "error", "prompt_tokens", "completion_tokens", "cost", "seconds"]
 

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from glm_jupyter import sessions
-from glm_jupyter.amounts import total
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.budget import Limit, currency_of, left
-from glm_jupyter.preview import preview
-from glm_jupyter.prompt import evaluate
-from glm_jupyter.render.escape import prose
-from glm_jupyter.render.money import amount
+from glm_jupyter.magics.dry_run import preview
+from glm_jupyter.money.amounts import total
+from glm_jupyter.money.budget import Limit, currency_of, left
+from glm_jupyter.money.words import amount
+from glm_jupyter.prompt.expand import evaluate
+from glm_jupyter.sessions import session as sessions
+from glm_jupyter.text import prose
 
-from .allowance import Allowance
 from .answers import Answers
-from .asking import answers_for, fill
+from .budget import Allowance
 from .items import each, prompt_for
+from .mapping import answers_for, fill
 
 if TYPE_CHECKING:
-    from glm_jupyter.cells import Question
-    from glm_jupyter.turn import Round
+    from glm_jupyter.magics.cell import Question
+    from glm_jupyter.sessions.turn import ModelRequest
 
 
 class CellMap:
@@ -71,13 +71,13 @@ class CellMap:
             "text/plain": "\n\n".join([bundle["text/plain"], *lines]),
         }
 
-    def _verdict(self, first: Round, whole: Decimal | None) -> str:
+    def _verdict(self, first: ModelRequest, whole: Decimal | None) -> str:
         """What the limits in force say to all of it, where each request alone may be allowed."""
         session, budget = sessions.current(), self._options["budget"]
         if first.recorded or first.target.endpoint.name == "local":
             return ""
         currency = currency_of(first)
-        limits = session.purse.limits(currency, session.spent) if currency else []
+        limits = session.budgets.limits(currency, session.spent) if currency else []
         try:
             if budget is not None:
                 own = Allowance(budget, first.target)
@@ -91,7 +91,7 @@ class CellMap:
         return f"All may cost up to {cost}, and {left(tightest)}: it may be stopped before its end."
 
 
-def _sums(requests: list[Round], whole: Decimal | None, items: int, skipped: int) -> str:
+def _sums(requests: list[ModelRequest], whole: Decimal | None, items: int, skipped: int) -> str:
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
     tokens = sum(one.prompt_tokens for one in requests)

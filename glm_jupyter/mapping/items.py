@@ -8,7 +8,7 @@ from math import isnan
 from typing import Any
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.prompt import expand
+from glm_jupyter.prompt.expand import expand
 
 
 def each(items: Iterable[Any]) -> Iterator[Any]:

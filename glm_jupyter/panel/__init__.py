@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from glm_jupyter.settings import NAMES
+from glm_jupyter.sessions.settings import NAMES
 
-from . import bill
-from .choosing import Choosing
+from . import spending as bill
+from .controls import Controls
 from .html import reasoning, so_far, status, trouble
-from .redrawing import Redrawing
+from .throttle import Throttle
 
 if TYPE_CHECKING:
-    from glm_jupyter.sessions import Session
+    from glm_jupyter.sessions.session import Session
 
 # What answers change, many times a second where many are under way.
 TRAFFIC = ("last", "spent", "unpriced", "running")
@@ -40,7 +40,7 @@ class Panel:
             description="Stop", icon="stop", tooltip="Stop the answer; what has arrived is kept"
         )
         self._stop.on_click(lambda _: session.stop_running())
-        self._choosing = Choosing(session, self._lock)
+        self._choosing = Controls(session, self._lock)
         self._spending = widgets.HTML()
         self._reasoning = widgets.HTML()
         style = (resources.files(__package__) / "panel.css").read_text("utf-8")
@@ -56,14 +56,14 @@ class Panel:
             ]
         )
         self.widget.add_class("glm-panel")
-        redrawing = Redrawing(self._show)
+        redrawing = Throttle(self._show)
         for choices in (session, session.settings):
             choices.observe(lambda _: redrawing.now(), list(NAMES))
         session.observe(lambda _: redrawing.soon(), list(TRAFFIC))
-        session.purse.observe(lambda _: redrawing.soon(), "revision")
+        session.budgets.observe(lambda _: redrawing.soon(), "revision")
         # The rest of the panel waits for the end of the answer: it costs more to draw.
-        measuring = Redrawing(self._show_so_far)
-        session.purse.observe(lambda _: measuring.soon(), "measured")
+        measuring = Throttle(self._show_so_far)
+        session.budgets.observe(lambda _: measuring.soon(), "measured")
         self.refresh = redrawing.now  # after what tells nobody: a new key, a new day
         self.refresh()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from .receipt import Receipt
+from .idle import Receipt
 
 AS_CONFIGURED = "As configured"
 

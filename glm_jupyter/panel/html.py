@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError
-from glm_jupyter.listing import price, size
-from glm_jupyter.render.escape import clean, prose
-from glm_jupyter.render.money import number
+from glm_jupyter.magics.commands.models import price, size
+from glm_jupyter.money.words import number
 from glm_jupyter.render.summary import thought
+from glm_jupyter.text import clean, prose
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
     from glm_jupyter.api.catalogue import Model
-    from glm_jupyter.sessions import Session
+    from glm_jupyter.sessions.session import Session
 
 THINKING = {
     "none": "does not think",
@@ -43,7 +43,7 @@ def status(session: Session) -> str:
 
 def so_far(session: Session) -> str:
     """About what the answers under way have cost; nothing where none is billed."""
-    costs = session.purse.so_far
+    costs = session.budgets.so_far
     for turn in session.running:  # the earlier requests for the same answers
         if turn.answer.cost and turn.answer.currency:
             before = costs.get(turn.answer.currency, Decimal(0))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .escape import clean, literal
+from glm_jupyter.text import clean, literal
+
 from .fences import fenced
 from .summary import seconds
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .escape import literal, prose
+from glm_jupyter.text import literal, prose
+
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
 from .markdown import markdown, plain
 

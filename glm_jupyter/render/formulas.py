@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from glm_jupyter.text import BACKSLASH, DOLLAR, code
+
 from .codespans import CodeSpans
-from .escape import BACKSLASH, DOLLAR, code
 from .tex import ENVIRONMENTS, formula
 
 # What stands before the text of a line: quote marks, list markers, indentation.

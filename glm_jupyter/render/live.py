@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from .escape import clean, literal
+from glm_jupyter.text import clean, literal
+
 from .markdown import VENDOR_TYPE, bundle, markdown
 from .terminal import TerminalView
 

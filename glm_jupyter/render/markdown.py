@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from glm_jupyter.text import clean, literal
+
 from . import calls, summary, value
-from .escape import clean, literal
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
+from glm_jupyter.text import BACKSLASH, DOLLAR, code, literal
+
 from .codespans import CodeSpans
-from .escape import BACKSLASH, DOLLAR, code, literal
 from .formulas import Piece
 from .math import pieces
 

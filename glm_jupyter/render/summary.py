@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .money import amount
+from glm_jupyter.money.words import amount
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wcwidth import wcswidth
 
-from .escape import literal, prose
+from glm_jupyter.text import literal, prose
 
 Rows = Sequence[Sequence[str]]
 

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from glm_jupyter.text import Cleaner
+
 from . import calls, summary, value
-from .escape import Cleaner
 from .markdown import after
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .escape import clean
+from glm_jupyter.text import clean
+
 from .fences import fenced
 
 WHO = {"system": "System", "user": "You", "assistant": "Model", "tool": "Result"}

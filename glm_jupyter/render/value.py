@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .escape import clean, literal
+from glm_jupyter.text import clean, literal
+
 from .table import table
 
 MOST_ROWS = 200

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from playwright.sync_api import BrowserContext
 
-from glm_jupyter.local import weights
+from glm_jupyter.engine import weights
 from tests.browser.lab import MIME, Lab, Notebook
 
 FOLDER = Path(__file__).parents[2] / "demo_notebooks"

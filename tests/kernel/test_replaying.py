@@ -56,7 +56,7 @@ def test_a_lesson_runs_without_key_or_network(
         # No model was named: the one that a key would have chosen.
         assert student.run("%%glm\nWho answers?").bundle[VENDOR]["model"] == "glm-4.7-flash"
         assert student.value("__import__('glm_jupyter').session.spent") == "{'RMB': Decimal('0')}"
-        booked = "len(__import__('glm_jupyter').session.purse.ledger.rows())"
+        booked = "len(__import__('glm_jupyter').session.budgets.ledger.rows())"
         assert student.value(booked) == "2"  # the lecturer's
     assert len(server.requests) == asked
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from glm_jupyter.local import EMBEDDED, Engine
+from glm_jupyter.engine import EMBEDDED, Engine
 
 
 @pytest.fixture(scope="session")

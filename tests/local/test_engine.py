@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.local import EMBEDDED, Engine, EngineError, engine, installed
+from glm_jupyter.engine import EMBEDDED, Engine, EngineError, engine, installed
 from tests.local.conftest import client
 
 HELLO = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16}
@@ -186,7 +186,7 @@ async def test_stop_in_the_middle_of_a_start(own: Engine) -> None:
 
 PARENT = """
 import asyncio, os, sys, time
-from glm_jupyter.local import engine
+from glm_jupyter.engine import engine
 asyncio.run(engine().start())
 if sys.argv[1] == "fork" and os.fork() == 0:
     time.sleep(60)

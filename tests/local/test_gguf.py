@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.local.gguf import Head, read_head
+from glm_jupyter.engine.gguf import Head, read_head
 
 
 def text(value: str) -> bytes:

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 import glm_jupyter as glm
-from glm_jupyter import local, sessions
+from glm_jupyter import engine as embedded
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.budget import Purse
-from glm_jupyter.ledger import Ledger
-from glm_jupyter.local import Engine
-from glm_jupyter.recording import Recorder
-from glm_jupyter.replaying import Replayer
-from glm_jupyter.sessions import Session
+from glm_jupyter.engine import Engine
+from glm_jupyter.money.budget import Budgets
+from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.recordings.recorder import Recorder
+from glm_jupyter.recordings.replayer import Replayer
+from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.session import Session
 
 OPTIONS = {"model": "local/smollm2-135m", "temperature": 0, "max_tokens": 8}
 
@@ -26,8 +27,8 @@ def session(running: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(local, "engine", lambda: running)
-    session = Session(purse=Purse(Ledger(tmp_path / "ledger.sqlite")))
+    monkeypatch.setattr(embedded, "engine", lambda: running)
+    session = Session(budgets=Budgets(Ledger(tmp_path / "ledger.sqlite")))
     monkeypatch.setattr(sessions, "_current", session)
     return session
 
@@ -49,7 +50,7 @@ def test_a_recorded_lesson_needs_no_engine(session: Session, monkeypatch, tmp_pa
     # Without a key, a cell that names no model is answered by the engine.
     live = glm.ask("Say hello.", temperature=0, max_tokens=8)
     session.recorder = None
-    monkeypatch.setattr(local, "installed", lambda: False)
+    monkeypatch.setattr(embedded, "installed", lambda: False)
     with pytest.raises(InputError):
         glm.ask("Say hello.", temperature=0, max_tokens=8, model=OPTIONS["model"])
     session.replayer = Replayer(str(file), speed=float("inf"))

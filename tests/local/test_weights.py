@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from glm_jupyter.api.errors import GLMError, InputError, NetworkError
-from glm_jupyter.local import EMBEDDED, Engine
+from glm_jupyter.engine import EMBEDDED, Engine
 from tests.local.conftest import make_wheel
 
 

@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from glm_jupyter.api.events import TextDelta
-from glm_jupyter.recording import read
+from glm_jupyter.recordings.recorder import read
 from tests.kernels import VENDOR
 from tests.notebooks.record_samples import FOLDER, LABEL, SAMPLES, samples
 

@@ -24,9 +24,9 @@ from markdown_it import MarkdownIt
 from traitlets.config import Config
 
 from glm_jupyter.api import catalogue_file
-from glm_jupyter.ceiling import GLMCeiling
-from glm_jupyter.local import weights
-from glm_jupyter.settings import GLM
+from glm_jupyter.engine import weights
+from glm_jupyter.money.ceiling import GLMCeiling
+from glm_jupyter.sessions.settings import GLM
 from tests.kernels import kernel
 from tests.protocol_server import ProtocolServer, Reply
 

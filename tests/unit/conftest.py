@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from glm_jupyter.budget import Purse
-from glm_jupyter.ledger import Ledger
-from glm_jupyter.sessions import Session
+from glm_jupyter.money.budget import Budgets
+from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.sessions.session import Session
 from tests.protocol_server import ProtocolServer
 
 KEY = "0123456789abcdef.sEcReTsEcReT"
@@ -28,4 +28,4 @@ def session(server: ProtocolServer, ledger: Ledger, monkeypatch: pytest.MonkeyPa
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }.items():
         monkeypatch.setenv(name, value)
-    return Session(purse=Purse(ledger))
+    return Session(budgets=Budgets(ledger))

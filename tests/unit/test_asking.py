@@ -10,10 +10,10 @@ from threading import Event
 import pytest
 
 import glm_jupyter as glm
-from glm_jupyter import sessions
-from glm_jupyter.budget import Purse
-from glm_jupyter.ledger import Ledger
-from glm_jupyter.sessions import Session
+from glm_jupyter.money.budget import Budgets
+from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.session import Session
 from tests.protocol_server import ProtocolServer, Reply
 
 
@@ -24,7 +24,7 @@ def silence(
     """The service says something, and no more until this is set."""
     monkeypatch.setenv("ZAI_API_KEY", "id.secret")
     monkeypatch.setenv("ZAI_BASE_URL", server.url)
-    session = Session(purse=Purse(Ledger(tmp_path / "ledger.sqlite")))
+    session = Session(budgets=Budgets(Ledger(tmp_path / "ledger.sqlite")))
     monkeypatch.setattr(sessions, "_current", session)
     held = Event()
     server.enqueue(Reply(text="First second", chunk=6, hold=held, hold_after=1))

@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from glm_jupyter.answer import Answer
-from glm_jupyter.background import Background
-from glm_jupyter.ledger import Ledger
+from glm_jupyter.money.background import Background
+from glm_jupyter.money.ledger import Ledger
 
 
 def priced(cost: str) -> Answer:
@@ -74,5 +74,5 @@ def test_an_unusable_ledger_in_the_background_is_told_once(tmp_path: Path) -> No
     with ledger.in_background():
         ledger.begin(priced("1"))
         ledger.finish(priced("1"), "stop")
-    assert "cannot be used" in (ledger.complaint() or "")
-    assert ledger.complaint() is None
+    assert "cannot be used" in (ledger.next_warning() or "")
+    assert ledger.next_warning() is None

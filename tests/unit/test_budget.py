@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glm_jupyter import budget, ceiling
-from glm_jupyter.amounts import LARGEST, parse_amount
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.errors import IncompleteError, InputError
-from glm_jupyter.budget import BudgetError, Purse
-from glm_jupyter.ledger import Ledger
+from glm_jupyter.money import budget, ceiling
+from glm_jupyter.money.amounts import LARGEST, parse_amount
+from glm_jupyter.money.budget import BudgetError, Budgets
+from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.render.summary import line
-from glm_jupyter.sessions import Session
+from glm_jupyter.sessions.session import Session
 from tests.protocol_server import ProtocolServer, Reply
 
 
@@ -93,7 +93,7 @@ async def test_an_answer_is_booked_in_session_and_ledger(session: Session, ledge
 async def test_the_worst_case_must_fit_into_what_is_left(
     session: Session, server: ProtocolServer
 ) -> None:
-    session.purse.set("session", "RMB", Decimal("0.01"))
+    session.budgets.set("session", "RMB", Decimal("0.01"))
     with pytest.raises(BudgetError) as refusal:
         await ask(session, model="glm-4-airx")
     assert server.requests == []
@@ -106,7 +106,7 @@ async def test_the_worst_case_must_fit_into_what_is_left(
 
 
 async def test_a_refused_request_is_not_booked(session: Session, ledger: Ledger) -> None:
-    session.purse.set("session", "RMB", Decimal(0))
+    session.budgets.set("session", "RMB", Decimal(0))
     with pytest.raises(BudgetError):
         await ask(session, model="glm-4-airx")
     assert ledger.rows() == []
@@ -114,7 +114,7 @@ async def test_a_refused_request_is_not_booked(session: Session, ledger: Ledger)
 
 
 async def test_free_models_answer_without_any_budget(session: Session) -> None:
-    session.purse.set("session", "RMB", Decimal(0))
+    session.budgets.set("session", "RMB", Decimal(0))
     answer = await ask(session, model="glm-4.7-flash")
     assert answer.complete
 
@@ -122,7 +122,7 @@ async def test_free_models_answer_without_any_budget(session: Session) -> None:
 async def test_a_web_search_counts_also_with_a_free_model(
     session: Session, server: ProtocolServer
 ) -> None:
-    session.purse.set("session", "RMB", Decimal("0.015"))
+    session.budgets.set("session", "RMB", Decimal("0.015"))
     server.enqueue(Reply("It rains.", sources=[{"title": "Rain"}]))
     answer = await ask(session, model="glm-4.7-flash", web=True)
     assert answer.cost == Decimal("0.01")
@@ -136,7 +136,7 @@ async def test_a_web_search_counts_also_with_a_free_model(
 async def test_the_longest_answer_that_fits_leaves_room_for_a_web_search(
     session: Session, server: ProtocolServer
 ) -> None:
-    session.purse.set("session", "RMB", Decimal("0.02"))
+    session.budgets.set("session", "RMB", Decimal("0.02"))
     with pytest.raises(BudgetError) as refusal:
         await ask(session, model="glm-4-plus", web=True)
     fits = int(refusal.value.remedy.split("--max-tokens ")[1].split()[0])
@@ -158,15 +158,15 @@ async def test_a_search_made_counts_while_the_answer_grows(
 
 async def test_images_count_with_the_most_tokens_they_can_take(session: Session) -> None:
     options = {"model": "glm-4.6v", "max_tokens": 10, "images": ["https://example.org/a.png"] * 2}
-    session.purse.set("session", "RMB", Decimal("0.015"))
+    session.budgets.set("session", "RMB", Decimal("0.015"))
     with pytest.raises(BudgetError, match="at most 7,502 for each image"):
         await ask(session, **options)
-    session.purse.set("session", "RMB", Decimal("0.0152"))
+    session.budgets.set("session", "RMB", Decimal("0.0152"))
     assert (await ask(session, **options)).complete
 
 
 async def test_images_of_unknown_size_are_said_not_to_be_counted(session: Session) -> None:
-    session.purse.set("session", "RMB", Decimal("0.0001"))
+    session.budgets.set("session", "RMB", Decimal("0.0001"))
     images = ["https://example.org/a.png"]
     with pytest.raises(BudgetError, match="images are not counted"):
         await ask(session, model="glm-5v-turbo", images=images)
@@ -175,13 +175,13 @@ async def test_images_of_unknown_size_are_said_not_to_be_counted(session: Sessio
 async def test_an_unknown_price_is_refused_only_where_there_is_a_budget(session: Session) -> None:
     answer = await ask(session, model="glm-from-tomorrow")
     assert answer.cost is None
-    session.purse.set("session", "RMB", Decimal(5))
+    session.budgets.set("session", "RMB", Decimal(5))
     with pytest.raises(BudgetError, match="not known"):
         await ask(session, model="glm-from-tomorrow")
 
 
 async def test_a_budget_in_dollars_limits_nothing_in_rmb(session: Session) -> None:
-    session.purse.set("session", "USD", Decimal(0))
+    session.budgets.set("session", "USD", Decimal(0))
     assert (await ask(session, model="glm-4-airx")).complete
 
 
@@ -189,17 +189,17 @@ async def test_a_budget_of_a_day_counts_other_kernels(session: Session, ledger: 
     other = Answer("glm-5", "bigmodel")
     other.cost, other.currency = Decimal("4.99"), "RMB"
     Ledger(ledger.path).finish(other, "stop")
-    session.purse.set("day", "RMB", Decimal(5))
+    session.budgets.set("day", "RMB", Decimal(5))
     with pytest.raises(BudgetError, match="of today"):
         await ask(session, model="glm-4-airx")
-    session.purse.set("day", "RMB", Decimal("5.1"))
+    session.budgets.set("day", "RMB", Decimal("5.1"))
     assert (await ask(session, model="glm-4-airx")).complete
 
 
 async def test_a_budget_of_a_day_holds_back_what_other_kernels_have_under_way(
     session: Session, ledger: Ledger
 ) -> None:
-    session.purse.set("day", "RMB", Decimal(5))
+    session.budgets.set("day", "RMB", Decimal(5))
     other, elsewhere = Answer("glm-5", "bigmodel"), Ledger(ledger.path)
     elsewhere.begin(other, most=Decimal("4.99"), currency="RMB")
     with pytest.raises(BudgetError, match="under way"):
@@ -210,7 +210,7 @@ async def test_a_budget_of_a_day_holds_back_what_other_kernels_have_under_way(
 
 
 async def test_requests_of_one_session_at_the_same_time_share_its_budget(session: Session) -> None:
-    session.purse.set("session", "RMB", Decimal("0.015"))
+    session.budgets.set("session", "RMB", Decimal("0.015"))
     first = session.turn("Hello", model="glm-4-airx", max_tokens=1000).stream()
     await anext(first)
     with pytest.raises(BudgetError, match="under way"):
@@ -336,11 +336,11 @@ async def test_a_refused_key_costs_nothing(session: Session, server: ProtocolSer
 
 async def test_a_ceiling_holds_beside_a_higher_budget(session: Session, tmp_path: Path) -> None:
     set_ceiling(tmp_path, "c = get_config()\nc.GLMCeiling.day = ['0.01 RMB']\n")
-    session.purse.set("day", "RMB", Decimal(100))
+    session.budgets.set("day", "RMB", Decimal(100))
     with pytest.raises(BudgetError, match="administrator") as refusal:
         await ask(session, model="glm-4-airx")
     assert "administrator" in refusal.value.remedy
-    limits = session.purse.limits("RMB", {})
+    limits = session.budgets.limits("RMB", {})
     assert [(limit.amount, limit.ceiling) for limit in limits] == [
         (Decimal(100), False),
         (Decimal("0.01"), True),
@@ -395,20 +395,20 @@ def test_system_files_without_a_ceiling_are_not_run(tmp_path: Path) -> None:
 
 def test_a_budget_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    purse = Purse(Ledger(tmp_path / "data" / "ledger.sqlite"))
+    budgets = Budgets(Ledger(tmp_path / "data" / "ledger.sqlite"))
     with pytest.raises(InputError) as refusal:
-        purse.set("day", "RMB", Decimal(5))
+        budgets.set("day", "RMB", Decimal(5))
     assert "session" in refusal.value.remedy
-    purse.set("session", "RMB", Decimal(5))
-    (limit,) = purse.limits("RMB", {"RMB": Decimal(2)})
+    budgets.set("session", "RMB", Decimal(5))
+    (limit,) = budgets.limits("RMB", {"RMB": Decimal(2)})
     assert limit.left == 3
 
 
 def test_a_ledger_that_cannot_be_read_still_counts_the_session(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     set_ceiling(tmp_path, "c.GLMCeiling.day = ['5 RMB']")
-    purse = Purse(Ledger(tmp_path / "data" / "ledger.sqlite"))
-    (limit,) = purse.limits("RMB", {"RMB": Decimal(2)})
+    budgets = Budgets(Ledger(tmp_path / "data" / "ledger.sqlite"))
+    (limit,) = budgets.limits("RMB", {"RMB": Decimal(2)})
     assert limit.left == 3
 
 

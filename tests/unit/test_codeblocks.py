@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from glm_jupyter.codeblocks import python_in
+from glm_jupyter.magics.codeblocks import python_in
 
 
 @pytest.mark.parametrize(

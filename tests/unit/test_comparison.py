@@ -10,17 +10,17 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.catalogue import Model
 from glm_jupyter.api.endpoints import resolve
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.comparison import comparison, others
-from glm_jupyter.sessions import Target
-from glm_jupyter.turn import Round
+from glm_jupyter.money.alternatives import comparison, others
+from glm_jupyter.sessions.session import Target
+from glm_jupyter.sessions.turn import ModelRequest
 
 MODELS = [model for model in catalogue.models(endpoint="bigmodel") if model.prices]
 
 
-def asked(name: str, text: str = "Hello", **options: object) -> Round:
+def asked(name: str, text: str = "Hello", **options: object) -> ModelRequest:
     message = {"role": "user", "content": text}
     request = ChatRequest(name, (message,), **options)  # type: ignore[arg-type]
-    return Round(Target(resolve("bigmodel", {}), name), request)
+    return ModelRequest(Target(resolve("bigmodel", {}), name), request)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glm_jupyter.conversation import Conversation, Exchange, messages_of
+from glm_jupyter.sessions.conversation import Conversation, Exchange, messages_of
 
 
 def exchange(cell: str, text: str) -> Exchange:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from glm_jupyter import GLMError
 from glm_jupyter.api import tokens
-from glm_jupyter.data import as_text
-from glm_jupyter.prompt import expand
-from glm_jupyter.secrets import redacted
+from glm_jupyter.prompt.expand import expand
+from glm_jupyter.prompt.secrets import redacted
+from glm_jupyter.prompt.values import as_text
 
 
 def test_series_and_descriptions_are_tables() -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from glm_jupyter import ledger as module
-from glm_jupyter import ledger_file
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.events import TextDelta, Usage
-from glm_jupyter.ledger import Ledger, span
+from glm_jupyter.money import ledger as module
+from glm_jupyter.money import ledger_file
+from glm_jupyter.money.ledger import Ledger, span
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def _write_many(path: Path, count: int) -> None:
         answer = answered("0.01")
         ledger.begin(answer)
         ledger.finish(answer, "stop")
-    assert ledger.complaint() is None
+    assert ledger.next_warning() is None
 
 
 def test_several_kernels_write_at_once(ledger: Ledger) -> None:
@@ -233,7 +233,7 @@ def test_a_killed_kernel_loses_at_most_its_unfinished_request(ledger: Ledger) ->
     assert sum(row["cost"] == 7 for row in rows) == 1
     ledger.finish(answered("8"), "stop")
     assert len(ledger.rows()) == len(rows) + 1
-    assert ledger.complaint() is None
+    assert ledger.next_warning() is None
 
 
 def test_a_damaged_file_is_put_aside_and_said_once(ledger: Ledger) -> None:
@@ -243,10 +243,10 @@ def test_a_damaged_file_is_put_aside_and_said_once(ledger: Ledger) -> None:
     assert len(ledger.rows()) == 1
     (aside,) = ledger.path.parent.glob("ledger-damaged-*.sqlite")
     assert aside.read_bytes() == damage
-    complaint = ledger.complaint()
+    complaint = ledger.next_warning()
     assert complaint
     assert aside.name in complaint
-    assert ledger.complaint() is None
+    assert ledger.next_warning() is None
 
 
 def test_a_page_damaged_in_the_middle_is_noticed(ledger: Ledger) -> None:
@@ -257,7 +257,7 @@ def test_a_page_damaged_in_the_middle_is_noticed(ledger: Ledger) -> None:
     ledger.path.write_bytes(content)
     ledger.finish(answered("3"), "stop")
     assert [row["cost"] for row in ledger.rows()] == [3]
-    assert ledger.complaint()
+    assert ledger.next_warning()
 
 
 @pytest.mark.parametrize(
@@ -275,8 +275,8 @@ def test_a_value_that_cannot_be_read_stops_nothing_and_is_said(ledger: Ledger, s
     ledger.rows()
     ledger.lines()
     assert ledger.budgets() == {}
-    assert "cannot be used" in str(ledger.complaint())
-    assert ledger.complaint() is None
+    assert "cannot be used" in str(ledger.next_warning())
+    assert ledger.next_warning() is None
 
 
 def test_a_file_that_cannot_be_written_stops_nothing_and_is_said_once(tmp_path: Path) -> None:
@@ -286,10 +286,10 @@ def test_a_file_that_cannot_be_written_stops_nothing_and_is_said_once(tmp_path: 
     ledger.finish(answered(), "stop")
     assert ledger.rows() == []
     assert not ledger.set_budget("day", "RMB", Decimal(5))
-    complaint = ledger.complaint()
+    complaint = ledger.next_warning()
     assert complaint
     assert "go on" in complaint
-    assert ledger.complaint() is None
+    assert ledger.next_warning() is None
 
 
 def test_a_full_disk_stops_nothing_and_loses_nothing_written_before(ledger: Ledger) -> None:
@@ -300,7 +300,7 @@ def test_a_full_disk_stops_nothing_and_loses_nothing_written_before(ledger: Ledg
         ledger.finish(answered("2"), "stop")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert ledger.complaint()
+    assert ledger.next_warning()
     ledger.finish(answered("3"), "stop")
     assert [row["cost"] for row in ledger.rows()] == [1, 3]
 
@@ -311,7 +311,7 @@ def test_a_file_of_a_newer_version_is_left_alone(ledger: Ledger) -> None:
     before = ledger.path.read_bytes()
     ledger.finish(answered(), "stop")
     assert ledger.path.read_bytes() == before
-    complaint = ledger.complaint()
+    complaint = ledger.next_warning()
     assert complaint
     assert "newer" in complaint
 
@@ -335,7 +335,7 @@ def test_a_migration_that_fails_changes_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(ledger_file, "MIGRATIONS", (*ledger_file.MIGRATIONS, broken))
         ledger.finish(answered("2"), "stop")
-        assert ledger.complaint()
+        assert ledger.next_warning()
     assert [row["cost"] for row in ledger.rows()] == [1]
 
 

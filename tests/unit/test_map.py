@@ -16,14 +16,15 @@ import pytest
 from pydantic import BaseModel
 
 import glm_jupyter as glm
-from glm_jupyter import sessions
 from glm_jupyter.api.errors import AuthenticationError, InputError, RequestError
-from glm_jupyter.budget import BudgetError, Purse
-from glm_jupyter.ledger import Ledger
-from glm_jupyter.mapping import Answers, MapStopped, dispatch
-from glm_jupyter.recording import Recorder
-from glm_jupyter.replaying import Replayer
-from glm_jupyter.sessions import Session
+from glm_jupyter.mapping import Answers, MapStopped
+from glm_jupyter.mapping import scheduler as dispatch
+from glm_jupyter.money.budget import BudgetError, Budgets
+from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.recordings.recorder import Recorder
+from glm_jupyter.recordings.replayer import Replayer
+from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.session import Session
 from tests.protocol_server import ProtocolServer, Reply, Request
 
 MODEL = "glm-4-airx"
@@ -49,7 +50,7 @@ class Review(BaseModel):
 
 def new_session(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Session:
     """A session as a new kernel has it: the same ledger, nothing else."""
-    session = Session(purse=Purse(Ledger(folder / "ledger.sqlite")))
+    session = Session(budgets=Budgets(Ledger(folder / "ledger.sqlite")))
     monkeypatch.setattr(sessions, "_current", session)
     return session
 
@@ -299,7 +300,7 @@ def test_it_stops_before_the_budget_is_passed(server: ProtocolServer) -> None:
 
 
 def test_a_budget_of_the_session_stops_it_too(server: ProtocolServer) -> None:
-    glm.session.purse.set("session", "RMB", Decimal("0.01"))
+    glm.session.budgets.set("session", "RMB", Decimal("0.01"))
     with pytest.raises(MapStopped, match="of this session") as caught:
         glm.map(map(str, range(50)), model=MODEL, max_tokens=120, concurrency=8)
     assert glm.session.spent["RMB"] <= Decimal("0.01")
@@ -520,7 +521,7 @@ async def test_a_cancelled_map_keeps_what_is_done(server: ProtocolServer) -> Non
 
 
 async def test_it_stops_where_the_service_is_gone(server: ProtocolServer, monkeypatch) -> None:
-    from glm_jupyter.mapping import pace
+    from glm_jupyter.mapping import concurrency as pace
 
     monkeypatch.setattr(pace, "FIRST_PAUSE", 0.001)
     monkeypatch.setenv("ZAI_BASE_URL", "http://127.0.0.1:9")
@@ -531,7 +532,7 @@ async def test_it_stops_where_the_service_is_gone(server: ProtocolServer, monkey
 
 def test_the_ledger_has_every_request(server: ProtocolServer) -> None:
     glm.map(map(str, range(40)), model=MODEL)
-    rows = glm.session.purse.ledger.rows()
+    rows = glm.session.budgets.ledger.rows()
     assert len(rows) == 40
     assert sum(row["cost"] for row in rows) == glm.session.spent["RMB"] == Decimal("0.04")
 

@@ -6,8 +6,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from glm_jupyter import GLMError
-from glm_jupyter.commands import COMMANDS
-from glm_jupyter.options import HelpAsked, cell_parser, line_parser
+from glm_jupyter.magics.commands.commands import COMMANDS
+from glm_jupyter.magics.options import HelpAsked, cell_parser, line_parser
 
 
 def test_quoted_text_and_repeated_options() -> None:

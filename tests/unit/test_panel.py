@@ -15,12 +15,14 @@ from typing import Any
 import ipywidgets as widgets
 import pytest
 
-from glm_jupyter import ceiling
 from glm_jupyter.api.events import Started
-from glm_jupyter.ledger import Ledger
-from glm_jupyter.panel import Panel, bill, panel_of, redrawing
-from glm_jupyter.sessions import Session
-from glm_jupyter.spending import report
+from glm_jupyter.money import ceiling
+from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.money.usage import report
+from glm_jupyter.panel import Panel, panel_of
+from glm_jupyter.panel import spending as bill
+from glm_jupyter.panel import throttle as redrawing
+from glm_jupyter.sessions.session import Session
 from tests.protocol_server import ProtocolServer, Reply
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -206,7 +208,7 @@ async def test_it_shows_what_was_spent_and_what_is_left(
     session: Session, server: ProtocolServer
 ) -> None:
     panel = Panel(session)
-    session.purse.set("session", "RMB", Decimal(1))
+    session.budgets.set("session", "RMB", Decimal(1))
     server.enqueue(Reply(prompt_tokens=33, completion_tokens=885, cached_tokens=7))
     await ask(session, model="glm-4-airx")
     text = shown(panel)
@@ -351,7 +353,7 @@ async def test_its_own_trouble_does_not_fail_an_answer(
     def fail(*_: object) -> None:
         raise RuntimeError("the panel is in trouble")
 
-    monkeypatch.setattr("glm_jupyter.panel.bill.view", fail)
+    monkeypatch.setattr("glm_jupyter.panel.spending.view", fail)
     await ask(session)
     assert session.last is not None
     assert session.last.complete

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_jupyter import GLMError
-from glm_jupyter.data import MAX_ROWS
-from glm_jupyter.prompt import expand, read_text
+from glm_jupyter.prompt.expand import expand, read_text
+from glm_jupyter.prompt.values import MAX_ROWS
 
 
 @pytest.mark.parametrize(

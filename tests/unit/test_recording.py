@@ -16,8 +16,8 @@ from glm_jupyter.api.client import Client
 from glm_jupyter.api.endpoints import Endpoint, resolve
 from glm_jupyter.api.errors import GLMError, IncompleteError, InputError
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.recording import Asked, Recorded, Recorder, Source, read
-from glm_jupyter.replaying import Replayer
+from glm_jupyter.recordings.recorder import Asked, Recorded, Recorder, Transport, read
+from glm_jupyter.recordings.replayer import Replayer
 from tests.protocol_server import ProtocolServer, Reply
 
 KEY = "id.very-secret"
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 
 async def ask(
-    source: Source, endpoint: Endpoint, asked: ChatRequest, answer: Answer | None = None
+    source: Transport, endpoint: Endpoint, asked: ChatRequest, answer: Answer | None = None
 ) -> Answer:
     answer = answer or Answer(asked.model, endpoint.name)
     async for event in source.stream(endpoint, asked):

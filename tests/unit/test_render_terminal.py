@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
-from glm_jupyter.render.escape import Cleaner, clean
 from glm_jupyter.render.terminal import TerminalView
+from glm_jupyter.text import Cleaner, clean
 
 
 class Terminal(io.StringIO):

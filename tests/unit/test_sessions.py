@@ -11,7 +11,7 @@ import pytest
 
 from glm_jupyter import aask
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.settings import checked
+from glm_jupyter.sessions.settings import checked
 
 ASK_AT_ONCE = """
 import sys, threading

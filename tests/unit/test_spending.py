@@ -14,16 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import glm_jupyter
-from glm_jupyter import sessions, spending
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
-from glm_jupyter.budget import Purse
-from glm_jupyter.ledger import Ledger
-from glm_jupyter.listing import listing
+from glm_jupyter.magics.commands.models import listing
+from glm_jupyter.money import usage as spending
+from glm_jupyter.money.budget import Budgets
+from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.render import chart
-from glm_jupyter.sessions import Session
+from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.session import Session
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 @pytest.fixture
 def _current(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_current", Session(purse=Purse(ledger)))
+    monkeypatch.setattr(sessions, "_current", Session(budgets=Budgets(ledger)))
 
 
 def test_the_report_has_a_line_for_each_and_a_sum_for_each_currency(ledger: Ledger) -> None:

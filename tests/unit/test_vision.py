@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from glm_jupyter import GLMError, vision
+from glm_jupyter import GLMError
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.vision import image_part
+from glm_jupyter.prompt import images as vision
+from glm_jupyter.prompt.images import image_part
 from tests.protocol_server import ProtocolServer
 
 with warnings.catch_warnings():

@@ -1,0 +1,142 @@
+"""From a `%%glm` line and its cell to a question: options, names, and `{{ }}` looked up."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.prompt.expand import Prompt, Value, evaluate, expand
+from glm_jupyter.schema import schema_of
+from glm_jupyter.sessions.settings import NAMES
+from glm_jupyter.tools import tool_of
+
+from .options import cell_parser
+from .templates import HOLE, Template, applied
+
+if TYPE_CHECKING:
+    from glm_jupyter.sessions.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a cell asks: its prompt, the options of `Session.turn`, and how it was written.
+
+    `values` are what `{{ }}` put into the prompt.
+    """
+
+    args: Namespace
+    prompt: str
+    options: dict[str, Any]
+    written: Template
+    values: tuple[Value, ...] = ()
+
+
+def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -> Question:
+    """What the cell asks. Raises InputError for what cannot be asked, HelpAsked for `--help`."""
+    line, template = applied(line)
+    args = cell_parser().parse_line(line)
+    _together(args)
+    options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
+    verbatim = args.raw or args.map
+    room = None if verbatim else session.room(options)
+    if template is None and not verbatim and HOLE.search(cell):
+        namespace = _with_hole(namespace, args.dry_run)
+    prompt = _prompt(cell, template, namespace, verbatim=verbatim, room=room)
+    options |= {
+        "continue_": args.continue_,
+        "trim": args.trim,
+        "fresh": args.fresh,
+        "to_send": not args.dry_run,
+        "confirm": args.confirm,
+        "web": args.web,
+        "tools": [
+            tool_of(evaluate(name, namespace, f"--tools {name}"), name.rpartition(".")[2])
+            for name in filter(None, map(str.strip, (args.tools or "").split(",")))
+        ],
+        "images": [_image(source, namespace) for source in args.image or ()],
+        "notes": [str(value) for value in prompt.values if value.cut],
+    }
+    if args.schema:
+        kind = evaluate(args.schema, namespace, f"--schema {args.schema}")
+        options["schema"] = schema_of(kind, args.schema)
+    written = Template(line, template.text if template else cell)
+    return Question(args, prompt.text.strip("\n"), options, written, prompt.values)
+
+
+def _together(args: Namespace) -> None:
+    """Refuse options of which one would be passed over."""
+    for one, other in (
+        ("compare", "model"),
+        ("compare", "map"),
+        ("compare", "code"),
+        ("map", "code"),
+    ):
+        if getattr(args, one) and getattr(args, other):
+            raise InputError(
+                f"--{one} and --{other} do not go together. Nothing was sent.",
+                remedy="Leave out one of them.",
+            )
+
+
+def _with_hole(namespace: Mapping[str, Any], dry_run: bool) -> Mapping[str, Any]:
+    """The namespace for a cell that is to become a template: in a dry run its hole stays one."""
+    if "cell" in namespace:
+        return namespace
+    if dry_run:
+        return {**namespace, "cell": "{{ cell }}"}
+    raise InputError(
+        "`{{ cell }}` is where a template takes in a cell, and this cell is no template yet. "
+        "Nothing was sent.",
+        remedy="Run it with --dry-run, then keep it with `%glm save NAME`.",
+    )
+
+
+def _prompt(
+    cell: str,
+    template: Template | None,
+    namespace: Mapping[str, Any],
+    *,
+    verbatim: bool,
+    room: int | None,
+) -> Prompt:
+    """The cell's text, or the template's with the cell's in its hole or below, filled in."""
+    own = Prompt(cell) if verbatim else expand(cell, namespace, room)
+    if template is None:
+        return own
+    if not HOLE.search(template.text):
+        filled = Prompt(template.text) if verbatim else expand(template.text, namespace, room)
+        below = f"\n\n{own.text}" if own.text.strip() else ""
+        return Prompt(filled.text.rstrip("\n") + below, filled.values + own.values)
+    if not own.text.strip():
+        raise InputError(
+            "The template has a hole `{{ cell }}`, and the cell is empty. Nothing was sent.",
+            remedy="Write below the %%glm line what goes into it.",
+        )
+    text = own.text.strip("\n")
+    if verbatim:
+        return Prompt(HOLE.sub(lambda _: text, template.text))
+    filled = expand(template.text, {**namespace, "cell": text})
+    holes = tuple(value for value in filled.values if value.expression != "cell")
+    return Prompt(filled.text, own.values + holes)
+
+
+def _image(source: str, namespace: Mapping[str, Any]) -> Any:
+    """What `--image` names: a variable or an expression with one, else a URL or a path."""
+    first = re.match(r"[^\W\d]\w*", source)
+    if first and first[0] in namespace and not Path(source).exists():
+        return evaluate(source, namespace, f"--image {source}")
+    if "://" in source or source.startswith("data:") or Path(source).expanduser().exists():
+        return source
+    near = difflib.get_close_matches(source, [*namespace, *os.listdir()], n=1)
+    raise InputError(
+        f"--image {source}: there is no variable and no file of that name. Nothing was sent.",
+        remedy=(f"Did you mean `{near[0]}`? " if near else "")
+        + f"Paths are relative to {Path.cwd()}.",
+    )

@@ -1,0 +1,1 @@
+"""The commands of `%glm`, a module for each group of them."""

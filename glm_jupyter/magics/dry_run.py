@@ -1,0 +1,73 @@
+"""What `--dry-run` shows: the messages, their tokens, what they would cost, what a budget says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from glm_jupyter.api import tokens
+from glm_jupyter.api.errors import GLMError
+from glm_jupyter.money.alternatives import comparison
+from glm_jupyter.money.budget import images_in, left
+from glm_jupyter.money.words import amount
+from glm_jupyter.render.fences import fenced
+from glm_jupyter.render.transcript import said
+from glm_jupyter.text import literal, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from glm_jupyter.prompt.expand import Value
+    from glm_jupyter.sessions.turn import ModelRequest, Turn
+
+
+def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
+    """The MIME bundle that describes a request nobody has sent; `values` came by `{{ }}`."""
+    one = turn.opening
+    messages = [(message["role"], said(message)) for message in one.request.messages]
+    if tools := [json.dumps(tool, ensure_ascii=False) for tool in one.request.tools]:
+        messages.append(("tools", "\n".join(tools)))
+    shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
+    plain = [f"{role}:\n{text}" for role, text in messages]
+    facts = " · ".join([_facts(one), *map(str, values)])
+    costs = comparison(one) or {"text/markdown": "", "text/plain": ""}
+    verdict = _verdict(turn)
+    return {
+        "text/markdown": "\n\n".join(
+            [*shown, costs["text/markdown"], prose(verdict), f"<small>{literal(facts)}</small>"]
+        ),
+        "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], verdict, facts])),
+    }
+
+
+def _verdict(turn: Turn) -> str:
+    """What the budgets in force say, if there are any."""
+    if turn.opening.recorded:
+        return ""
+    try:
+        limit = turn.session.budgets.check(turn.opening, turn.session.spent)
+    except GLMError as error:
+        return f"It would be refused. {error} {error.remedy}"
+    if limit is None:
+        return ""
+    allowed = f"{limit.name} allows it" if limit.period == "cell" else left(limit)
+    return f"It would not be refused: {allowed}."
+
+
+def _facts(one: ModelRequest) -> str:
+    least, most_in = tokens.at_least(one.prompt_tokens), tokens.at_most(one.prompt_tokens)
+    asked = f"about {one.prompt_tokens:,} tokens in (an estimate: {least:,} to {most_in:,})"
+    most = one.most_output
+    parts = [f"Not sent. {one.target.endpoint.name}/{one.target.model}", asked]
+    parts += images_in(one.request, one.model)
+    limit = f"at most {most:,} out" if most else "length of the answer not limited"
+    if one.target.endpoint.name == "local":
+        price = "free"
+    elif (worst := one.worst_cost()) is None:
+        price = "cost unknown"
+    else:
+        price = f"at most {amount(worst, one.model.currency if one.model else None)}"
+    parts += [limit, price]
+    if any(tool["type"] == "function" for tool in one.request.tools):
+        parts.append("each round of function calls is a further request")
+    return " · ".join(parts)

@@ -1,0 +1,252 @@
+"""The options of `%%glm` and the commands of `%glm`: their parsers, help and error messages."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import keyword
+import os
+import shlex
+from typing import Any, NoReturn
+
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from glm_jupyter.api.errors import InputError
+
+
+class HelpAsked(Exception):
+    """`--help` was given; the message is the help text."""
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        raise HelpAsked(parser.format_help())
+
+
+class Parser(MagicArgumentParser):
+    """IPython's argument parser, with errors that name the nearest thing that exists.
+
+    `where` says where a question belongs, for who wrote it in the place of options.
+    """
+
+    where = ""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # IPython's own formatter writes reStructuredText, which help in a cell is not.
+        super().__init__(  # type: ignore[no-untyped-call]
+            formatter_class=argparse.HelpFormatter, **kwargs
+        )
+        self.add_argument("-h", "--help", nargs=0, action=_Help, help="show this help")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError; argparse calls this for whatever does not fit."""
+        raise InputError(f"{self.prog}: {message}.", remedy=self._remedy(message))
+
+    def _remedy(self, message: str) -> str:
+        names = [name for action in self._actions for name in action.option_strings]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                names += list(action.choices)
+                below = [part for sub in action.choices.values() for part in sub._actions]
+                names += [name for part in below for name in part.option_strings]
+        for word in message.replace("'", " ").replace("=", " ").replace("/", " ").split():
+            close = difflib.get_close_matches(word.rstrip(":"), names, n=1)
+            if close and close[0] != word.rstrip(":"):
+                return f"Did you mean {close[0]}? `{self.prog} --help` lists all."
+        if "unrecognized" in message and " @" in message:
+            return f"A template comes first: `{self.prog} @NAME`, then the options."
+        misplaced = "unrecognized" in message or "invalid choice" in message
+        return f"`{self.prog} --help` lists all{self.where if misplaced else ''}."
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse what stands behind the magic's name."""
+        try:
+            words = shlex.split(line, posix=os.name == "posix")
+        except ValueError as error:
+            raise InputError(
+                f"{self.prog}: {error} in `{line.strip()}`.",
+                remedy="Close the quotation mark, or escape it with a backslash.",
+            ) from None
+        return self.parse_args(words)
+
+
+def variable_name(text: str) -> str:
+    """An argument that must be a name a Python variable can have."""
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a variable")
+    return text
+
+
+def cell_parser() -> Parser:
+    """The parser of `%%glm`."""
+    parser = Parser(
+        prog="%%glm",
+        description="Ask a GLM model: the text of the cell is the prompt. "
+        "{{ expression }} puts in the value of a Python expression. "
+        "%%glm @NAME [options] uses the template that `%glm save NAME` has kept.",
+    )
+    parser.where = "; the question goes below this line"
+    add = parser.add_argument
+    add("-m", "--model", metavar="NAME", help="model for this cell; `%%glm models` lists them")
+    add(
+        "-e",
+        "--endpoint",
+        metavar="NAME",
+        help="bigmodel, zai, local, or the base URL of an OpenAI-compatible server",
+    )
+    add("-s", "--system", metavar="TEXT", help="system prompt; @file.md reads a file")
+    add(
+        "-c",
+        "--continue",
+        dest="continue_",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="NAME",
+        help="go on with the conversation, or with the one of this name; without it the cell "
+        "stands alone",
+    )
+    add(
+        "--trim",
+        action="store_true",
+        help="leave out the oldest exchanges of a conversation that has become too long",
+    )
+    add("-t", "--temperature", type=float, metavar="T", help="sampling temperature")
+    add("--top-p", type=float, metavar="P", help="nucleus sampling")
+    add("--max-tokens", type=int, metavar="N", help="most tokens the answer may have")
+    add("--stop", action="append", metavar="TEXT", help="text at which to stop; repeatable")
+    add(
+        "--max-cost",
+        metavar="AMOUNT",
+        help="most the answer may cost: 0.5 in the endpoint's currency, or 0.5RMB, 0.1USD",
+    )
+    think = parser.add_mutually_exclusive_group()
+    think.add_argument(
+        "--think",
+        action="store_true",
+        default=None,
+        help="reasoning on, where the model has the switch",
+    )
+    think.add_argument("--no-think", dest="think", action="store_false", help="reasoning off")
+    add(
+        "--compare",
+        metavar="A,B",
+        help="models that answer side by side, in place of --model; the variable is a list",
+    )
+    add("--code", action="store_true", help="put the answer's code into a new cell below")
+    add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
+    add(
+        "--schema",
+        metavar="NAME",
+        help="a pydantic model, dataclass, TypedDict or JSON schema that the answer must fit",
+    )
+    add("--tools", metavar="A,B", help="functions of the notebook that the model may call")
+    add("--confirm", action="store_true", help="ask before each function call")
+    add(
+        "--web",
+        action="store_true",
+        help="let the model search the web; the pages found are listed",
+    )
+    add(
+        "-i",
+        "--image",
+        action="append",
+        metavar="X",
+        help="an image to look at: a path, a URL, or a variable (figure, image, array, bytes); "
+        "repeatable",
+    )
+    add(
+        "--map",
+        metavar="ITEMS",
+        help="ask about every item of a list, Series or DataFrame (in quotes where it holds "
+        "spaces): {{ item }}, and its columns, stand for it; -o keeps the answers; --max-cost is "
+        "for all of them",
+    )
+    add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="show the messages, the tokens and what it costs at most; send nothing",
+    )
+    add(
+        "--fresh",
+        action="store_true",
+        help="ask the service also while a recording is replayed; with --map, ask everything anew",
+    )
+    return parser
+
+
+def line_parser() -> Parser:
+    """The parser of `%glm`; the chosen command is in `command`."""
+    parser = Parser(
+        prog="%glm",
+        description="Everything around the answers. `%%glm` asks; `%%glm --help` tells how.",
+    )
+    parser.where = "; a question goes into a cell that begins with %%glm"
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="%glm")
+
+    def command(name: str, text: str) -> Any:
+        return commands.add_parser(name, help=text, description=text)
+
+    command("panel", "show the panel (as `%%glm` alone does)")
+    models = command("models", "list models with prices and limits")
+    models.add_argument("pattern", nargs="?", help="part of a name, or a pattern with * and ?")
+    use = command("use", "let MODEL answer from now on")
+    use.add_argument("model", metavar="MODEL", help="for example glm-4.7 or local/smollm2-135m")
+    engine = command("local", "the embedded engine: start, stop, status, or use FILE.gguf")
+    engine.add_argument("action", nargs="?", default="status", choices=_LOCAL_ACTIONS)
+    engine.add_argument("file", nargs="?", metavar="FILE.gguf", help="weights for `use`")
+    spent = command("usage", "what was spent: a table and a chart")
+    spent.add_argument(
+        "--by", default="model", metavar="WHAT", help="model (default), day, notebook or endpoint"
+    )
+    spent.add_argument("--since", metavar="DATE", help="only from this day on, as 2026-11-22")
+    spent.add_argument("--csv", metavar="FILE", help="write every request to this file instead")
+    limit = command("budget", "set what may be spent, or show what is left; `off` takes it off")
+    limit.add_argument("amount", nargs="*", metavar="AMOUNT", help="5, 5 RMB, 2 USD, or off")
+    period = limit.add_mutually_exclusive_group()
+    period.add_argument(
+        "--day", dest="period", action="store_const", const="day", help="for a day, in all kernels"
+    )
+    period.add_argument(
+        "--month",
+        dest="period",
+        action="store_const",
+        const="month",
+        help="for a month, in all kernels",
+    )
+    history = command("history", "show the conversation, or the one of a name")
+    history.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
+    reset = command("reset", "forget the conversation, or the one of a name")
+    reset.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
+    export = command("export", "write the conversation into a file")
+    export.add_argument("file", metavar="FILE", help="FILE.md to read, FILE.json for programs")
+    export.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
+    save = command("save", "keep the last cell that asked as a template; without NAME, list them")
+    save.add_argument("name", nargs="?", metavar="NAME", help="for %%%%glm @NAME")
+    explain = command("explain", "explain the last error, and offer the mended cell below")
+    explain.add_argument("-m", "--model", metavar="NAME", help="model that explains")
+    explain.add_argument("-e", "--endpoint", metavar="NAME", help="endpoint that explains")
+    explain.add_argument(
+        "--data",
+        action="store_true",
+        help="send values too, not only types, shapes and names of columns",
+    )
+    record = command("record", "keep the answers that follow in a file; `off` ends it")
+    record.add_argument("file", nargs="?", metavar="FILE", help="lesson.glm.jsonl, or off")
+    replay = command("replay", "answer from a recording, without key or cost; `off` ends it")
+    replay.add_argument(
+        "place", nargs="?", metavar="FILE", help="a file, a folder, package:path, or off"
+    )
+    replay.add_argument("--speed", type=float, metavar="N", help="2 is twice as fast, inf at once")
+    for name, text in (
+        ("login", "ask for a key and keep it in the system's keyring"),
+        ("logout", "forget the key kept in the keyring"),
+    ):
+        place = command(name, text)
+        place.add_argument("-e", "--endpoint", metavar="NAME", help="whose key (default: bigmodel)")
+    command("doctor", "what is set up and what is missing; shows no secrets")
+    return parser
+
+
+_LOCAL_ACTIONS = ("start", "stop", "status", "use")

@@ -1,0 +1,86 @@
+"""Allowance: what one map may spend, kept by holding back what each request may cost at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.money.amounts import parse_amount
+from glm_jupyter.money.budget import BudgetError
+from glm_jupyter.money.words import amount, number
+
+if TYPE_CHECKING:
+    from glm_jupyter.sessions.session import Target
+    from glm_jupyter.sessions.turn import ModelRequest
+
+
+class Allowance:
+    """The budget of a map, an amount such as "5 RMB" or a number in the currency of `target`.
+
+    Raises InputError where `target` bills in another currency, or nobody knows its prices.
+    """
+
+    def __init__(self, budget: str | float, target: Target) -> None:
+        model = catalogue.find(target.model, target.endpoint.name)
+        if model is None or not model.prices:
+            raise InputError(
+                f"What {target.model or target.endpoint.name} costs is not known, so a budget "
+                "cannot be kept. Nothing was sent.",
+                remedy="Choose a model with a price (`%glm models`), or leave out the budget.",
+            )
+        self.most, self.currency = parse_amount(str(budget), model.currency)
+        if self.currency != model.currency:
+            raise InputError(
+                f"The budget is in {self.currency}, but {target.endpoint.name} bills in "
+                f"{model.currency}. Nothing was sent.",
+                remedy=f"Give the budget in {model.currency}.",
+            )
+        self.held = Decimal(0)  # for the questions in flight
+
+    @contextmanager
+    def hold(self) -> Iterator[Hold]:
+        """What one question may cost, held back until it has ended."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            self.held -= hold.held
+
+    def check(self, worst: Decimal, paid: Decimal) -> None:
+        """Raise BudgetError where `worst` more, beside what is `paid` and held, may be too much."""
+        if paid + self.held + worst > self.most:
+            raise BudgetError(
+                f"The budget of this map, {number(self.most)} {self.currency}, might be passed: "
+                f"{number(paid)} {self.currency} are spent, and one more answer may cost up "
+                f"to {amount(worst, self.currency)}.",
+                remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
+                "higher budget.",
+            )
+
+
+class Hold:
+    """What is held back for one question: the worst cost of each request it has taken so far."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self.held = Decimal(0)
+
+    def add(self, one: ModelRequest, paid: Decimal) -> None:
+        """Hold back for one more request, beside what the map has `paid`.
+
+        Raises BudgetError where that may be too much, InputError where nobody knows how much.
+        """
+        worst = one.worst_cost()
+        if worst is None:
+            raise InputError(
+                f"How long an answer of {one.target.model} can be is not known, so a budget "
+                "cannot be kept. Nothing was sent.",
+                remedy="Give max_tokens.",
+            )
+        self._allowance.check(worst, paid)
+        self._allowance.held += worst
+        self.held += worst

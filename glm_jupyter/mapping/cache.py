@@ -1,0 +1,153 @@
+"""Answers kept on disk by the hash of their request, so that none is paid for twice.
+
+The file is in the user's cache folder. It holds answers as the models gave them, but no prompts,
+and no answer for longer than `KEPT_DAYS`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from asyncio import wrap_future
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import platformdirs
+
+from glm_jupyter.answer import Answer
+from glm_jupyter.api import events as ev
+from glm_jupyter.money.background import Background
+
+KEPT_DAYS = 30
+BUSY_SECONDS = 5.0
+VERSION = 1
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS answers (
+        hash TEXT PRIMARY KEY, run TEXT NOT NULL, day TEXT NOT NULL, answer TEXT NOT NULL
+    )
+"""
+
+
+class AnswerCache:
+    """The kept answers, shared by all kernels of the user.
+
+    A `fresh` shelf gives only what was put there by itself; one that is not `lasting` is in
+    memory, for itself alone. A file that cannot be used is replaced by memory, too.
+    """
+
+    def __init__(
+        self, path: Path | None = None, *, fresh: bool = False, lasting: bool = True
+    ) -> None:
+        folder = platformdirs.user_cache_path("glm-jupyter", appauthor=False)
+        self.path = path or folder / "answers.sqlite"
+        self._fresh = fresh
+        self._lasting = lasting
+        self._run = uuid4().hex
+        self._background = Background(self._write)
+        # SQLite's connections belong to the thread that made them.
+        self._db = self._background.submit(self._opened).result()
+
+    def __enter__(self) -> AnswerCache:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._background.submit(lambda: self._db.close())
+        self._background.close()
+
+    async def get(self, key: str) -> tuple[Answer, bool] | None:
+        """The answer kept under `key`, and whether it is from an earlier run."""
+        return await wrap_future(self._background.submit(lambda: self._read(key)))
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer that came to its end, be it at the token limit."""
+        self._background.add((key, self._run, _today(), json.dumps(answer.to_json())))
+
+    def _read(self, key: str) -> tuple[Answer, bool] | None:
+        query = "SELECT run, answer FROM answers WHERE hash = ?"
+        # What cannot be read is asked again.
+        with suppress(sqlite3.Error, ValueError, LookupError, TypeError):
+            row = self._db.execute(query, [key]).fetchone()
+            if row and (row[0] == self._run or not self._fresh):
+                return _restored(json.loads(row[1])), row[0] != self._run
+        return None
+
+    def _write(self, rows: list[tuple[str, ...]]) -> None:
+        try:
+            _insert(self._db, rows)
+        except sqlite3.Error:
+            # A full disk, or a file that went away. What duplicates need is kept all the same.
+            self._db = _prepared(sqlite3.connect(":memory:", isolation_level=None))
+            _insert(self._db, rows)
+
+    def _opened(self) -> sqlite3.Connection:
+        for _ in range(2 if self._lasting else 0):
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.path.touch(mode=0o600)
+                db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+                return _prepared(db)
+            except sqlite3.OperationalError:
+                break  # locked, or read-only
+            except sqlite3.DatabaseError:
+                with suppress(OSError):
+                    self.path.unlink()  # a cache: what is damaged is not worth keeping
+            except OSError:
+                break
+        return _prepared(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def _insert(db: sqlite3.Connection, rows: list[tuple[str, ...]]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    # It must outlive the kernel, not the machine: waiting for the disk would cost more than the
+    # last answers before a power cut.
+    db.execute("PRAGMA synchronous = OFF")
+    with closing(db.execute("PRAGMA user_version")) as found:
+        (version,) = found.fetchone()
+    if version != VERSION:
+        db.execute("DROP TABLE IF EXISTS answers")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute(SCHEMA)
+    oldest = datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
+    db.execute("DELETE FROM answers WHERE day < ?", [oldest.isoformat()])
+    return db
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def _restored(kept: dict[str, Any]) -> Answer:
+    answer = Answer(kept["model"], kept["endpoint"])
+    if kept["reasoning"]:
+        answer.apply(ev.ReasoningDelta(kept["reasoning"]))
+    if kept["text"]:
+        answer.apply(ev.TextDelta(kept["text"]))
+    answer.apply(ev.UsageReport(ev.Usage(**kept["usage"])))
+    answer.apply(ev.Finish(kept["finish_reason"]))
+    answer.cost = None if kept["cost"] is None else Decimal(kept["cost"])
+    for name in (
+        "id",
+        "currency",
+        "request_id",
+        "seconds",
+        "first_token_seconds",
+        "thinking_seconds",
+        "sources",
+        "tool_calls",
+        "notes",
+    ):
+        setattr(answer, name, kept[name])
+    return answer

@@ -1,0 +1,210 @@
+"""`map` and `amap`: what users call, and the pace, source and shelf they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sized
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any
+
+from glm_jupyter import bridge
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.client import Client
+from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.engine.child import PARALLEL
+from glm_jupyter.sessions import session as sessions
+
+from .answers import Answers
+from .budget import Allowance
+from .cache import AnswerCache
+from .concurrency import ConcurrencyLimit
+from .items import each, index_of, prompt_for
+from .progress import progress
+from .scheduler import Mapped, Scheduler
+
+
+class MapInterrupted(KeyboardInterrupt):
+    """The user stopped a map; `answers` has what was answered until then."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Stopped{_after(self.answers)} {_goes_on(self.answers)}".strip()]
+
+
+class MapStopped(GLMError):
+    """A map that did not come to its end; `answers` has what was answered until then."""
+
+    def __init__(self, error: GLMError, answers: Answers) -> None:
+        super().__init__(
+            f"The map was stopped{_after(answers)} {error}",
+            remedy=f"{error.remedy} {_goes_on(answers)}".strip(),
+            code=error.code,
+            status=error.status,
+            retryable=error.retryable,
+            retry_after=error.retry_after,
+        )
+        self.answers = answers
+
+
+def map(
+    items: Iterable[Any],
+    prompt: str | None = None,
+    *,
+    concurrency: int | str = "auto",
+    budget: str | float | None = None,
+    fresh: bool = False,
+    **options: Any,
+) -> Answers:
+    """Ask the same about every item of a list, a Series, or the rows of a DataFrame.
+
+    In a `prompt` with double braces, `{{ item }}` is the item, and `{{ column }}` a column of
+    the row; otherwise the item stands below the prompt. `options` are those of `ask`.
+
+    As many requests are in flight as `c.GLM.level` allows for the model, or `concurrency`. The
+    same request is asked once. Answers are kept for 30 days in the user's cache folder, so that
+    the same map run again, after an interrupt or in a new kernel, pays only for what is missing;
+    `fresh` asks everything anew, and asks the service while a recording is replayed. No request
+    goes out that might pass `budget` ("5 RMB", or 5 in the endpoint's currency).
+
+    An item that fails does not stop the rest: see `Answers.errors`. Raises MapStopped, which has
+    the answers so far, where going on makes no sense: the budget, the key, a service out of
+    reach. An interrupt raises MapInterrupted, a KeyboardInterrupt that has them too.
+    """
+    answers = answers_for(items)
+    options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
+    try:
+        bridge.run(fill(answers, items, prompt, {}, **options))
+    except KeyboardInterrupt:
+        raise MapInterrupted(answers) from None
+    return answers
+
+
+async def amap(
+    items: Iterable[Any],
+    prompt: str | None = None,
+    *,
+    concurrency: int | str = "auto",
+    budget: str | float | None = None,
+    fresh: bool = False,
+    **options: Any,
+) -> AsyncGenerator[Mapped, None]:
+    """`map` as an asynchronous iterator: `Mapped(position, answer, error)`, as they come.
+
+    The arguments are those of `map`. Nothing is remembered of what has been given out, so
+    `items` may be an iterator without end. Raises the GLMError that stops it.
+    """
+    options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
+    async with _dispatch(items, prompt, {}, **options) as dispatch:
+        async with aclosing(dispatch.results()) as results:
+            async for result in results:
+                yield result
+        if dispatch.stopped:
+            raise dispatch.stopped
+
+
+def _after(answers: Answers) -> str:
+    given = sum(answer is not None for answer in answers)
+    return f" after {given} answer{'' if given == 1 else 's'}." if given else ", without an answer."
+
+
+def _goes_on(answers: Answers) -> str:
+    return "What is answered is kept: the same map goes on from there." if any(answers) else ""
+
+
+def answers_for(items: Iterable[Any]) -> Answers:
+    """The Answers about `items` before anything is asked."""
+    return Answers(len(items) if isinstance(items, Sized) else 0, index_of(items))
+
+
+async def fill(
+    answers: Answers,
+    items: Iterable[Any],
+    prompt: str | None,
+    namespace: Mapping[str, Any] | None,
+    **options: Any,
+) -> None:
+    """Put the answers about `items` into `answers`, showing how far it is.
+
+    Names in the prompt's braces are looked up in `namespace` too; without one, braces are text.
+    """
+    async with _dispatch(items, prompt, namespace, **options) as dispatch:
+        with progress(dispatch.tally) as shown:
+            async with aclosing(dispatch.results()) as results:
+                async for position, answer, error in results:
+                    answers.put(position, answer, error)
+                    shown.changed()
+        if dispatch.stopped:
+            raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
+    if len(answers.errors) == len(answers) > 0:
+        raise MapStopped(answers.errors[0], answers) from answers.errors[0]
+
+
+@asynccontextmanager
+async def _dispatch(
+    items: Iterable[Any],
+    prompt: str | None,
+    namespace: Mapping[str, Any] | None,
+    *,
+    concurrency: int | str = "auto",
+    budget: str | float | None = None,
+    fresh: bool = False,
+    **options: Any,
+) -> AsyncGenerator[Scheduler, None]:
+    if not isinstance(prompt, str | None):
+        raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+    listed = each(items)
+    session = sessions.current()
+    # Checks the key too, before anything is sent.
+    target = session.target(options, fresh=fresh)
+    replayed = session.replayer is not None and not fresh
+    free = replayed or target.endpoint.name == "local"
+    pace = _pace(session, target, concurrency)
+    allowance = None if budget is None or free else Allowance(budget, target)
+    async with AsyncExitStack() as stack:
+        # A recording must get every answer, also those that an earlier run has brought; what is
+        # replayed was not paid for, and is not to be taken for a service's answer later.
+        anew = fresh or session.recorder is not None
+        shelf = stack.enter_context(AnswerCache(fresh=anew, lasting=not replayed))
+        dispatch = Scheduler(
+            session,
+            _prompts(listed, prompt, namespace),
+            options,
+            source=await stack.enter_async_context(Client(tries=1)),
+            pace=pace,
+            shelf=shelf,
+            allowance=allowance,
+            fresh=fresh,
+        )
+        dispatch.tally.total = len(items) if isinstance(items, Sized) else None
+        dispatch.tally.recorded = replayed
+        stack.enter_context(session.budgets.ledger.in_background())
+        stack.enter_context(bridge.awake())
+        yield dispatch
+
+
+def _pace(
+    session: sessions.Session, target: sessions.Target, concurrency: int | str
+) -> ConcurrencyLimit:
+    if concurrency != "auto":
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise InputError(
+                f"concurrency={concurrency!r} is no number of requests.",
+                remedy='Give a number of 1 or more, or "auto".',
+            )
+        return ConcurrencyLimit.of(concurrency)
+    if target.endpoint.name == "local":
+        return ConcurrencyLimit.of(PARALLEL)
+    model = catalogue.find(target.model, target.endpoint.name)
+    return ConcurrencyLimit.of(model.in_flight(session.settings.level) if model else None)
+
+
+def _prompts(
+    items: Iterator[Any], template: str | None, namespace: Mapping[str, Any] | None
+) -> Iterator[str | GLMError]:
+    for item in items:
+        try:
+            yield prompt_for(item, template, namespace)
+        except GLMError as error:
+            yield error

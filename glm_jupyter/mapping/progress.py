@@ -1,0 +1,132 @@
+"""How far a map is: a bar that a terminal forgets, and that a notebook keeps as one plain line.
+
+tqdm writes the bar. Its own notebook bar is a widget, which a reopened notebook shows as an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from glm_jupyter.money.words import amount
+from glm_jupyter.render.line import Line, in_kernel
+from glm_jupyter.render.summary import seconds
+
+if TYPE_CHECKING:
+    from .scheduler import Tally
+
+INTERVAL = 0.25  # seconds between updates
+
+
+def progress(tally: Tally) -> Progress:
+    """What fits where output is shown: a kernel's display, or standard error."""
+    return _Line(tally) if in_kernel() else _Bar(tally)
+
+
+class Progress:
+    """Shows a tally while it changes; to be used in a running event loop."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Progress:
+        self._show()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._close()
+
+    def changed(self) -> None:
+        """The tally has changed: it is shown soon."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._update)
+
+    def _update(self) -> None:
+        self._timer = None
+        self._show()
+
+    def _show(self) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+
+class _Bar(Progress):
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(tally)
+        from tqdm import tqdm
+
+        # disable=None: only where somebody watches
+        self._bar = tqdm(total=tally.total, unit=" answers", leave=False, disable=None)
+
+    def _show(self) -> None:
+        tally = self._tally
+        self._bar.set_postfix_str(_so_far(tally), refresh=False)
+        self._bar.update(tally.done + tally.failed - self._bar.n)
+
+    def _close(self) -> None:
+        self._bar.close()
+
+
+class _Line(Progress):
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(tally)
+        self._line = Line()
+
+    def _show(self) -> None:
+        from tqdm import tqdm
+
+        tally = self._tally
+        self._line.show(
+            tqdm.format_meter(
+                tally.done + tally.failed,
+                tally.total or 0,
+                monotonic() - tally.begun,
+                ncols=100,
+                unit=" answers",
+                initial=tally.kept,
+                postfix=_so_far(tally),
+            )
+        )
+
+    def _close(self) -> None:
+        self._line.show(summary(self._tally))
+
+
+def summary(tally: Tally) -> str:
+    """What has come of it, in a line."""
+    of = "" if tally.total in (None, tally.done) else f" of {tally.total:,}"
+    parts = [f"{tally.done:,}{of} answered"]
+    if tally.failed:
+        parts.append(f"{tally.failed:,} failed")
+    if tally.kept:
+        parts.append(f"{tally.kept:,} kept from an earlier run")
+    if tally.asked:
+        parts.append("recorded" if tally.recorded else _cost(tally))
+    parts.append(seconds(monotonic() - tally.begun))
+    return " · ".join(parts)
+
+
+def _so_far(tally: Tally) -> str:
+    parts = [f"{tally.failed} failed"] if tally.failed else []
+    if tally.asked and not tally.recorded:
+        parts.append(_cost(tally))
+    return ", ".join([*parts, f"{tally.in_flight} in flight"])
+
+
+def _cost(tally: Tally) -> str:
+    if tally.unpriced:
+        known = f"{amount(tally.paid, tally.currency)} and " if tally.paid else ""
+        return f"{known}{tally.unpriced} of unknown cost"
+    return amount(tally.paid, tally.currency)

@@ -1,0 +1,302 @@
+"""Scheduler: the requests of a map, from the first to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from glm_jupyter.api import events as ev
+from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, RequestError
+from glm_jupyter.money.budget import BudgetError
+from glm_jupyter.recordings.recorder import Asked
+from glm_jupyter.schema import SchemaError, schema_of
+
+from .cache import AnswerCache
+from .concurrency import ConcurrencyLimit
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+    from glm_jupyter.recordings.recorder import Transport
+    from glm_jupyter.sessions.session import Session
+    from glm_jupyter.sessions.turn import Turn
+
+    from .budget import Allowance, Hold
+
+TRIES = 6
+FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
+LONGEST_WAIT = 20.0
+
+# So many refused items before the first answered one are not the items' fault.
+MOST_IN_VAIN = 20
+
+
+class Mapped(NamedTuple):
+    """The answer about one item, or the error in its place; `position` counts items from 0."""
+
+    position: int
+    answer: Answer | None
+    error: GLMError | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """A distinct request: the items that wait for it, and how often it was tried."""
+
+    prompt: str
+    key: str
+    positions: list[int]
+    tries: int = 0
+    kept: bool = False  # answered in an earlier run
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far; `total` is None where the items do not tell how many they are."""
+
+    total: int | None = None
+    recorded: bool = False  # replayed, so nothing is paid
+    done: int = 0
+    failed: int = 0
+    kept: int = 0  # of `done`, those answered in an earlier run
+    in_flight: int = 0
+    asked: int = 0  # requests that have ended; `paid` and `unpriced` are theirs
+    paid: Decimal = Decimal(0)
+    currency: str | None = None
+    unpriced: int = 0
+    begun: float = field(default_factory=monotonic)
+
+
+class Scheduler:
+    """Asks about every item, `pace` requests at a time, each distinct request once.
+
+    `prompts` are what to ask, or the error in place of it, item by item; `options` are those of
+    a turn. `allowance` is what they may cost. `stopped` is why not all were asked, if so.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        prompts: Iterator[str | GLMError],
+        options: dict[str, Any],
+        *,
+        source: Transport,
+        pace: ConcurrencyLimit,
+        shelf: AnswerCache,
+        allowance: Allowance | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self.tally = Tally()
+        self.stopped: GLMError | None = None
+        self._session = session
+        self._prompts = enumerate(prompts)
+        self._options = options
+        self._source = source
+        self._pace = pace
+        self._shelf = shelf
+        self._allowance = allowance
+        self._fresh = fresh
+        self._in_vain = 0
+        self._more = True
+        self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
+        self._pending: dict[str, _Work] = {}
+        self._flying: dict[asyncio.Task[Answer], tuple[_Work, Turn]] = {}
+
+    async def results(self) -> AsyncGenerator[Mapped, None]:
+        """The results as they come. Where it is closed, what is in flight is cancelled."""
+        try:
+            while True:
+                async with aclosing(self._launch()) as known:
+                    async for result in known:
+                        yield result
+                self.tally.in_flight = len(self._flying)
+                if not self._flying and (self.stopped or not (self._more or self._again)):
+                    break
+                for work, turn, task in await self._landed():
+                    for result in self._results(work, turn, task):
+                        yield result
+        finally:
+            for task in self._flying:
+                task.cancel()
+            await asyncio.gather(*self._flying, return_exceptions=True)
+
+    async def _launch(self) -> AsyncGenerator[Mapped, None]:
+        """Send what may be sent now; the results that need no request."""
+        while self._may_launch():
+            work = self._due()
+            if work is None:
+                position, prompt = next(self._prompts, (None, None))
+                if position is None or prompt is None:
+                    self._more = False
+                    continue
+                if isinstance(prompt, GLMError):
+                    yield self._failure(position, prompt)
+                    continue
+                work = _Work(prompt, "", [position])
+            try:
+                turn = self._turn(work.prompt)
+                if not work.key:
+                    work.key = Asked.of(turn.opening.target.endpoint, turn.opening.request).hash()
+                    if (waiting := self._pending.get(work.key)) is not None:
+                        waiting.positions += work.positions
+                        continue
+            except GLMError as error:
+                self._pending.pop(work.key, None)
+                for position in work.positions:
+                    yield self._failure(position, error)
+                continue
+            self._pending[work.key] = work
+            task = asyncio.create_task(self._answer(work, turn))
+            self._flying[task] = work, turn
+            await asyncio.sleep(0)  # others may run between two of many
+
+    def _may_launch(self) -> bool:
+        if self.stopped or self._pace.wait:
+            return False
+        if len(self._flying) >= self._pace.limit:
+            return False
+        # So many that wait to be asked again are enough.
+        crowded = len(self._again) > 2 * self._pace.most
+        return self._is_due() or (self._more and not crowded)
+
+    def _is_due(self) -> bool:
+        return bool(self._again) and self._again[0][0] <= monotonic()
+
+    def _due(self) -> _Work | None:
+        return heapq.heappop(self._again)[-1] if self._is_due() else None
+
+    def _turn(self, prompt: str) -> Turn:
+        # Not `to_send`: kept answers need no budget, and sending checks it once more.
+        return self._session.turn(
+            prompt, to_send=False, fresh=self._fresh, aside=True, **self._options
+        )
+
+    async def _answer(self, work: _Work, turn: Turn) -> Answer:
+        """The answer that is already known, or the one that the service gives now."""
+        if not work.tries and (answer := await self._known(work)):
+            return answer
+        with self._allowance.hold() if self._allowance else nullcontext() as hold:
+            try:
+                if hold:
+                    hold.add(turn.opening, self.tally.paid)
+                await self._drained(turn, hold)
+            except BudgetError as error:
+                # Where nothing else is in flight, nothing can give back what it holds; and to
+                # ask again what has been answered in part would be to pay for it twice.
+                if not error.per_request and (len(self._flying) == 1 or turn.rounds):
+                    self.stopped = error
+                raise
+        if turn.answer.finished:
+            # At once: whoever takes the results may be slow, or leave.
+            self._shelf.put(work.key, turn.answer)
+        return turn.answer
+
+    async def _drained(self, turn: Turn, hold: Hold | None) -> None:
+        try:
+            async with aclosing(turn.stream(self._source)) as events:
+                async for event in events:
+                    if hold and isinstance(event, ev.NextRound):
+                        hold.add(turn.current, self.tally.paid)
+        finally:
+            if turn.rounds:  # it went out
+                self._count(turn.answer)
+
+    async def _known(self, work: _Work) -> Answer | None:
+        """The answer that an earlier run has kept, or that an equal item of this one has had."""
+        if (found := await self._shelf.get(work.key)) is None:
+            return None
+        answer, kept = found
+        if (schema := self._options.get("schema")) is not None:
+            try:
+                answer.parsed = schema_of(schema).parse(answer.text)
+            except SchemaError:
+                return None
+        work.kept = kept
+        return answer
+
+    async def _landed(self) -> list[tuple[_Work, Turn, asyncio.Task[Answer]]]:
+        """Wait until a request has ended, or another may go out; those that have ended."""
+        pause = self._pause()
+        if not self._flying:
+            await asyncio.sleep(pause or 0)
+            return []
+        done, _ = await asyncio.wait(
+            self._flying, timeout=pause, return_when=asyncio.FIRST_COMPLETED
+        )
+        return [(*self._flying.pop(task), task) for task in done]
+
+    def _pause(self) -> float | None:
+        """Seconds until another request may go out though none has ended; None for never."""
+        if self.stopped or len(self._flying) >= self._pace.limit:
+            return None
+        waits = [0.0] if self._more else []
+        waits += [self._again[0][0] - monotonic()] if self._again else []
+        return max(self._pace.wait, min(waits), 0.01) if waits else None
+
+    def _results(self, work: _Work, turn: Turn, task: asyncio.Task[Answer]) -> Iterator[Mapped]:
+        """What a request that has ended means for its items."""
+        try:
+            answer = task.result()
+        except GLMError as error:
+            yield from self._failed(work, error)
+            return
+        del self._pending[work.key]
+        if work.kept:
+            self.tally.kept += len(work.positions)
+        if answer is turn.answer:
+            self._pace.succeeded()
+        for position in work.positions:
+            yield self._success(position, answer)
+
+    def _count(self, answer: Answer) -> None:
+        self.tally.asked += 1
+        if answer.cost is None:
+            self.tally.unpriced += 1
+        else:
+            self.tally.paid += answer.cost
+            self.tally.currency = answer.currency or self.tally.currency
+
+    def _failed(self, work: _Work, error: GLMError) -> Iterator[Mapped]:
+        if isinstance(error, BudgetError) and not error.per_request:
+            self._pace.crowded()
+            heapq.heappush(self._again, (monotonic(), work.positions[0], work))
+            return
+        work.tries += 1
+        if isinstance(error, BusyError) and error.retryable:
+            self._pace.refused(error.retry_after)
+        elif error.retryable:
+            self._pace.failed()
+        if self._pace.hopeless or self._is_final(error):
+            self.stopped = error
+        elif error.retryable and work.tries < TRIES:
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (work.tries - 1))
+            due = monotonic() + max(error.retry_after or 0, wait) + random.uniform(0, FIRST_WAIT)
+            heapq.heappush(self._again, (due, work.positions[0], work))
+            return
+        del self._pending[work.key]
+        for position in work.positions:
+            yield self._failure(position, error)
+
+    def _is_final(self, error: GLMError) -> bool:
+        """Whether all that would be asked after this error would meet it too."""
+        if isinstance(error, AuthenticationError):
+            return True
+        if isinstance(error, BusyError) and not error.retryable:
+            return True  # a quota is used up
+        self._in_vain += isinstance(error, RequestError)
+        nothing_yet = self.tally.done == self.tally.kept
+        return nothing_yet and self._in_vain >= MOST_IN_VAIN
+
+    def _success(self, position: int, answer: Answer) -> Mapped:
+        self.tally.done += 1
+        return Mapped(position, answer)
+
+    def _failure(self, position: int, error: GLMError) -> Mapped:
+        self.tally.failed += 1
+        return Mapped(position, None, error)

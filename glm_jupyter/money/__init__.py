@@ -1,0 +1,1 @@
+"""What answers cost: prices paid, budgets kept, the ledger, and how all of it is shown."""

@@ -1,0 +1,101 @@
+"""What a request would cost, with its own model and with three others that can answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.api.events import Usage
+from glm_jupyter.render.table import table
+
+from .words import amount
+
+if TYPE_CHECKING:
+    from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.api.request import ChatRequest
+
+# An answer of about a page, to compare prices by.
+PAGE = 1_000
+OTHERS = 3
+
+
+class Request(Protocol):
+    """A request that has been decided, but not sent. `search_price` is for a search it allows."""
+
+    model: Model | None
+    request: ChatRequest
+    prompt_tokens: int
+    search_price: Decimal
+
+
+def comparison(one: Request) -> dict[str, str] | None:
+    """The costs as a table, as a MIME bundle; None where there is nothing to compare."""
+    if one.model is None or not one.model.prices or not (found := others(one, one.model)):
+        return None
+    headers = ("model", "prompt", f"with {_page(one):,} tokens of answer", "at most")
+    return table(headers, [_row(model, one) for model in [one.model, *found]])
+
+
+def others(one: Request, own: Model) -> list[Model]:
+    """Up to three models of the same service and kind that can answer, by price: the cheapest,
+    the next cheaper than `own`, the next dearer; where there is none, the next ones.
+    """
+    kin = [
+        model
+        for model in catalogue.models(endpoint=own.endpoint)
+        if model.name != own.name
+        and model.reasons == own.reasons
+        and ("image" in model.input) == ("image" in own.input)
+    ]
+    ranked = sorted((model for model in kin if _can(model, one)), key=_page_cost(one))
+    limit = _page_cost(one)(own)
+    cheaper = [model for model in ranked if _page_cost(one)(model) <= limit]
+    dearer = [model for model in ranked if _page_cost(one)(model) > limit]
+    wanted = [*cheaper[:1], *cheaper[-1:], *dearer, *reversed(cheaper)]
+    found = list({model.name: model for model in wanted}.values())[:OTHERS]
+    return sorted(found, key=_page_cost(one))
+
+
+def _can(model: Model, one: Request) -> bool:
+    """Whether a model of known price takes the request, with shorter answers if need be."""
+    if model.retired or model.unsure or not model.prices:
+        return False
+    most = one.request.max_tokens
+    if most and model.max_output:
+        most = min(most, model.max_output)
+    try:
+        model.check(replace(one.request, max_tokens=most), one.prompt_tokens)
+    except InputError:
+        return False
+    return True
+
+
+def _page(one: Request) -> int:
+    """The tokens of the answer to compare by: a page, or less where the request allows less."""
+    return min(PAGE, one.request.max_tokens or PAGE)
+
+
+def _page_cost(one: Request) -> Callable[[Model], tuple[Decimal, str]]:
+    def cost(model: Model) -> tuple[Decimal, str]:
+        usage = Usage(prompt_tokens=one.prompt_tokens, completion_tokens=_page(one))
+        return model.cost(usage) or Decimal(0), model.name
+
+    return cost
+
+
+def _row(model: Model, one: Request) -> Sequence[str]:
+    most = one.request.max_tokens or model.max_output
+    if most and model.max_output:
+        most = min(most, model.max_output)
+    prompt = model.cost(Usage(prompt_tokens=one.prompt_tokens))
+    page, _ = _page_cost(one)(model)
+    most_prompt = model.most_prompt(one.request, one.prompt_tokens)
+    worst = model.worst_cost(most_prompt, most) if most else None
+    if worst is not None:
+        worst += one.search_price
+    costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
+    return (model.name, *costs)

@@ -1,0 +1,183 @@
+"""The file of the ledger: opened for each use, brought up to date, put aside where damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# How long a write may wait for other kernels. One write takes milliseconds.
+BUSY_SECONDS = 5.0
+
+# Each brings the file from one `user_version` to the next. What has shipped is never edited.
+# Money is decimal text: a binary fraction would not add up. Times are UTC.
+MIGRATIONS = (
+    """
+    CREATE TABLE requests (
+        id TEXT PRIMARY KEY,
+        begun TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        notebook TEXT,
+        prompt_tokens INTEGER NOT NULL DEFAULT 0,
+        cached_tokens INTEGER NOT NULL DEFAULT 0,
+        completion_tokens INTEGER NOT NULL DEFAULT 0,
+        reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+        estimated INTEGER NOT NULL DEFAULT 0,
+        most TEXT,
+        cost TEXT,
+        currency TEXT,
+        finish TEXT,
+        seconds REAL,
+        request_id TEXT
+    );
+    CREATE INDEX requests_by_time ON requests (begun);
+    CREATE TABLE budgets (
+        period TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (period, currency)
+    );
+    """,
+)
+
+
+@dataclass(slots=True)
+class LedgerFile:
+    """A SQLite file that never raises: where it cannot be used, `next_warning()` says why, once.
+
+    It is opened for each use and keeps SQLite's rollback journal, because the write-ahead log
+    does not work on network home folders.
+    """
+
+    path: Path
+    _complaints: dict[str, str] = field(default_factory=dict)
+    _said: set[str] = field(default_factory=set)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the file could not be used, so that sums over it are not the whole."""
+        return "file" in self._complaints
+
+    def next_warning(self) -> str | None:
+        """What is wrong with the file, each thing once."""
+        for kind, text in self._complaints.items():
+            if kind not in self._said:
+                self._said.add(kind)
+                return text
+        return None
+
+    def use(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Do `work` with the file open; give `otherwise` where it cannot be done."""
+        try:
+            try:
+                return self._with_file(work)
+            except sqlite3.DatabaseError as error:
+                if not _damaged(error):
+                    raise
+                self._set_aside()
+                return self._with_file(work)
+        except (OSError, sqlite3.Error, _Newer, ArithmeticError, ValueError) as error:
+            self._complaints.setdefault(
+                "file",
+                f"The ledger {_homely(self.path)} cannot be used: {_reason(error)}. Answers go "
+                "on, but what they cost is missing in the sums of today and this month.",
+            )
+            return otherwise
+
+    def _sound(self) -> bool:
+        try:
+            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone())
+        except sqlite3.DatabaseError as error:
+            if not _damaged(error):
+                raise
+            return False
+        return bool(found == ("ok",))
+
+    def _with_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Without isolation level, each statement is a transaction of its own.
+        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+            db.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+            _migrate(db)
+            return work(db)
+
+    def _set_aside(self) -> None:
+        if self._sound():
+            return  # another kernel was faster
+        aside = self.path.with_name(f"ledger-damaged-{datetime.now():%Y%m%d-%H%M%S}.sqlite")
+        # The journal goes too: SQLite would play it back into the new file.
+        for suffix in ("", "-journal"):
+            here, there = Path(f"{self.path}{suffix}"), Path(f"{aside}{suffix}")
+            if here.exists():
+                here.replace(there)
+        self._complaints["damaged"] = (
+            f"The ledger was damaged; it is kept as {_homely(aside)}, and a new one was begun. "
+            "The sums of today and this month start again from zero."
+        )
+
+
+class _Newer(Exception):
+    """The file was written by a later version."""
+
+
+class _ExactSum:
+    """SQL's sum() for decimal text."""
+
+    def __init__(self) -> None:
+        self._sum = Decimal(0)
+
+    def step(self, value: str | None) -> None:
+        if value is not None:
+            self._sum += Decimal(value)
+
+    def finalize(self) -> str:
+        return format(self._sum, "f")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise _Newer
+    if version == len(MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Another kernel may have been faster.
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            for statement in script.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _damaged(error: sqlite3.DatabaseError) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _Newer):
+        return "a newer version of glm-jupyter wrote it"
+    if isinstance(error, ArithmeticError | ValueError):
+        return "a value in it cannot be read"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error)
+
+
+def _homely(path: Path) -> str:
+    """The path as a user writes it, without the name of the home folder."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -1,0 +1,121 @@
+"""Values as text for a prompt: tables, arrays, lists, long texts; cut to what is worth paying."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from glm_jupyter.api import tokens
+
+# A value in a prompt is paid for at every run, so long tables and lists are cut to their ends.
+MAX_ROWS = 60
+MAX_COLUMNS = 30
+MAX_CELL_CHARACTERS = 200
+MAX_ITEMS = 200
+MAX_ELEMENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as text; `cut` says what of it is shown ("60 of 5,000 rows"), if not all.
+
+    A `table` needs lines of its own.
+    """
+
+    text: str
+    cut: str = ""
+    table: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.text}\n(Cut: {self.cut} shown.)" if self.cut else self.text
+
+
+def as_text(value: Any, most_tokens: int | None = None) -> Shown:
+    """The text a value stands for in a prompt: of a DataFrame a markdown table, cut to size.
+
+    A text is only cut where it has more than `most_tokens`, by estimate.
+    """
+    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
+    if pandas is not None and isinstance(value, pandas.Series):
+        value = value.to_frame(value.name if value.name is not None else "value")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return _fitted(_table(value), most_tokens)
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        with numpy.printoptions(threshold=MAX_ELEMENTS):
+            text = str(value)
+        cut = f"the ends of an array of shape {value.shape}" if value.size > MAX_ELEMENTS else ""
+        return _fitted(Shown(text, cut), most_tokens)
+    if isinstance(value, Mapping | Sequence | Set) and not isinstance(
+        value, str | bytes | bytearray
+    ):
+        return _fitted(_container(value), most_tokens)
+    return _fitted(Shown(str(value)), most_tokens)
+
+
+def _fitted(shown: Shown, most_tokens: int | None) -> Shown:
+    """Cut to at most so many tokens, keeping both ends."""
+    text = shown.text
+    if most_tokens is None or (counted := tokens.estimate(text)) <= most_tokens:
+        return shown
+    length = max(0, int(len(text) * most_tokens / counted * 0.9))
+    head = length - length // 3
+    tail = text[len(text) - length // 3 :]
+    parts = f"{length:,} of {len(text):,} characters"
+    cut = " and of that ".join(filter(None, [shown.cut, parts]))
+    return replace(shown, text=f"{text[:head]}\n…\n{tail}", cut=cut)
+
+
+def _container(value: Any) -> Shown:
+    if len(value) <= MAX_ITEMS:
+        return Shown(str(value))
+    cut = f"{MAX_ITEMS} of {len(value):,} items"
+    first = list(islice(value.items() if isinstance(value, Mapping) else value, MAX_ITEMS))
+    if isinstance(value, Mapping):
+        return Shown(str(dict(first)), cut)
+    return Shown(str(first), cut)
+
+
+def _table(frame: Any) -> Shown:
+    rows, columns = frame.shape
+    shown = frame.iloc[:, :MAX_COLUMNS]
+    names = ", ".join(str(name) for name in frame.index.names if name is not None)
+    lines = [[names, *shown.columns], ["---"] * (shown.shape[1] + 1)]
+    if rows > MAX_ROWS:
+        head, tail = MAX_ROWS - MAX_ROWS // 3, MAX_ROWS // 3
+        lines += shown.iloc[:head].itertuples(name=None)
+        lines.append(["…"] * (shown.shape[1] + 1))
+        lines += shown.iloc[-tail:].itertuples(name=None)
+    else:
+        lines += shown.itertuples(name=None)
+    cells = [[_cell(value) for value in line] for line in lines]
+    long = sum(len(cell) > MAX_CELL_CHARACTERS for line in cells for cell in line)
+    cut = []
+    if rows > MAX_ROWS:
+        cut.append(f"{MAX_ROWS} of {rows:,} rows")
+    if columns > MAX_COLUMNS:
+        cut.append(f"{MAX_COLUMNS} of {columns:,} columns")
+    if long:
+        which = f"{long:,} longer cells" if long > 1 else "a longer cell"
+        cut.append(f"the first {MAX_CELL_CHARACTERS} characters of {which}")
+    return Shown("\n".join(map(_row, cells)), " and ".join(cut), table=True)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(map(_fitting, cells))} |"
+
+
+def _cell(value: Any) -> str:
+    """A value in a line; a number with six digits, and with its cents where it has more."""
+    if isinstance(value, float):
+        many = 1e4 <= abs(value) < 1e15
+        return f"{value:.2f}".removesuffix(".00") if many else f"{value:.6g}"
+    return " ".join(str(value).splitlines())
+
+
+def _fitting(cell: str) -> str:
+    if len(cell) > MAX_CELL_CHARACTERS:
+        cell = cell[:MAX_CELL_CHARACTERS] + "…"
+    return cell.replace("|", "\\|")

@@ -1,0 +1,1 @@
+"""Answers kept in a file, and played from it."""

