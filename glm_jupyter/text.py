@@ -8,12 +8,13 @@ import re
 # again. An element of its own parts the character from its neighbours.
 DOLLAR = "<span>&#36;</span>"
 BACKSLASH = "<span>&#92;</span>"
+APART = "<span></span>"
 
 # What means something in the middle of a line of markdown; in code, also what could begin a
 # bare link or end the line.
 _MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n]")
 _CODE_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n:]")
-_APART = {"$": DOLLAR, "\\": BACKSLASH, "\n": " "}
+_ON_ITS_OWN = {"$": DOLLAR, "\\": BACKSLASH, "\n": " "}
 
 # Everything below U+00A0 that is no text, the bidirectional overrides that can make text lie,
 # and the line ends that only some parsers know.
@@ -35,7 +36,7 @@ _HALF_SEQUENCE = re.compile(
 
 def literal(text: str) -> str:
     """`text` as one line of markdown, HTML within it included, that shows it unchanged."""
-    return _MARKUP.sub(lambda found: _APART.get(found[0]) or _reference(found), text)
+    return _MARKUP.sub(lambda found: _ON_ITS_OWN.get(found[0]) or _reference(found), text)
 
 
 def code(text: str) -> str:

@@ -9,6 +9,9 @@ from contextvars import copy_context
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from . import summary
+from .reader import Reading, edit, joined
+
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm
     from IPython.core.interactiveshell import InteractiveShell
@@ -134,9 +137,9 @@ class _Stream:
         self._context = copy_context()  # says which cell's messages these are
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
-        self._text = ""
-        self._reasoning = ""
-        self._calls: list[dict[str, Any]] = []
+        self._reading = Reading()
+        self._told: dict[str, list[str]] = {"text": [], "reasoning": []}
+        self._said: tuple[Any, ...] = ()
         self._last = 0.0
         self._state_wanted = True
         self._closed = False
@@ -162,7 +165,7 @@ class _Stream:
 
     def _pause(self) -> float:
         answer = self._answer
-        waiting = len(answer.text) + len(answer.reasoning) - len(self._text) - len(self._reasoning)
+        waiting = len(answer.text) + len(answer.reasoning) - self._reading.length
         return SHORTEST_PAUSE if waiting >= WORTH_A_MESSAGE else LONGEST_PAUSE
 
     def _flush(self) -> None:
@@ -170,25 +173,26 @@ class _Stream:
             return
         self._cancel()
         answer = self._answer
-        text, reasoning, calls = answer.text, answer.reasoning, _calls_to_tell(answer)
-        known = (
-            text.startswith(self._text)
-            and reasoning.startswith(self._reasoning)
-            and calls == self._calls
-        )
+        self._state_wanted |= not self._reading.update(answer)
+        parts = {"text": self._reading.text.parts(), "reasoning": self._reading.reasoning.parts()}
+        said = (_calls_to_tell(answer), summary.thought(answer))
         message: dict[str, Any] = {"id": answer.id, "n": self._number}
-        if self._state_wanted or not known:
-            message |= {"type": "state", **self.place, "answer": answer.to_json()}
-            self._calls = calls
-        elif text == self._text and reasoning == self._reasoning:
-            return
+        if self._state_wanted or said != self._said:
+            shown = {name: joined(blocks)._asdict() for name, blocks in parts.items()}
+            vendor = {**answer.to_json(), "words": summary.words(answer)}
+            del vendor["text"], vendor["reasoning"]
+            message |= {"type": "state", **self.place, "answer": vendor, "shown": shown}
+            self._said = said
         else:
-            message |= {
-                "type": "delta",
-                "text": text[len(self._text) :],
-                "reasoning": reasoning[len(self._reasoning) :],
+            edits = {
+                name: edit(self._told[name], blocks)
+                for name, blocks in parts.items()
+                if blocks != self._told[name]
             }
-        self._text, self._reasoning = text, reasoning
+            if not edits:
+                return
+            message |= {"type": "edit", **edits}
+        self._told = parts
         self._state_wanted = False
         self._number += 1
         self._last = time.monotonic()

@@ -11,6 +11,7 @@ from glm_jupyter.text import literal, prose
 
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
 from .markdown import markdown, plain
+from .references import References
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -24,11 +25,12 @@ _CELL = '<td width="{}%" align="left" valign="top" style="text-align: left; vert
 
 def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dict[str, str]:
     """The MIME bundle: each answer, or how it failed, under its model's name."""
-    seen: set[str] = set()
+    references = References()
     heads = "".join(f"<th>{literal(answer.model)}</th>" for answer in answers)
     # Between blank lines, what stands in a cell is markdown for every renderer.
+    cell = _CELL.format(100 // len(answers))
     cells = [
-        f"{_CELL.format(100 // len(answers))}\n\n{markdown(answer, seen)}{_failure(error)}\n\n</td>"
+        f"{cell}\n\n{markdown(answer, references)}{_failure(error)}\n\n</td>"
         for answer, error in zip(answers, errors, strict=True)
     ]
     texts = [

@@ -6,15 +6,20 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from glm_jupyter.text import BACKSLASH, DOLLAR, code
+from glm_jupyter.text import APART, BACKSLASH, DOLLAR, code
+from glm_jupyter.text import literal as literal_text
 
 from .codespans import CodeSpans
-from .tex import ENVIRONMENTS, formula
+from .references import References
+from .tex import ENVIRONMENTS, braced, formula
 
 # What stands before the text of a line: quote marks, list markers, indentation.
 PREFIX = re.compile(r"(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t\n])))*[ \t]*")
 
-_TOKEN = re.compile(r"\\(?:begin|end)\{[A-Za-z]+\*?\}|\\\\[(\[]|\\[\s\S]|\$\$?|`+")
+_TOKEN = re.compile(
+    r"\\(?:begin|end)\{[A-Za-z]+\*?\}|\\(?:eq)?ref\{[^{}\n]{1,80}\}|\\f?boxed(?=\{)"
+    r"|\\\\[(\[]|\\[\s\S]|\$\$?|`+"
+)
 # A bracket might belong to a link, so it is a character reference.
 _LITERALS = {r"\(": "(", r"\)": ")", r"\[": "&#91;", r"\]": "&#93;"}
 _TEXT = r"\\(?:text[a-z]*|mbox)[ ]?\{[^{}]{0,300}\}"
@@ -46,10 +51,16 @@ class Formulas:
     """The formulas and dollars of one paragraph, heading or table row."""
 
     def __init__(
-        self, text: str, seen: set[str], one_line: bool, after_blank: bool, *, table: bool = False
+        self,
+        text: str,
+        references: References,
+        one_line: bool,
+        after_blank: bool,
+        *,
+        table: bool = False,
     ) -> None:
         self._text = text
-        self._seen = seen
+        self._references = references
         self._one_line = one_line
         self._after_blank = after_blank
         self._table = table
@@ -75,6 +86,12 @@ class Formulas:
             if place is None and token == "$$":
                 token, position = "$", start + 1
                 place = self._place(token, start)
+            if place and token[-1] == "[" and self._is_citation(start, place):
+                self._literal(text[literal:start])
+                shown = literal_text(f"[{text[place[0] : place[1]].strip()}]")
+                self._pieces.append(Piece(text[start : place[2]], shown, True))
+                position = literal = place[2]
+                continue
             if place:
                 body_start, body_end, end, display = place
                 body = text[body_start:body_end]
@@ -83,6 +100,12 @@ class Formulas:
             elif token in ("$", r"\$"):
                 self._literal(text[literal:start])
                 self._pieces.append(Piece(token, DOLLAR, True))
+                literal = position
+            elif "ref{" in token:
+                self._literal(text[literal:start])
+                number = self._references.number(token[token.index("{") + 1 : -1])
+                shown = literal_text(f"({number})" if token.startswith("\\eq") else number)
+                self._pieces.append(Piece(token, shown, True))
                 literal = position
             elif token in _LITERALS or token.startswith(("\\begin{", "\\end{")):
                 self._literal(text[literal:start])
@@ -104,6 +127,9 @@ class Formulas:
             return self._dollars(start)
         if opener.startswith("\\begin"):
             return self._bare_environment(opener, start)
+        if opener.endswith("boxed"):
+            group = braced(self._text, inside)
+            return (start, group[1], group[1], False) if group else None
         pattern = _CLOSING.get(opener)
         if pattern is None or opener in self._hopeless:
             return None
@@ -117,6 +143,16 @@ class Formulas:
                 return None
         self._hopeless.add(opener)
         return None
+
+    def _is_citation(self, start: int, place: tuple[int, int, int, bool]) -> bool:
+        r"""Whether `\[1\]` or `\[PDF\]` within a line are brackets that needed no backslash."""
+        body_start, body_end, end, _ = place
+        text = self._text
+        body = text[body_start:body_end]
+        line_start = text.rfind("\n", 0, start) + 1
+        line_end = text.find("\n", end)
+        around = text[line_start:start] + text[end : line_end if line_end >= 0 else len(text)]
+        return bool(_CITED.fullmatch(body) and around.strip(" \t>"))
 
     def _dollars(self, start: int) -> tuple[int, int, int, bool] | None:
         """`$...$` by pandoc's rule, and `$ x $` where it can only be a formula."""
@@ -158,7 +194,7 @@ class Formulas:
         if own_lines and (stop := _STOP.match(text, end)):
             end = stop.end()
             body = body.rstrip() + stop[1]
-        tex = formula(body, display=own_lines, cell=self._table, seen=self._seen)
+        tex = formula(body, display=own_lines, cell=self._table, references=self._references)
         source = text[start:end]
         if not tex:
             self._pieces.append(Piece(source, code(source), True))
@@ -167,12 +203,15 @@ class Formulas:
             return self._display(tex, source, start, end)
         if display:
             tex = "\\displaystyle " + tex
-        lead = "<span></span>" if self._after_formula else ""
+        lead = APART if self._after_formula else ""
         if self._pieces and (run := _BACKSLASHES.search(self._pieces[-1].output)):
             text_before = self._pieces.pop().output[: run.start()]  # is still to be made harmless
             shown = BACKSLASH * ((len(run[0]) + 1) // 2)  # two of them mean one
             self._pieces += [Piece(text_before, text_before), Piece(run[0], shown, True)]
-        trail = "<span></span>" if text[end : end + 1].isdigit() else ""
+        # VS Code takes no dollar for one beside a word; others none before a digit.
+        if _WORD_CHARACTER.match(text[start - 1 : start]):
+            lead = APART
+        trail = APART if _WORD_CHARACTER.match(text[end : end + 1]) else ""
         self._pieces.append(Piece(source, f"{lead}${tex}${trail}", True))
         self._after_formula = True
         return end
@@ -209,7 +248,13 @@ class Formulas:
         return line_end
 
 
+_WORD_CHARACTER = re.compile(r"[A-Za-z0-9_]|\d")
+_CITED = re.compile(r"\s*(?:\d[\d\s,;–-]*|[A-Za-z]{2,}[A-Za-z .:-]*)\s*")
+# What a name in a shell or in PHP may end with before the next name's dollar, but no formula.
+_BEFORE_NAME = re.compile(r"[-=+*/<>:@,.;|&^~!?(\[{_\"']\Z")
 _OPERATOR = re.compile(r"[\\^_=<>+*/|−×≤≥∈→]")
+_NAME_BEGINS = re.compile(r"[A-Za-z_]")
+_PHRASE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,} (?:[^\s]+ )*[A-Za-z]{2,}|[，。；：、！？]")
 _WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}|[，。；：、！？]")
 
 
@@ -220,6 +265,8 @@ def _is_formula(body: str, after: str) -> bool:
     spaced = body[0].isspace(), body[-1].isspace()
     if any(spaced):
         return all(spaced) and (len(body.split()) == 1 or bool(_OPERATOR.search(body)))
-    if after.isdigit():
+    if after.isdigit() or after == "{" or (_NAME_BEGINS.match(after) and _BEFORE_NAME.search(body)):
         return False
-    return not (body[0].isdigit() and _WORD.search(body) and not _OPERATOR.search(body))
+    if _OPERATOR.search(body):
+        return True
+    return not (_WORD.search(body) if body[0].isdigit() else _PHRASE.search(body))

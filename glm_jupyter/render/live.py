@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from glm_jupyter.text import clean, literal
 
+from . import summary
 from .markdown import VENDOR_TYPE, bundle, markdown
 from .terminal import TerminalView
 
@@ -122,7 +123,13 @@ class NotebookView:
 
     def _place(self) -> dict[str, Any]:
         """The answer without its text, which the channel is about to bring."""
-        vendor = {**self._answer.to_json(), "text": "", "reasoning": ""}
+        vendor = {
+            **self._answer.to_json(),
+            "text": "",
+            "reasoning": "",
+            "blocks": {"reasoning": [], "text": []},
+            "words": summary.words(self._answer),
+        }
         return {**_remark(f"{self._answer.model} is answering …"), VENDOR_TYPE: vendor}
 
     def _cancel(self) -> None:

@@ -9,14 +9,14 @@ from urllib.parse import quote
 from glm_jupyter.text import clean, literal
 
 from . import calls, summary, value
+from .reader import BOX, Markdown, joined, read, utf16_length
+from .references import References
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
 
 VENDOR_TYPE = "application/vnd.glm-jupyter.answer+json"
 
-# GLM's vision models put a final result between these.
-_BOX = re.compile(r"<\|(?:begin|end)_of_box\|>")
 _LINK = re.compile(r"https?://.+", re.IGNORECASE)
 # What markdown and typesetters leave alone in a link; all else is written with percent signs.
 _PLAIN_IN_LINKS = ":/?#@!&*+,;=%~"
@@ -24,50 +24,60 @@ _PLAIN_IN_LINKS = ":/?#@!&*+,;=%~"
 
 def bundle(answer: Answer) -> dict[str, Any]:
     """The MIME bundle of `answer`: markdown, plain text and the vendor type, in every state."""
-    return {
-        "text/markdown": markdown(answer),
-        "text/plain": plain(answer),
-        VENDOR_TYPE: {**answer.to_json(), **extras(answer)},
-    }
+    text, blocks = _composed(answer, References())
+    vendor = {**answer.to_json(), "blocks": blocks, "words": summary.words(answer)}
+    return {"text/markdown": text, "text/plain": plain(answer), VENDOR_TYPE: vendor}
 
 
-def extras(answer: Answer) -> dict[str, str]:
-    """Harmless markdown that stands before the text, and in its place: calls, and the value."""
-    found = {}
-    if answer.tool_calls:
-        found["calls_markdown"] = calls.markdown(answer)
-    if answer.parsed is not None:
-        found["value_markdown"] = value.markdown(answer.parsed)
-    return found
-
-
-def markdown(answer: Answer, seen: set[str] | None = None) -> str:
+def markdown(answer: Answer, references: References | None = None) -> str:
     """`answer` as markdown that any front end shows alike and in which nothing can act.
 
-    `seen` gathers the labels of formulas, which must be unique where several answers are shown.
+    `references` gather the tags of formulas, which must be unique where several answers are
+    shown.
     """
-    from .safety import harmless
+    return _composed(answer, references or References())[0]
 
-    seen = set() if seen is None else seen
-    parts = []
-    if reasoning := _tidy(answer.reasoning):
+
+def _composed(answer: Answer, references: References) -> tuple[str, dict[str, list[int]]]:
+    """The whole markdown, and where in it the blocks of the reasoning and of the text begin."""
+    out = ""
+    blocks: dict[str, list[int]] = {"reasoning": [], "text": []}
+
+    def add(text: str, read: Markdown | None = None, part: str = "", end: str = "") -> None:
+        nonlocal out
+        out += ("\n\n" if out else "") + text
+        if read:
+            begin = utf16_length(out)
+            blocks[part] = [begin + place for place in read.blocks]
+            out += read.markdown + end
+
+    reasoning = read(answer.reasoning, references)
+    if reasoning.markdown:
         opened = "<details open>" if summary.thinking(answer) else "<details>"
-        title = summary.thought(answer)
-        shown = harmless(reasoning, seen)
-        parts.append(f"{opened}\n<summary>{title}</summary>\n\n{shown}\n\n</details>")
-    parts.extend(part for part in extras(answer).values() if part)
-    if answer.parsed is None and (text := _tidy(answer.text)):
-        parts.append(harmless(text, seen))
+        head = f"{opened}\n<summary>{summary.thought(answer)}</summary>\n\n"
+        add(head, reasoning, "reasoning", "\n\n</details>")
+    if answer.tool_calls:
+        add(calls.markdown(answer))
+    if shown := shown_text(answer, references):
+        add("", shown, "text")
     if sources := _sources(answer):
         listed = [
             f"{number}. [{literal(title)}]({link})" if link else f"{number}. {literal(title)}"
             for number, (title, link) in enumerate(sources, 1)
         ]
-        parts.append("\n".join(["Sources:", "", *listed]))
+        add("\n".join(["Sources:", "", *listed]))
     if ending := summary.ending(answer):
-        parts.append(f"**{ending[0].upper()}{ending[1:]}.**")
-    parts.append(f"<small>{literal(clean(summary.line(answer)))}</small>")
-    return "\n\n".join(parts)
+        add(f"**{ending[0].upper()}{ending[1:]}.**")
+    add(f"<small>{literal(clean(summary.line(answer)))}</small>")
+    return out, blocks
+
+
+def shown_text(answer: Answer, references: References) -> Markdown | None:
+    """What stands for the answer's text: a structured answer shows its value."""
+    if answer.parsed is not None:
+        return joined([value.markdown(answer.parsed)])
+    found = read(answer.text, references)
+    return found if found.markdown else None
 
 
 def plain(answer: Answer) -> str:
@@ -100,7 +110,7 @@ def after(answer: Answer) -> list[str]:
 
 
 def _tidy(text: str) -> str:
-    return _BOX.sub("", clean(text)).strip("\n").rstrip()
+    return BOX.sub("", clean(text)).strip("\n").rstrip()
 
 
 def _sources(answer: Answer) -> list[tuple[str, str]]:

@@ -13,16 +13,17 @@ from collections.abc import Iterator
 from io import StringIO
 
 from .formulas import PREFIX, Formulas, Piece
+from .references import References
 from .tex import ENVIRONMENTS
 
 
-def pieces(text: str, seen: set[str]) -> Iterator[Piece]:
+def pieces(text: str, references: References) -> Iterator[Piece]:
     """`text` in pieces, each with what stands for it in the output.
 
-    `seen` holds the labels and tags of the formulas that stand in the same output already, and
-    gets those of this text.
+    `references` know the labels and tags of the formulas that stand in the same output already,
+    and get those of this text.
     """
-    lines = _Lines(seen)
+    lines = _Lines(references)
     for line in StringIO(text):
         yield from lines.feed(line)
     yield from lines.end()
@@ -43,8 +44,8 @@ _PATIENCE = 30
 class _Lines:
     """The block level: what is code, and where paragraphs begin and end."""
 
-    def __init__(self, seen: set[str]) -> None:
-        self._seen = seen
+    def __init__(self, references: References) -> None:
+        self._references = references
         self._fence: tuple[str, int, int] | None = None
         self._paragraph: list[str] = []
         self._offsets: list[int] = []
@@ -147,7 +148,7 @@ class _Lines:
         """Add a line to the paragraph; it may open or close a display."""
         self._paragraph.append(line)
         if not self._closer:
-            self._closer = _open_display(line)
+            self._closer = open_display(line)
             self._opened = len(self._paragraph)
             self._patience = _PATIENCE
         elif self._closer in line:
@@ -156,7 +157,7 @@ class _Lines:
     def _in_display(self, line: str) -> Iterator[Piece]:
         self._patience -= 1
         body = line.lstrip(" \t>")
-        again = self._closer not in line and _open_display(line) == self._closer
+        again = self._closer not in line and open_display(line) == self._closer
         if self._patience < 0 or again or _FENCE.match(body) or _HEADING.match(body):
             yield from self._give_up()
             yield from self.feed(line)
@@ -186,13 +187,15 @@ class _Lines:
         )
         if lines[:table]:
             after_blank, self._after_blank = self._after_blank, False
-            yield from Formulas("".join(lines[:table]), self._seen, heading, after_blank).pieces()
+            yield from Formulas(
+                "".join(lines[:table]), self._references, heading, after_blank
+            ).pieces()
         for line in lines[table:]:
-            yield from Formulas(line, self._seen, True, False, table=True).pieces()
+            yield from Formulas(line, self._references, True, False, table=True).pieces()
         self._after_blank = False
 
 
-def _open_display(line: str) -> str:
+def open_display(line: str) -> str:
     """What would close the display that is still open at the end of `line`; or nothing."""
     line = _CODE_SPAN.sub("", line)
     if found := _BEGIN.match(line):

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 from glm_jupyter.text import BACKSLASH, DOLLAR, code, literal
 
 from .codespans import CodeSpans
+from .fences import plain_fences
 from .formulas import Piece
 from .math import pieces
+from .references import References
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -32,10 +34,14 @@ _TAGS = "b|i|u|s|em|strong|del|ins|mark|kbd|sub|sup"
 _BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 _TAG = re.compile(rf"<(/?)({_TAGS})>", re.IGNORECASE)
 # Of these characters an address may consist; a formula's mark is looked at again.
-_ADDRESS = r"(?:https?://|mailto:)(?:[^\s<>()\[\]\\`\"'|]|\([^\s<>()\[\]\\`\"'|]*\))+"
+_ADDRESS = r"(?:https?://(?=[^\s/?#:])|mailto:)(?:[^\s<>()\[\]\\`\"'|]|\([^\s<>()\[\]\\`\"'|]*\))+"
 _AUTOLINK = re.compile(rf"<({_ADDRESS})>", re.IGNORECASE)
 _TARGET = re.compile(
     rf"\(\s*<?({_ADDRESS})>?(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'))?[ \t]*\)", re.IGNORECASE
+)
+_DEFINITION = re.compile(
+    rf" {{0,3}}\[([^\[\]^][^\[\]]{{0,98}})\]:[ \t]*<?({_ADDRESS})>?(?:[ \t]+[\"'(].*)?[ \t]*",
+    re.IGNORECASE,
 )
 _IMAGE = re.compile(r"!\[[^\[\]\n]*\]\(")
 _SPECIAL = re.compile(
@@ -56,28 +62,29 @@ _RISKY_BLOCK = re.compile(r"[<$&]|\\[\\@]|\\(?:begin|end)\b|\]\(|!\[|\]:|`{3}|~{
 _LANGUAGE = re.compile(r"(?!mermaid)[A-Za-z0-9_+#.-]{1,30}", re.IGNORECASE)
 
 
-def harmless(text: str, seen: set[str] | None = None) -> str:
-    """Markdown for `text` that is typeset alike everywhere and cannot act anywhere.
+def harmless_block(lines: list[str], references: References) -> str:
+    """Markdown for one block of a text that is typeset alike everywhere and cannot act anywhere.
 
-    `text` is cleaned of control characters already. `seen` holds the labels and tags of the
-    formulas that stand in the same output.
+    The text is cleaned of control characters already. `references` know what earlier blocks
+    define, and learn what this one does.
     """
-    text = text.replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
+    text = "\n".join(plain_fences(lines)).replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
     changed: list[Piece] = []
     marked: list[str] = []
-    for piece in pieces(text, set() if seen is None else seen):
+    for piece in pieces(text, references):
         if piece.changed:
             marked.append(f"{_OPEN}{len(changed)}{_CLOSE}")
             changed.append(piece)
         else:
             marked.append(piece.output)
-    return _Document("".join(marked), changed).markdown()
+    return _Document("".join(marked), changed, references).markdown()
 
 
 class _Document:
-    def __init__(self, text: str, changed: list[Piece]) -> None:
+    def __init__(self, text: str, changed: list[Piece], references: References) -> None:
         self._text = text
         self._changed = changed
+        self._references = references
         self._lines = text.split("\n")
 
     def markdown(self) -> str:
@@ -94,10 +101,22 @@ class _Document:
             elif token.type == "tr_open":
                 out.append("|".join(map(self._inline, _cells(self._lines[first]))))
             else:
-                out.append(self._inline("\n".join(self._lines[first:last])))
+                first = self._definitions(first, last)
+                if first < last:
+                    out.append(self._inline("\n".join(self._lines[first:last])))
             line = last
         out.extend(self._inline(text) for text in self._lines[line:])
-        return "\n".join(out).rstrip("\n")
+        return "\n".join(out).strip("\n")
+
+    def _definitions(self, first: int, last: int) -> int:
+        """Take the definitions of links at the beginning of a paragraph; where the rest begins."""
+        while first < last and (found := _DEFINITION.fullmatch(self._lines[first])):
+            address = _source(found[2], self._changed).replace("$", "%24")
+            if not re.fullmatch(_ADDRESS, address, re.IGNORECASE):
+                break
+            self._references.define_link(found[1], address)
+            first += 1
+        return first
 
     def _code(self, token: Token, line: int) -> str:
         """A code block in a form about which all parsers agree."""
@@ -118,25 +137,25 @@ class _Document:
             lead = first[: len(first) - len(start)] if first.endswith(start) else ""
             lead = lead[:-4] if lead.endswith("    ") else lead
         indent = re.sub("[^>]", " ", lead)
-        blank = indent.rstrip()
         if _RISKY_BLOCK.search(content):
             block = f"{lead}<pre>{code(content)}</pre>"
         else:
             lines = [f"{lead}{fence}{info}"]
             lines += [(indent + text).rstrip() for text in content.split("\n")]
             block = "\n".join([*lines, indent + fence])
-        return f"{block}\n{blank}"
+        return block
 
     def _inline(self, text: str) -> str:
-        return _Inline(text, self._changed).markdown()
+        return _Inline(text, self._changed, self._references).markdown()
 
 
 class _Inline:
     """The text of one paragraph, heading or table cell."""
 
-    def __init__(self, text: str, changed: list[Piece]) -> None:
+    def __init__(self, text: str, changed: list[Piece], references: References) -> None:
         self._text = text
         self._changed = changed
+        self._references = references
         self._out: list[str] = []
         self._open: list[tuple[str, int]] = []
         self._spans = CodeSpans(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.money.words import amount
+from glm_jupyter.text import clean
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -67,6 +68,39 @@ def ending(answer: Answer) -> str:
     if answer.complete:
         return "" if answer.text.strip() or answer.tool_calls else "the model sent no text"
     return "no answer came" if _nothing_came(answer) else "broke off"
+
+
+def words(answer: Answer) -> dict[str, Any]:
+    """All that is said about an answer, for a page to print: what is empty is not said."""
+    ended = ending(answer)
+    return {
+        "thought": thought(answer) if answer.reasoning.strip() else "",
+        "ending": f"{ended[0].upper()}{ended[1:]}." if ended else "",
+        "line": clean(line(answer)),
+        "details": [[name, clean(text)] for name, text in details(answer)],
+    }
+
+
+def details(answer: Answer) -> list[tuple[str, str]]:
+    """What is behind the last line, as names and values."""
+    usage = answer.usage
+    rows = [
+        ("Model", f"{answer.model} ({answer.endpoint})"),
+        ("Input tokens", f"{usage.prompt_tokens:,}"),
+        ("of them cached", f"{usage.cached_tokens:,}"),
+        ("Output tokens", f"{usage.completion_tokens:,}"),
+        ("of them reasoning", f"{usage.reasoning_tokens:,}"),
+        ("Cost", cost(answer)),
+        ("First token after", _seconds_or_nothing(answer.first_token_seconds)),
+        ("Took", _seconds_or_nothing(answer.seconds)),
+        ("Finish reason", answer.finish_reason or ""),
+        ("Request id", answer.request_id or ""),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _seconds_or_nothing(value: float | None) -> str:
+    return "" if value is None else seconds(value)
 
 
 def _nothing_came(answer: Answer) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from .references import References
+
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -52,20 +54,21 @@ _BLOCK_START = re.compile(r"~~~|=+\Z|_{3}|:-|(?:[-+*>#|]|\d+[.)])(?=\s|\Z|[-+*>#
 _OPENS_TAG = re.compile(r"[A-Za-z/!?]")
 _NAME = re.compile(r"[A-Za-z]+\*?")
 _SIMPLE_LABEL = re.compile(r"[\w:. *'†-]+")
+_OWN_TAG = re.compile(r"\\tag\*?\{([^{}]*)\}")
 _BRACES = re.compile(r"\\[\s\S]|[{}]")
 
 # A group longer than this is not looked for: an unclosed brace must not cost a whole search.
 _LONGEST_GROUP = 600
 
 
-def formula(body: str, *, display: bool, cell: bool = False, seen: set[str]) -> str | None:
+def formula(body: str, *, display: bool, cell: bool = False, references: References) -> str | None:
     """TeX for `body`, or None if it must not or cannot be typeset.
 
     `display` says whether it stands on its own lines, `cell` whether it is in a table row.
-    `seen` holds the labels and tags used so far; a second use would be an error in MathJax.
+    `references` know the tags used so far; a second use would be an error in MathJax.
     """
     try:
-        return _Formula(body, display and not cell, cell, seen).tex()
+        return _Formula(body, display and not cell, cell, references).tex()
     except _Refused:
         return None
 
@@ -75,11 +78,11 @@ class _Refused(Exception):
 
 
 class _Formula:
-    def __init__(self, body: str, display: bool, cell: bool, seen: set[str]) -> None:
+    def __init__(self, body: str, display: bool, cell: bool, references: References) -> None:
         self._body = body
         self._display = display
         self._cell = cell
-        self._seen = seen
+        self._references = references
         self._out: list[str] = []
         self._environments: list[tuple[str, str]] = []
         self._depth = 0
@@ -146,13 +149,22 @@ class _Formula:
             raise _Refused
         if name in ("begin", "end"):
             return self._environment(name, end)
-        if name in _TEXT and (group := _group(body, end)):
-            out.append(_Text(token, group[0], self._cell, self._seen).tex())
+        if name in _TEXT and (group := braced(body, end)):
+            out.append(_Text(token, group[0], self._cell, self._references).tex())
             return group[1]
-        if name in ("label", "tag", "tag*") and (group := _group(body, end)):
-            out.append(self._reference(name, group[0]))
-            return group[1]
-        if name == "require" and (group := _group(body, end)):
+        if name in ("label", "tag", "tag*", "ref", "eqref") and (group := braced(body, end)):
+            value, after = group
+            match name:
+                case "label":
+                    out.append(self._label(value, end, after))
+                case "ref" | "eqref":
+                    number = self._references.number(value)
+                    shown = number if name == "ref" else f"({number})"
+                    out.append(_Text(r"\text", shown, self._cell, self._references).tex())
+                case _:
+                    out.append(self._tag(name, value))
+            return after
+        if name == "require" and (group := braced(body, end)):
             return group[1]
         if name in "()[]":
             return end  # delimiters within delimiters
@@ -163,7 +175,7 @@ class _Formula:
         return end
 
     def _environment(self, keyword: str, end: int) -> int:
-        group = _group(self._body, end)
+        group = braced(self._body, end)
         if not group or not _NAME.fullmatch(group[0]):
             raise _Refused
         name, position = group
@@ -182,20 +194,28 @@ class _Formula:
         if used:
             self._out.append(f"\\{keyword}{{{used}}}")
         if keyword == "begin" and self._cell and plain == "array":
-            columns = _group(self._body, position)
+            columns = braced(self._body, position)
             if columns:
                 self._out.append("{" + re.sub("[^lcr]", "", columns[0]) + "}")
                 return columns[1]
         return position
 
-    def _reference(self, name: str, value: str) -> str:
-        if name == "label" and not _SIMPLE_LABEL.fullmatch(value):
+    def _label(self, value: str, start: int, end: int) -> str:
+        """The number of a formula that has a label, which no typesetter needs to know then."""
+        if not _SIMPLE_LABEL.fullmatch(value):
             return ""
-        key = f"{name.rstrip('*')}:{value}"
-        fresh = key not in self._seen
-        self._seen.add(key)
-        if name == "label":
-            return f"\\label{{{value}}}" if fresh and self._display else ""
+        row_start = self._body.rfind("\\\\", 0, start) + 1
+        row_end = self._body.find("\\\\", end)
+        row = self._body[row_start : row_end if row_end >= 0 else len(self._body)]
+        if own := _OWN_TAG.search(row):
+            self._references.define_number(value, own[1])
+            return ""
+        return self._tag("tag", self._references.define_number(value))
+
+    def _tag(self, name: str, value: str) -> str:
+        key = f"tag:{value}"
+        fresh = key not in self._references.tags
+        self._references.tags.add(key)
         used = [used for _, used in self._environments if used]
         in_rows = bool(used) and used[-1].rstrip("*") in _INNER_FORM
         alone = not used and not self._tagged
@@ -203,7 +223,7 @@ class _Formula:
         if fresh and self._display and (in_rows or alone) and _SIMPLE_LABEL.fullmatch(value):
             return f"\\{name}{{{value}}}"
         shown = value if name == "tag*" else f"({value})"
-        return r"\qquad " + _Text(r"\text", shown, self._cell, self._seen).tex()
+        return r"\qquad " + _Text(r"\text", shown, self._cell, self._references).tex()
 
 
 class _Text:
@@ -213,11 +233,11 @@ class _Text:
     around them, where all engines agree about them.
     """
 
-    def __init__(self, macro: str, text: str, cell: bool, seen: set[str]) -> None:
+    def __init__(self, macro: str, text: str, cell: bool, references: References) -> None:
         self._macro = macro
         self._text = text
         self._cell = cell
-        self._seen = seen
+        self._references = references
         self._parts: list[str] = []
         self._run: list[str] = []
 
@@ -254,7 +274,7 @@ class _Text:
         elif formula_in_text is not None:
             if nested:
                 raise _Refused
-            self._outside(_Formula(formula_in_text, False, self._cell, self._seen).tex())
+            self._outside(_Formula(formula_in_text, False, self._cell, self._references).tex())
         elif special in ("_", "%", "#", "&", "$"):
             if nested:
                 run.append("\\" + special)
@@ -283,7 +303,7 @@ class _Text:
         return f"{self._macro}{{{text}}}"
 
 
-def _group(text: str, position: int) -> tuple[str, int] | None:
+def braced(text: str, position: int) -> tuple[str, int] | None:
     """The content of the group in braces at `position`, and where it ends."""
     while text[position : position + 1].isspace():
         position += 1

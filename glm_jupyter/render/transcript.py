@@ -14,15 +14,16 @@ WHO = {"system": "System", "user": "You", "assistant": "Model", "tool": "Result"
 
 def transcript(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The messages as a MIME bundle; what the model said is typeset, and harmless."""
-    from .safety import harmless
+    from .reader import read
+    from .references import References
 
-    seen: set[str] = set()
+    references = References()
     shown, plain = [], []
     for message in messages:
         who = WHO.get(message["role"], message["role"])
         text = said(message)
         by_model = message["role"] == "assistant" and not message.get("tool_calls")
-        body = harmless(clean(text), seen) if by_model else fenced(clean(text))
+        body = read(text, references).markdown if by_model else fenced(clean(text))
         shown.append(f"**{who}**\n\n{body}")
         plain.append(f"{who}:\n{clean(text)}")
     return {"text/markdown": "\n\n".join(shown), "text/plain": "\n\n".join(plain)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glm_jupyter.render.reader import read
 from tests.kernels import VENDOR, Kernel, Run, kernel
 
 TARGET = "glm-jupyter.answer"
@@ -16,12 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 
 class Page:
-    """A page that follows the protocol: it keeps the text of the one answer it hears of."""
+    """A page that follows the protocol: it keeps the markdown of the one answer it hears of."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.heard: list[dict[str, Any]] = []
         self.text = ""
+        self.blocks: list[int] = []
         self.next = 0
 
     def say(self, **data: Any) -> None:
@@ -35,11 +38,20 @@ class Page:
         data = message["content"]["data"]
         self.heard.append(data)
         if data["type"] == "state":
-            self.text, self.next = data["answer"]["text"], data["n"] + 1
-        elif data["type"] == "delta":
+            self.text, self.blocks = data["shown"]["text"].values()
+            self.next = data["n"] + 1
+        elif data["type"] == "edit":
             assert data["n"] == self.next, "messages are numbered without a gap"
-            self.text += data["text"]
             self.next += 1
+            if edit := data.get("text"):
+                kept = self.text.encode("utf-16-le")[: 2 * edit["at"]].decode("utf-16-le")
+                self.text = kept + edit["text"]
+                self.blocks = self.blocks[: edit["keep"]] + edit["blocks"]
+                assert self.blocks[-1] == len(self.text.encode("utf-16-le")) // 2
+
+    def has_what_is_shown_of(self, text: str) -> bool:
+        """Whether the markdown agrees with that of the whole text, but for what was open."""
+        return read(text).markdown.startswith(self.text[:-20])
 
     def run(self, code: str, **options: Any) -> Run:
         return self.kernel.run(code, on_message=self.hear, **options)
@@ -91,10 +103,22 @@ def test_nobody_listens_nothing_is_sent(page: Page) -> None:
 def test_a_page_gets_the_whole_text(listening: Page) -> None:
     text = "Formeln: \\(x\\), 中文, and so on.\n" * 40
     run = listening.run(f"await grow({text!r}, rate=1000)")
-    assert text.startswith(listening.text)
+    assert listening.has_what_is_shown_of(text)
     assert len(listening.text) > len(text) / 2
     assert run.bundle[VENDOR]["text"] == text
     assert listening.heard[-1]["type"] == "end"
+
+
+def test_blocks_are_told_with_the_text(listening: Page) -> None:
+    text = "😀 One\n\n- **two**\n- three\n\n```py\nx = 1\n```\n\nLast \\(x\\) one"
+    run = listening.run(f"await grow({text!r}, rate=60, chunk=3)")
+    places = run.bundle[VENDOR]["blocks"]["text"]
+    markdown = run.bundle["text/markdown"].encode("utf-16-le")
+    blocks = [markdown[2 * a : 2 * b].decode("utf-16-le").strip() for a, b in pairwise(places)]
+    assert blocks == ["😀 One", "- **two**\n- three", "```py\nx = 1\n```", "Last $x$ one"]
+    begun = listening.blocks[:-1]
+    assert len(begun) >= 3
+    assert begun == [place - places[0] for place in places[: len(begun)]]
 
 
 @pytest.mark.parametrize("how", ["rate=2000, chunk=20", "chunk=4000"])
@@ -139,7 +163,7 @@ def test_a_page_that_comes_in_the_midst_gets_the_state(page: Page, tmp_path: Pat
     options = f"rate=9000, chunk=2, until={str(go)!r}, creep=100"
     run = page.kernel.run(f"await grow({text!r}, {options})", on_message=hear)
     assert run.ok, run.error
-    assert text.startswith(page.text)
+    assert page.has_what_is_shown_of(text)
     assert run.bundle[VENDOR]["text"] == text
     # From the state on, the text has come as it grew: no full copy but the final one.
     assert [VENDOR in data for data in full][-2:] == [True, True]
@@ -161,7 +185,7 @@ def test_a_gap_is_mended_on_request(listening: Page, tmp_path: Path) -> None:
     code = f"await grow({text!r}, rate=2000, until={str(go)!r}, creep=30)"
     listening.kernel.run(code, on_message=hear)
     assert go.exists()
-    assert text.startswith(listening.text)
+    assert listening.has_what_is_shown_of(text)
 
 
 def test_the_final_display_can_be_asked_for(listening: Page) -> None:
@@ -208,5 +232,5 @@ def test_text_that_turns_out_to_be_reasoning_is_sent_anew(listening: Page) -> No
         "channel.end(answer, {})\n"
     )
     assert [data["type"] for data in listening.heard] == ["state", "state", "end"]
-    assert listening.heard[1]["answer"]["reasoning"] == "Let me think."
+    assert listening.heard[1]["shown"]["reasoning"]["markdown"] == "Let me think."
     assert listening.text == "So."

@@ -54,7 +54,8 @@ def test_the_services_are_asked_for_json_and_told_the_schema(ready: Kernel, serv
     assert "$" not in shown.replace("<span>&#36;</span>", "")
     assert "age: 36" in run.bundle["text/plain"]
     assert run.bundle[VENDOR]["text"] == ADA
-    assert "- **age**: 36" in run.bundle[VENDOR]["value_markdown"]
+    first, *_, end = run.bundle[VENDOR]["blocks"]["text"]
+    assert "- **age**: 36" in shown[first:end]
 
 
 @pytest.mark.parametrize(

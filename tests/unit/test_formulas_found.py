@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from glm_jupyter.render.safety import harmless
+from glm_jupyter.render.reader import read
 
 CASES = json.loads((Path(__file__).parents[1] / "texts" / "formulas.json").read_text("utf-8"))
 
@@ -24,6 +24,6 @@ FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$", re.DOTALL)
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_formulas_are_found(case: dict[str, object]) -> None:
-    shown = CODE.sub("", harmless(str(case["text"])))
+    shown = CODE.sub("", read(str(case["text"])).markdown)
     found = [re.sub(r"\s", "", formula) for formula in FORMULA.findall(shown)]
     assert found == [re.sub(r"\s", "", formula) for formula in case["formulas"]]  # type: ignore[attr-defined]

@@ -235,7 +235,7 @@ def test_box_markers_are_dropped() -> None:
         ("```mermaid\na\n```", "```text\na\n```"),
         ("    <b>", "```text\n<b>\n```"),
         ("- a\n  ```py\n  b\n  ```", "- a\n  ```py\n  b\n  ```"),
-        ("> ```\n> b", "> ```text\n> b\n> ```\n>"),
+        ("> ```\n> b", "> ```text\n> b\n> ```"),
         ("- ```py\n  <b>\n\n  c", "- <pre><code>&#60;b&#62;&#10;&#10;c</code></pre>"),
         ("|a|b|\n|-|-|\n|`<`|<b>|", "|a|b|\n|-|-|\n|<code>&#60;</code>|&lt;b>|"),
         ("\ue0000\ue001 \\(x\\)", "\ufffd0\ufffd $x$"),
