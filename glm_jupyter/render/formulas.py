@@ -10,8 +10,9 @@ from glm_jupyter.text import APART, BACKSLASH, DOLLAR, code
 from glm_jupyter.text import literal as literal_text
 
 from .codespans import CodeSpans
+from .macros import braced
 from .references import References
-from .tex import ENVIRONMENTS, braced, formula
+from .tex import ENVIRONMENTS, formula
 
 # What stands before the text of a line: quote marks, list markers, indentation.
 PREFIX = re.compile(r"(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t\n])))*[ \t]*")
@@ -166,6 +167,8 @@ class Formulas:
             body, after = text[start + 1 : close], text[close + 1 : close + 2]
             if after == "$" or not _is_formula(body, after):
                 return None
+            if body[0].isdigit() and text[start - 1 : start].isupper():
+                return None  # US$5
             return start + 1, close, close + 1, False
         return None
 
@@ -249,6 +252,8 @@ class Formulas:
 
 
 _WORD_CHARACTER = re.compile(r"[A-Za-z0-9_]|\d")
+# Mathematics for sure, whatever stands beside it.
+_SURE = re.compile(r"\\[A-Za-z]|[_^]|\A(?:[A-Za-z]|\d+)\Z")
 _CITED = re.compile(r"\s*(?:\d[\d\s,;–-]*|[A-Za-z]{2,}[A-Za-z .:-]*)\s*")
 # What a name in a shell or in PHP may end with before the next name's dollar, but no formula.
 _BEFORE_NAME = re.compile(r"[-=+*/<>:@,.;|&^~!?(\[{_\"']\Z")
@@ -265,7 +270,9 @@ def _is_formula(body: str, after: str) -> bool:
     spaced = body[0].isspace(), body[-1].isspace()
     if any(spaced):
         return all(spaced) and (len(body.split()) == 1 or bool(_OPERATOR.search(body)))
-    if after.isdigit() or after == "{" or (_NAME_BEGINS.match(after) and _BEFORE_NAME.search(body)):
+    if after.isdigit() and not _SURE.search(body):
+        return False
+    if after == "{" or (_NAME_BEGINS.match(after) and _BEFORE_NAME.search(body)):
         return False
     if _OPERATOR.search(body):
         return True

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from glm_jupyter.text import BACKSLASH, DOLLAR, code, literal
+from glm_jupyter.text import APART, BACKSLASH, DOLLAR, code, literal
 
 from .codespans import CodeSpans
+from .emphasis import Emphasis
 from .fences import plain_fences
-from .formulas import Piece
+from .formulas import PREFIX, Piece
 from .math import pieces
 from .references import References
 
@@ -39,13 +40,17 @@ _AUTOLINK = re.compile(rf"<({_ADDRESS})>", re.IGNORECASE)
 _TARGET = re.compile(
     rf"\(\s*<?({_ADDRESS})>?(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'))?[ \t]*\)", re.IGNORECASE
 )
+_LONG_TAG = re.compile(r"<[a-z]{3,}>\Z")
+_SCHEME = re.compile(r"(https?):", re.IGNORECASE)
+_LABEL = re.compile(r"\[([^\[\]]{0,98})\]")
+_STRUCTURE = re.compile(r"[ \t>*_=|:+.)\d-]*")
 _DEFINITION = re.compile(
     rf" {{0,3}}\[([^\[\]^][^\[\]]{{0,98}})\]:[ \t]*<?({_ADDRESS})>?(?:[ \t]+[\"'(].*)?[ \t]*",
     re.IGNORECASE,
 )
 _IMAGE = re.compile(r"!\[[^\[\]\n]*\]\(")
 _SPECIAL = re.compile(
-    rf"\\[\s\S]?|`+|<|\]\(|\]:|!(?=[!\[<])|~{{3,}}|\$|\n|{_MARK.pattern}"
+    rf"\\[\s\S]?|`+|<|\]\(|\]:|[\[\]]|\*+|_+|!(?=[!\[<])|~{{3,}}|\$|\n[ \t>]*|{_MARK.pattern}"
     r"|(?P<dollar>&(?:#0*36|#[xX]0*24|dollar);)|(?P<backslash>&(?:#0*92|#[xX]0*5[cC]|bsol);)"
 )
 # A backslash before one of these is dropped. An escaped `@` could make an `@@0@@`, which is
@@ -91,7 +96,7 @@ class _Document:
         out: list[str] = []
         line = 0
         for first, last, token in _blocks(self._text):
-            out.extend(self._inline(text) for text in self._lines[line:first])
+            out.extend(map(self._structure, self._lines[line:first]))
             if token.type in ("fence", "code_block"):
                 if not token.level and out and out[-1].strip():
                     out.append("")
@@ -105,7 +110,7 @@ class _Document:
                 if first < last:
                     out.append(self._inline("\n".join(self._lines[first:last])))
             line = last
-        out.extend(self._inline(text) for text in self._lines[line:])
+        out.extend(map(self._structure, self._lines[line:]))
         return "\n".join(out).strip("\n")
 
     def _definitions(self, first: int, last: int) -> int:
@@ -145,6 +150,10 @@ class _Document:
             block = "\n".join([*lines, indent + fence])
         return block
 
+    def _structure(self, line: str) -> str:
+        """A line without text: a rule, an underline, a row of a table's dashes."""
+        return line if _STRUCTURE.fullmatch(line) else self._inline(line)
+
     def _inline(self, text: str) -> str:
         return _Inline(text, self._changed, self._references).markdown()
 
@@ -158,16 +167,21 @@ class _Inline:
         self._references = references
         self._out: list[str] = []
         self._open: list[tuple[str, int]] = []
+        self._brackets: list[tuple[int, int]] = []  # where each begins, and the emphasis there
+        self._emphasis = Emphasis()
         self._spans = CodeSpans(text)
 
     def markdown(self) -> str:
-        text, position = self._text, 0
+        text = self._text
+        position = PREFIX.match(text).end()  # type: ignore[union-attr]  # it matches "" too
+        self._out.append(text[:position])
         while found := _SPECIAL.search(text, position):
             self._out.append(text[position : found.start()])
             position = self._special(found)
         self._out.append(text[position:])
         self._close_line()
-        return "".join(self._out)
+        self._emphasis.write(self._out)
+        return "".join(_parted(self._out))
 
     def _special(self, found: re.Match[str]) -> int:
         """Put out what stands for the special characters; the position from where to go on."""
@@ -175,7 +189,7 @@ class _Inline:
         match token[0]:
             case "\n":
                 self._close_line()
-                out.append("\n")
+                out.append(token)
             case "\ue000":
                 out.append(self._changed[int(found[1])].output)
             case "`":
@@ -184,9 +198,17 @@ class _Inline:
                 return self._angle(start)
             case "\\":
                 return self._backslash(token, end)
-            case "]" if token == "](" and (target := self._target(end - 1)):
-                out.append(f"]({target[0]})")
-                return target[1]
+            case "*" | "_":
+                before, after = text[start - 1 : start], text[end : end + 1]
+                # A formula is a word like any other.
+                before, after = before.replace(_CLOSE, "x"), after.replace(_OPEN, "x")
+                self._emphasis.add(token, len(out), before, after)
+                out.append(token)
+            case "[":
+                self._brackets.append((end, self._emphasis.mark()))
+                out.append(token)
+            case "]":
+                return self._bracket(token, start, end)
             case "!":
                 if _IMAGE.match(text, start):
                     out.append("[image: ")
@@ -196,11 +218,35 @@ class _Inline:
                 out.append(DOLLAR)
             case "&":
                 out.append(DOLLAR if found["dollar"] else BACKSLASH)
-            case "~":
-                out.append("&#126;" * len(token))
             case _:
-                out.append("]&#40;" if token == "](" else "]&#58;")
+                out.append("&#126;" * len(token))
         return end
+
+    def _bracket(self, token: str, start: int, end: int) -> int:
+        """A closing bracket: the end of a link's text, or a character like any other."""
+        begin, mark = self._brackets.pop() if self._brackets else (None, 0)
+        target = self._target(end - 1) if token == "](" else None
+        if target is None and begin is not None and token != "](":
+            target = self._reference(self._text[begin:start], start + 1)
+        if target:
+            if begin is not None:
+                self._emphasis.close(mark)
+            self._out.append(f"]({target[0]})")
+            return target[1]
+        self._out.append({"](": "]&#40;", "]:": "]&#58;"}.get(token, token))
+        if token == "](" and (scheme := _SCHEME.match(self._text, end)):
+            self._out.append(f"{scheme[1]}&#58;")  # what is no link is none for anybody
+            return scheme.end()
+        return end
+
+    def _reference(self, text: str, end: int) -> tuple[str, int] | None:
+        """The address that `[text][label]` or `[text]` refers to, and where that ends."""
+        if text.startswith("^"):
+            return None
+        found = _LABEL.match(self._text, end)
+        label = found[1].strip() if found else ""
+        address = self._references.link(_source(label or text, self._changed))
+        return (address, found.end() if found else end) if address else None
 
     def _target(self, position: int) -> tuple[str, int] | None:
         """The harmless link target at `position`, and where it ends."""
@@ -275,6 +321,19 @@ class _Inline:
 
     def _as_text(self, name: str, place: int) -> None:
         self._out[place] = f"&lt;{name}>"
+
+
+def _parted(out: list[str]) -> Iterator[str]:
+    """The output, with formulas parted from longer tags before them, where VS Code sees none."""
+    behind_tag = False
+    for part in out:
+        if behind_tag and part.startswith("$"):
+            yield APART
+        if part.startswith("$") or "</" in part:
+            behind_tag = False
+        elif _LONG_TAG.search(part):
+            behind_tag = True
+        yield part
 
 
 def _source(text: str, changed: list[Piece]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from .macros import accented, braced, expanded, table
 from .references import References
 
 
@@ -23,42 +24,54 @@ _INNER_FORM = {
     "flalign": "aligned",
     "gather": "gathered",
     "multline": "gathered",
-    "eqnarray": "eqnarray",
+    "split": "aligned",
 }
 _EQUATIONS = _names("equation displaymath math subequations")
 ENVIRONMENTS = (
     _EQUATIONS
     | frozenset(_INNER_FORM)
-    | _names("aligned alignedat gathered split cases dcases rcases array CD")
+    | _names("aligned alignedat gathered cases dcases rcases array eqnarray CD empheq numcases")
     | _names("matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix")
 )
 
 # Links, styles, attributes and markup; definitions, which would outlive the formula.
 _REFUSED = _names(
     """
-    href url style class cssId htmlClass htmlId htmlStyle htmlData data html mmlToken unicode bbox
+    href url style class cssId htmlClass htmlId htmlStyle htmlData data html mmlToken bbox
     includegraphics special tooltip mathtip texttip toggle input include write immediate
     def edef gdef xdef let futurelet global newcommand renewcommand providecommand
     newenvironment renewenvironment DeclareMathOperator DeclarePairedDelimiter Newextarrow
     csname endcsname catcode
     """
 )
-_TEXT = _names("text textrm textbf textit textsf texttt textnormal mbox hbox")
+_TEXT = _names("text textrm textbf textit textsf texttt textnormal textup textmd mbox hbox emph")
+_COLOURS = _names("color textcolor colorbox")
+_STARRED = _names("operatorname tag hspace")
+_KNOWN_SYMBOLS = frozenset(",;:!> {}|\\%#&$_")
+_ENVIRONMENTS_WITHIN = _names("subarray darray drcases") | ENVIRONMENTS
+# What KaTeX and MathJax know in text mode.
+_IN_TEXT = _names("quad qquad dots ldots LaTeX TeX enspace") | (_TEXT - {"emph", "mbox", "hbox"})
 
-_TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\[\s\S]|``|[%#`\"$<|{}]|\](?=\()|\n")
+_TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\[\s\S]|``|[%#`\"$<|{}&€₹₩₽₫₿₺₴₦₱]|\](?=\()|\n")
 _TEXT_TOKEN = re.compile(
-    r"\$([^$]*)\$|\\\(((?:(?!\\\)).)*)\\\)|\\[\s\S]|[_%#&$^~`\"<|{}]", re.DOTALL
+    r"\$([^$]*)\$|\\\(((?:(?!\\\)).)*)\\\)|\\[A-Za-z]+|\\[\s\S]|[_%#&$^~`\"<|{}]", re.DOTALL
 )
+_STRUCTURE = re.compile(r"\\(left|right|middle|begin|end)(?![A-Za-z])(?:\{([^}]*)\})?|\\[\s\S]|[&]")
+_EQUATION_ENDS = re.compile(r"\\(?:begin|end)\{(?:equation|displaymath|math)\*?\}")
+_EMPHEQ = re.compile(r"\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}")
+_SIZED = re.compile(r"\\(?:left|right|middle)(?![A-Za-z])[ \t]*\.?")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{3,6}|[A-Za-z]+")
+_COLUMN = re.compile(r"[@!>]\{[^{}]*\}|[pmb]\{[^{}]*\}|[^lcr|]")
+
+# Macros that a formula may have; a meaning never names itself, but hostile text may try.
+_MOST_EXPANSIONS = 500
+
 # At the start of a line some parser would see a list, a quote, a heading, a fence or a table.
 _BLOCK_START = re.compile(r"~~~|=+\Z|_{3}|:-|(?:[-+*>#|]|\d+[.)])(?=\s|\Z|[-+*>#|~=:])")
 _OPENS_TAG = re.compile(r"[A-Za-z/!?]")
 _NAME = re.compile(r"[A-Za-z]+\*?")
 _SIMPLE_LABEL = re.compile(r"[\w:. *'†-]+")
 _OWN_TAG = re.compile(r"\\tag\*?\{([^{}]*)\}")
-_BRACES = re.compile(r"\\[\s\S]|[{}]")
-
-# A group longer than this is not looked for: an unclosed brace must not cost a whole search.
-_LONGEST_GROUP = 600
 
 
 def formula(body: str, *, display: bool, cell: bool = False, references: References) -> str | None:
@@ -87,13 +100,15 @@ class _Formula:
         self._environments: list[tuple[str, str]] = []
         self._depth = 0
         self._tagged = False
+        self._expansions = 0
 
     def tex(self) -> str:
-        body, position = self._body, 0
-        while found := _TOKEN.search(body, position):
-            self._out.append(body[position : found.start()])
+        self._see_structure()
+        position = 0
+        while found := _TOKEN.search(self._body, position):
+            self._out.append(self._body[position : found.start()])
             position = self._token(found[0], found.end())
-        self._out.append(body[position:])
+        self._out.append(self._body[position:])
         if self._depth or self._environments:
             raise _Refused
         lines: list[str] = []
@@ -105,6 +120,37 @@ class _Formula:
                 lines.append("{}" + line if begins_block else line)
         # A delimiter after a backslash would be taken as escaped.
         return "\n".join(lines).rstrip("\\ \n")
+
+    def _see_structure(self) -> None:
+        """Give rows an environment; take sizes off delimiters that are not in pairs."""
+        open_here: list[list[str]] = [[]]  # for each environment: what is open in it
+        rows = aligned = False
+        balanced = True
+        for found in _STRUCTURE.finditer(self._body):
+            name = (found[2] or "").rstrip("*")
+            match found[1]:
+                case "begin" if name not in _EQUATIONS:
+                    open_here.append([])
+                case "end" if name not in _EQUATIONS:
+                    balanced &= not open_here[-1]
+                    if len(open_here) > 1:
+                        open_here.pop()
+                case "left":
+                    open_here[-1].append("left")
+                case "right":
+                    balanced &= bool(open_here[-1])
+                    del open_here[-1][-1:]
+                case "middle":
+                    balanced &= bool(open_here[-1])
+                case None if found[0] in ("&", r"\\"):
+                    balanced &= not open_here[-1]
+                    rows |= len(open_here) == 1 and found[0] != "&"
+                    aligned |= len(open_here) == 1 and found[0] == "&"
+        if not balanced or any(open_here):
+            self._body = _SIZED.sub(" ", self._body)
+        if rows and aligned:
+            body = _EQUATION_ENDS.sub("", self._body)
+            self._body = f"\\begin{{aligned}}{body}\\end{{aligned}}"
 
     def _token(self, token: str, end: int) -> int:
         """Put out what stands for `token`; the position from where to go on."""
@@ -125,8 +171,12 @@ class _Formula:
             case "%":
                 newline = body.find("\n", end)
                 return len(body) if newline < 0 else newline
-            case "#" | "$":
+            case "&" if any(used for _, used in self._environments):
+                out.append(token)
+            case "#" | "$" | "&":
                 out.append("\\" + token)
+            case "€" | "₹" | "₩" | "₽" | "₫" | "₿" | "₺" | "₴" | "₦" | "₱":
+                out.append(f"\\text{{{token}}}")  # MathJax 3 fails at them otherwise
             case "`" | "``":
                 out.append("‘" if token == "`" else "“")
             case '"':
@@ -144,35 +194,71 @@ class _Formula:
 
     def _macro(self, token: str, end: int) -> int:
         body, out = self._body, self._out
+        start = end - len(token)
+        if token[-1] == "*" and token[1:-1] not in _STARRED | _REFUSED:
+            token, end = token[:-1], end - 1
         name = token[1:]
         if name.rstrip("*") in _REFUSED:
             raise _Refused
+        if not name[:1].isalpha():
+            return self._symbol(token, end)
         if name in ("begin", "end"):
             return self._environment(name, end)
-        if name in _TEXT and (group := braced(body, end)):
-            out.append(_Text(token, group[0], self._cell, self._references).tex())
-            return group[1]
         if name in ("label", "tag", "tag*", "ref", "eqref") and (group := braced(body, end)):
-            value, after = group
-            match name:
-                case "label":
-                    out.append(self._label(value, end, after))
-                case "ref" | "eqref":
-                    number = self._references.number(value)
-                    shown = number if name == "ref" else f"({number})"
-                    out.append(_Text(r"\text", shown, self._cell, self._references).tex())
-                case _:
-                    out.append(self._tag(name, value))
-            return after
+            out.append(self._reference(name, group[0], end, group[1]))
+            return group[1]
+        if name in _TEXT and (group := braced(body, end)):
+            out.append(_Text(_text_macro(name), group[0], self._cell, self._references).tex())
+            return group[1]
         if name == "require" and (group := braced(body, end)):
             return group[1]
+        if name == "hspace*":
+            out.append(r"\hspace")
+            return end
+        if name in _COLOURS:
+            return self._colour(token, end)
+        if meaning := expanded(name, body, end):
+            self._expansions += 1
+            if self._expansions > _MOST_EXPANSIONS:
+                raise _Refused
+            text, after = meaning
+            self._body = body[:start] + text + body[after:]
+            return start
+        known = name.rstrip("*") in table().known
+        out.append(token if known else f"\\operatorname{{{name}}}")
+        return end
+
+    def _symbol(self, token: str, end: int) -> int:
+        r"""A macro of one character, such as `\,` or the accent of `\"a`."""
+        name = token[1:]
         if name in "()[]":
             return end  # delimiters within delimiters
-        if name == '"':
-            out.append("”")
-            return end
-        out.append(r"\Vert " if token == r"\|" and self._cell else token)
+        if name == "`":
+            raise _Refused  # nobody writes it in a formula: a backtick ran into it
+        if name == "|" and self._cell:
+            self._out.append(r"\Vert ")
+        elif name in _KNOWN_SYMBOLS or name.isspace():
+            self._out.append(token)
+        elif letter := accented(name, self._body, end):
+            self._out.append(f"\\text{{{letter[0]}}}")
+            return letter[1]
+        elif name == '"':
+            self._out.append("”")
+        else:
+            self._out.append(name if name.isalnum() else "")
         return end
+
+    def _colour(self, token: str, end: int) -> int:
+        """A colour by its name or number; what is coloured follows. Other colours are left out."""
+        model = re.compile(r"\s*\[(\w+)\]").match(self._body, end)
+        group = braced(self._body, model.end() if model else end)
+        if not group:
+            return end
+        by_number = model is not None and model[1] == "HTML"
+        colour = f"#{group[0]}" if by_number else group[0].strip()
+        if _COLOUR.fullmatch(colour) and (by_number or not model):
+            self._out.append(f"{token}{{{colour}}}")
+        return group[1]
 
     def _environment(self, keyword: str, end: int) -> int:
         group = braced(self._body, end)
@@ -184,21 +270,55 @@ class _Formula:
             if not self._environments or self._environments[-1][0] != name:
                 raise _Refused
             _, used = self._environments.pop()
-        elif plain in _EQUATIONS:
-            used = ""
-            self._environments.append((name, used))
-        else:
-            nested = not self._display or any(used for _, used in self._environments)
-            used = _INNER_FORM.get(plain, name) if nested else name
-            self._environments.append((name, used))
+            if used:
+                self._out.append(f"\\end{{{used}}}")
+            return position
+        used = self._form_of(name)
+        self._environments.append((name, used))
+        if plain == "numcases" and (lead := braced(self._body, position)):
+            self._out.append(lead[0])
+            position = lead[1]
+        if plain == "empheq" and (inner := _EMPHEQ.match(self._body, position)):
+            position = inner.end()
         if used:
-            self._out.append(f"\\{keyword}{{{used}}}")
-        if keyword == "begin" and self._cell and plain == "array":
-            columns = braced(self._body, position)
-            if columns:
-                self._out.append("{" + re.sub("[^lcr]", "", columns[0]) + "}")
-                return columns[1]
+            self._out.append(f"\\begin{{{used}}}")
+        if plain == "eqnarray":
+            self._out.append("{rcl}")
+        if used == "array" and (columns := braced(self._body, position)):
+            kept = _COLUMN.sub(lambda found: "l" if found[0][0] in "pmbXS" else "", columns[0])
+            self._out.append("{" + (kept.replace("|", "") if self._cell else kept) + "}")
+            return columns[1]
         return position
+
+    def _form_of(self, name: str) -> str:
+        """The environment to use for `name`; none for one that only stands around a formula."""
+        plain = name.rstrip("*")
+        nested = not self._display or any(used for _, used in self._environments)
+        match plain:
+            case "split" | "empheq":
+                return "aligned"
+            case "numcases" | "subnumcases":
+                return "cases"
+            case "eqnarray" | "tabular" | "tabularx":
+                return "array"
+            case "flalign" | "multline" if not nested:
+                return {"flalign": "align", "multline": "gather"}[plain] + name[len(plain) :]
+            case _ if plain in _EQUATIONS or plain not in _ENVIRONMENTS_WITHIN:
+                return ""
+            case _:
+                return _INNER_FORM.get(plain, name) if nested else name
+
+    def _reference(self, name: str, value: str, start: int, end: int) -> str:
+        """What stands for a label, a number, or the mention of one."""
+        match name:
+            case "label":
+                return self._label(value, start, end)
+            case "ref" | "eqref":
+                number = self._references.number(value)
+                shown = number if name == "ref" else f"({number})"
+                return _Text(r"\text", shown, self._cell, self._references).tex()
+            case _:
+                return self._tag(name, value)
 
     def _label(self, value: str, start: int, end: int) -> str:
         """The number of a formula that has a label, which no typesetter needs to know then."""
@@ -261,11 +381,12 @@ class _Text:
         token, run = found[0], self._run
         special = token.lstrip("\\")
         formula_in_text = found[1] if found[1] is not None else found[2]
-        if token[0] == "\\" and (name := re.match(r"[A-Za-z]+", self._text[found.start() + 1 :])):
-            if name[0] in _REFUSED:
-                raise _Refused
-            run.append(token)
-        elif token in ("`", '"', '\\"'):
+        if token[0] == "\\" and token[1:2].isalpha():
+            return self._command(token, end, nested)
+        if token[0] == "\\" and (letter := accented(token[1], self._text, end)):
+            run.append(letter[0])
+            return letter[1]
+        if token in ("`", '"', '\\"'):
             run.append("‘" if token == "`" else "”")
         elif token == "~":
             run.append(" ")
@@ -293,6 +414,27 @@ class _Text:
             run.append(token)
         return end
 
+    def _command(self, token: str, end: int, nested: bool) -> int:
+        """A macro in text: a character, a font, or mathematics."""
+        name = token[1:]
+        if name in _REFUSED:
+            raise _Refused
+        if name in table().characters:
+            self._run.append(table().characters[name])
+            return end + 2 if self._text.startswith("{}", end) else end
+        if name in _IN_TEXT:
+            self._run.append(token)
+        elif name in _TEXT:
+            self._run.append(_text_macro(name))
+        elif letter := accented(name, self._text, end):
+            self._run.append(letter[0])
+            return letter[1]
+        elif nested:
+            raise _Refused
+        else:
+            self._outside(_Formula(token, False, self._cell, self._references).tex())
+        return end
+
     def _outside(self, tex: str) -> None:
         if text := "".join(self._run):
             self._parts.append(self._group(text))
@@ -303,19 +445,5 @@ class _Text:
         return f"{self._macro}{{{text}}}"
 
 
-def braced(text: str, position: int) -> tuple[str, int] | None:
-    """The content of the group in braces at `position`, and where it ends."""
-    while text[position : position + 1].isspace():
-        position += 1
-    if text[position : position + 1] != "{":
-        return None
-    depth = 0
-    limit = position + _LONGEST_GROUP
-    for found in _BRACES.finditer(text, position, limit):
-        if found[0] == "{":
-            depth += 1
-        elif found[0] == "}":
-            depth -= 1
-            if not depth:
-                return text[position + 1 : found.start()], found.end()
-    return None
+def _text_macro(name: str) -> str:
+    return {"emph": r"\textit", "mbox": r"\text", "hbox": r"\text"}.get(name, f"\\{name}")

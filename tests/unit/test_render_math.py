@@ -79,6 +79,7 @@ TEXTS = Path(__file__).parent.parent / "texts"
             "$$x\\label{a}\\tag{1}$$\n\n$$y\\label{a}\\tag{1}$$",
             "$$\nx\\tag{1}\n$$\n\n$$\ny\\qquad \\text{(1)}\n$$",
         ),
+        (r"\(\unicode{x2103}\)", r"$\text{℃}$"),
         (r"\(\require{cancel}\cancel{x}\)", r"$\cancel{x}$"),
         # Tables.
         (
@@ -134,7 +135,6 @@ def test_what_is_written_and_what_is_shown(written: str, shown: str) -> None:
         r"\class{evil}{x}",
         r"\cssId{evil}{x}",
         r"\htmlData{a=b}{x}",
-        r"\unicode{x41}",
         r"\bbox[background:url(x)]{x}",
         r"\def\frac{1}",
         r"\newcommand{\x}{1}",

@@ -1,0 +1,1 @@
+"""What front ends other than JupyterLab make of the markdown that a notebook keeps."""
