@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +410,21 @@ def test_a_ledger_that_cannot_be_read_still_counts_the_session(tmp_path: Path) -
     budgets = Budgets(Ledger(tmp_path / "data" / "ledger.sqlite"))
     (limit,) = budgets.limits("RMB", {"RMB": Decimal(2)})
     assert limit.left == 3
+
+
+async def test_money_does_not_follow_the_precision_of_a_lesson_on_rounding(
+    session: Session, server: ProtocolServer, ledger: Ledger
+) -> None:
+    server.enqueue(Reply("Hello.", prompt_tokens=123_457, completion_tokens=1_001))
+    with localcontext(prec=3):
+        answer = await ask(session, model="glm-4-airx")
+        await ask(session, model="glm-4-airx")
+        session.budgets.set("day", "RMB", Decimal("5.0000001"))
+        (limit,) = session.budgets.limits("RMB", session.spent)
+        left = limit.left
+    assert answer.cost == Decimal("1.24458")  # 124,458 tokens x 10, per million
+    assert ledger.lines()[0].cost == session.spent["RMB"] == Decimal("1.24504")
+    assert left == Decimal("3.7549601")
 
 
 @given(
