@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -383,6 +384,30 @@ def test_of_several_ceilings_the_lowest_counts(tmp_path: Path) -> None:
 )
 def test_a_ceiling_with_a_slip_is_an_error_and_no_free_pass(tmp_path: Path, text: str) -> None:
     set_ceiling(tmp_path, text)
+    with pytest.raises(InputError, match="ceiling"):
+        ceiling.ceilings()
+
+
+async def test_a_ceiling_that_may_not_be_read_lets_nothing_through(
+    session: Session, server: ProtocolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_ceiling(tmp_path, "c.GLMCeiling.day = ['5 RMB']")
+    text_of = Path.read_text
+
+    def refused(path: Path, *args: Any, **kwargs: Any) -> str:
+        if path.name == "ipython_config.py":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return text_of(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", refused)  # root may read every file
+    with pytest.raises(InputError, match="cannot be read: Permission denied") as refusal:
+        await ask(session, model="glm-4-airx")
+    assert "administrator" in refusal.value.remedy
+    assert not server.chats
+
+
+def test_a_ceiling_whose_file_fails_to_open_another_is_no_free_pass(tmp_path: Path) -> None:
+    set_ceiling(tmp_path, "c.GLMCeiling.day = [open('/no/such/file').read()]")
     with pytest.raises(InputError, match="ceiling"):
         ceiling.ceilings()
 
