@@ -412,6 +412,28 @@ async def test_key_is_in_no_stream_that_quotes_it_in_pieces(
     assert answer.tool_calls[0]["function"] == {"name": "f", "arguments": shown}
 
 
+ESCAPED = (
+    "".join(f"\\u{ord(character):04X}" for character in KEY),
+    "".join(f"\\\\u{ord(character):04x}" for character in KEY),
+    "".join(f"%{ord(character):02x}" for character in KEY),
+    KEY.replace(".", "%252E").replace("-", "\\-"),
+)
+
+
+@pytest.mark.parametrize("escaped", ESCAPED)
+@pytest.mark.parametrize("chunk", [1, 3, 500])
+async def test_an_escaped_key_is_hidden_too(
+    server: ProtocolServer, endpoint: Endpoint, client: Client, escaped: str, chunk: int
+) -> None:
+    server.enqueue(Reply(f"50% of C:\\id, {escaped}, \\", chunk=chunk))
+    answer = await answer_of(client.stream(endpoint, ASKED))
+    assert answer.text == "50% of C:\\id, (the key), \\"
+    body = {"error": {"code": "1002", "message": f"bad {escaped}"}}
+    server.enqueue(Reply(status=401, body=body))
+    with pytest.raises(AuthenticationError, match=r"bad \(the key\)\s"):
+        await answer_of(client.stream(endpoint, ASKED))
+
+
 async def test_what_might_have_become_the_key_is_not_lost(
     server: ProtocolServer, endpoint: Endpoint, client: Client
 ) -> None:

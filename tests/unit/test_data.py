@@ -155,3 +155,13 @@ def test_what_is_no_secret_is_expanded(secret: str) -> None:
 def test_secrets_are_taken_out_of_text(secret: str) -> None:
     text = redacted(f"{secret} and {[secret]}")
     assert text == '(the value of SOME_API_KEY) and ["(the value of SOME_API_KEY)"]'
+
+
+@pytest.mark.parametrize("pasted", ['"id/abc.def123"', " id/abc.def123\n", "Bearer id/abc.def123"])
+def test_a_secret_is_known_without_what_was_copied_along_and_in_a_url(
+    pasted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZAI_API_KEY", pasted)
+    hidden = "(the value of ZAI_API_KEY)"
+    assert redacted("it is id/abc.def123 now") == f"it is {hidden} now"
+    assert redacted("?key=id%2Fabc.def123") == f"?key={hidden}"
