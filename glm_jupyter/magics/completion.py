@@ -6,6 +6,7 @@ import argparse
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ FITTING: dict[str, Callable[[Any], bool]] = {
     "map": lambda value: not callable(value),
     "image": lambda value: not callable(value),
     "schema": lambda value: isinstance(value, type | dict),
-    "tools": inspect.isfunction,
+    "tools": lambda value: isinstance(value, partial) or inspect.isfunction(value),
 }
 LISTS = ("tools", "compare")
 # Which options and arguments are paths.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -51,7 +52,9 @@ def as_text(value: Any, most_tokens: int | None = None) -> Shown:
     if isinstance(value, Mapping | Sequence | Set) and not isinstance(
         value, str | bytes | bytearray
     ):
-        return _fitted(_container(value), most_tokens)
+        # As numpy 1 wrote its numbers: 0.1, not np.float64(0.1).
+        with numpy.printoptions(legacy="1.25") if numpy is not None else nullcontext():
+            return _fitted(_container(value), most_tokens)
     return _fitted(Shown(str(value)), most_tokens)
 
 

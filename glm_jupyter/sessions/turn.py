@@ -20,6 +20,7 @@ from glm_jupyter.money.amounts import total
 from glm_jupyter.money.budget import BudgetError
 from glm_jupyter.money.words import amount
 from glm_jupyter.schema import SchemaError
+from glm_jupyter.tools import normalized
 
 from .notebook import notebook_path
 
@@ -314,6 +315,8 @@ class Turn:
             made = self.answer.tool_calls[-len(said.tool_calls) :]
             for number, (call, shown) in enumerate(zip(said.tool_calls, made, strict=True)):
                 call["id"] = shown["id"] = call["id"] or f"call_{number}"  # some servers give none
+                arguments = normalized(call["function"]["arguments"])
+                call["function"]["arguments"] = shown["function"]["arguments"] = arguments
             further = [_assistant(one), *map(_result, made)]
             self._between += further
             return further, ev.NextRound()

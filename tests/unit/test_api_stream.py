@@ -223,6 +223,16 @@ def test_id_repeated_with_each_piece() -> None:
     assert calls(call(0, "A", "add", '{"a": '), call(0, "A", None, "1}")) == [ADD]
 
 
+@pytest.mark.parametrize(("index", "name"), [(0, "add"), (0, None), (-1, None), (None, None)])
+def test_a_new_id_with_each_piece_is_no_new_call(index: int | None, name: str | None) -> None:
+    pieces = [call(index, f"A{n}", name, piece) for n, piece in enumerate(('{"a"', ": ", "1}"))]
+    assert calls(call(index, "A", "add", ""), *pieces) == [ADD]
+
+
+def test_calls_of_one_function_that_share_an_index_are_two() -> None:
+    assert calls(call(0, *ADD), call(0, "B", "add", '{"a": 2}')) == [ADD, ("B", "add", '{"a": 2}')]
+
+
 def test_arguments_as_an_object_and_calls_without_ids() -> None:
     made = calls(call(None, None, "add", {"a": 1}), call(None, None, "sub", {}))
     assert made == [(None, "add", '{"a": 1}'), (None, "sub", "{}")]

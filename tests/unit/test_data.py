@@ -165,3 +165,10 @@ def test_a_secret_is_known_without_what_was_copied_along_and_in_a_url(
     hidden = "(the value of ZAI_API_KEY)"
     assert redacted("it is id/abc.def123 now") == f"it is {hidden} now"
     assert redacted("?key=id%2Fabc.def123") == f"?key={hidden}"
+
+
+def test_numbers_of_numpy_in_lists_are_numbers() -> None:
+    import numpy
+
+    values = {"x": [numpy.float64(0.1), numpy.int64(3), numpy.True_], numpy.int64(1): None}
+    assert expand("{{ values }}", {"values": values}).text == "{'x': [0.1, 3, True], 1: None}"
