@@ -19,12 +19,17 @@ FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
         "The answer broke off inside the service (network_error).",
         "Run the cell again; what had arrived is kept.",
     ),
-    "sensitive": (
-        RequestError,
-        "The service's safety filter stopped the answer (sensitive).",
-        "Put the question in other words. What had arrived may not be fit to show around.",
-    ),
+    **{
+        reason: (
+            RequestError,
+            f"The service's safety filter stopped the answer ({reason}).",
+            "Put the question in other words. What had arrived may not be fit to show around.",
+        )
+        for reason in ("sensitive", "content_filter")
+    },
 }
+# What stands for the finish_reason of an answer that is the model's refusal to give one.
+REFUSAL = "refusal"
 
 
 MOST_TOKENS = 10**12  # more than any answer has: a count above is a mistake
@@ -42,6 +47,7 @@ class StreamDecoder:
         self._base_url = base_url
         self.done = False  # the service said that nothing follows
         self._reason: str | None = None
+        self._refused = False
         self._started = False
         self._usage = ev.Usage()
         self._thinking = ThinkingSplitter()
@@ -83,7 +89,8 @@ class StreamDecoder:
         """
         yield from self.rest()
         if self.ended:
-            yield ev.Finish(self._reason)
+            ended_by_itself = self._reason in (None, "stop")
+            yield ev.Finish(REFUSAL if self._refused and ended_by_itself else self._reason)
         if self._reason in FAILURES:
             kind, message, remedy = FAILURES[self._reason]
             retryable = kind is IncompleteError
@@ -122,6 +129,9 @@ class StreamDecoder:
                 events += self._thinking.settle()
                 events.append(ev.ReasoningDelta(reasoning))
             events += self._thinking.decode(self._content.decode(_parts(delta.get("content"))))
+            if refused := _parts(delta.get("refusal")):
+                self._refused = True
+                events += self._thinking.decode(self._content.decode(refused))
             calls = delta.get("tool_calls")
             for call in calls if isinstance(calls, list) else []:
                 if isinstance(call, dict):

@@ -15,7 +15,8 @@ from glm_jupyter.answer import Answer
 from glm_jupyter.api import catalogue, tokens
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
-from glm_jupyter.api.errors import GLMError, IncompleteError, InputError
+from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, RequestError
+from glm_jupyter.api.stream import REFUSAL
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.budget import BudgetError
 from glm_jupyter.money.words import amount
@@ -321,6 +322,11 @@ class Turn:
             self._between += further
             return further, ev.NextRound()
         if self._schema:
+            if said.finish_reason == REFUSAL:
+                raise RequestError(
+                    "The model refused to answer, so there is no value.",
+                    remedy="Put the question in other words. What it said is kept in the answer.",
+                )
             if not said.complete:
                 raise IncompleteError(
                     "The answer was cut off before its value was whole.",

@@ -68,7 +68,7 @@ def test_an_answer_without_text_is_shown_with_its_price(running: Kernel, server)
     assert run.bundle[VENDOR]["text"] == ""
 
 
-@pytest.mark.parametrize("reason", ["network_error", "sensitive"])
+@pytest.mark.parametrize("reason", ["network_error", "sensitive", "content_filter"])
 def test_a_failure_inside_the_service_is_the_finish_reason(running, server, reason) -> None:
     server.enqueue(Reply(text="Half", finish_reason=reason))
     run = running.run(ASK)

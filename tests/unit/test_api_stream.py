@@ -21,6 +21,7 @@ from glm_jupyter.api.errors import (
     RequestError,
 )
 from glm_jupyter.api.stream import StreamDecoder
+from glm_jupyter.render.summary import ending
 
 
 def frame(finish: str | None = None, /, **delta: Any) -> str:
@@ -282,10 +283,19 @@ def test_network_error_inside_the_service() -> None:
     assert (answer.text, error.code, error.retryable) == ("abc", "network_error", True)
 
 
-def test_safety_filter() -> None:
-    answer, error = failure_of([*contents("abc"), frame("sensitive"), "[DONE]"], RequestError)
-    assert (answer.text, error.code, error.retryable) == ("abc", "sensitive", False)
+@pytest.mark.parametrize("reason", ["sensitive", "content_filter"])
+def test_safety_filter(reason: str) -> None:
+    answer, error = failure_of([*contents("abc"), frame(reason), "[DONE]"], RequestError)
+    assert (answer.text, error.code, error.retryable) == ("abc", reason, False)
     assert "safety filter" in str(error)
+
+
+def test_a_refusal_is_shown_and_is_no_whole_answer() -> None:
+    pieces = [frame(content=None, refusal=piece) for piece in ("I cannot ", "help with that.")]
+    answer = answer_of([*pieces, frame("stop"), "[DONE]"])
+    assert (answer.text, answer.complete) == ("I cannot help with that.", False)
+    answer.stop_clock()
+    assert ending(answer) == "the model refused to answer"
 
 
 @pytest.mark.parametrize(
