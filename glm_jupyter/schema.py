@@ -323,7 +323,7 @@ def _with_backslashes(text: str) -> str:
 
     def doubled(found: re.Match[str]) -> str:
         rest = found[1]
-        own = _is_tex(rest) or _AMBIGUOUS.fullmatch(rest)
+        own = _is_tex(rest) or _AMBIGUOUS.fullmatch(rest) is not None
         # Two backslashes end a row, unless they are one that was doubled.
         if rest == "\\" and not inside[found.end() : found.end() + 1].isalpha():
             own = inside[found.end() : found.end() + 1] != '"'

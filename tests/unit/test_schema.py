@@ -39,8 +39,8 @@ class Tree(BaseModel):
     branches: list[Tree] = []
 
 
-# No model means a backspace or a form feed: they are read as backslashes of TeX.
-TEXTS = st.text(st.characters(exclude_characters="\b\f"))
+# Before a letter these may be meant as the backslash and the first letter of a command of TeX.
+TEXTS = st.text().filter(lambda text: not re.search(r"[\b\f\n\r\t][a-zA-Z]", text))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
