@@ -21,7 +21,6 @@ from .request import Dialect
 KEY_VARIABLES = ("ZAI_API_KEY", "ZHIPUAI_API_KEY")
 URL_VARIABLES = ("ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
 KEYRING_SERVICE = "glm-jupyter"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # What people copy along with a key: white space, quotes, and characters that cannot be seen.
 _AROUND = " \t\r\n\xa0\u200b\ufeff\"'`“”‘’"
@@ -69,11 +68,6 @@ class Endpoint:
     def local(cls, base_url: str = "", key: str = "") -> Endpoint:
         """The embedded engine; its URL and key are known once it runs."""
         return cls("local", base_url, key=Secret(key))
-
-    @property
-    def on_this_machine(self) -> bool:
-        """Whether its address never leaves this machine."""
-        return urlsplit(self.base_url).hostname in LOOPBACK
 
     def __str__(self) -> str:
         return self.name if self.name == self.base_url else f"{self.name} ({self.base_url})"
