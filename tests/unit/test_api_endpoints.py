@@ -93,7 +93,6 @@ def test_local_is_left_to_the_engine() -> None:
     engine = Endpoint.local("http://127.0.0.1:1234/v1", "k")
     assert facts(engine) == ("local", "http://127.0.0.1:1234/v1", None, "openai")
     assert engine.key.reveal() == "k"
-    assert engine.on_this_machine
 
 
 def test_override_is_the_default_endpoint_at_another_address() -> None:
