@@ -172,3 +172,34 @@ def test_numbers_of_numpy_in_lists_are_numbers() -> None:
 
     values = {"x": [numpy.float64(0.1), numpy.int64(3), numpy.True_], numpy.int64(1): None}
     assert expand("{{ values }}", {"values": values}).text == "{'x': [0.1, 3, True], 1: None}"
+
+
+def test_frames_of_polars_and_tables_of_arrow_are_markdown_tables() -> None:
+    import polars
+
+    frame = polars.DataFrame({"a|b": [1.123456789, None], "s": ["x\ny", "ü"], "n": [[1, 2], []]})
+    table = "| a\\|b | s | n |\n| --- | --- | --- |\n| 1.12346 | x y | [1, 2] |\n| null | ü | [] |"
+    for value in (frame, frame.to_arrow(), frame.to_arrow().to_batches()[0]):
+        assert expand("{{ value }}", {"value": value}).text == table
+    for value in (frame["s"], frame.to_arrow()["s"]):
+        shown = expand("{{ value }}", {"value": value}).text
+        assert shown.endswith(" |\n| --- |\n| x y |\n| ü |")
+
+
+def test_long_frames_of_polars_and_tables_of_arrow_are_cut_and_say_so() -> None:
+    import polars
+
+    frame = polars.DataFrame({f"c{n}": range(5000) for n in range(40)})
+    for value in (frame, frame.to_arrow()):
+        (shown,) = expand("{{ value }}", {"value": value}).values
+        assert shown.cut == "60 of 5,000 rows and 30 of 40 columns"
+        lines = expand("{{ value }}", {"value": value}).text.splitlines()
+        assert (lines[2][:8], lines[-2][-7:]) == ("| 0 | 0 ", "| 4999 |"[-7:])
+        assert "| … | … |" in lines[42]
+
+
+def test_empty_frames_are_tables_too() -> None:
+    import polars
+
+    for value in (polars.DataFrame({"a": []}), polars.DataFrame({"a": []}).to_arrow()):
+        assert expand("{{ value }}", {"value": value}).text == "| a |\n| --- |"
