@@ -199,7 +199,8 @@ def line_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="%glm")
 
     def command(name: str, text: str) -> Any:
-        return commands.add_parser(name, help=text, description=text)
+        # Of the two, argparse formats only the help with %.
+        return commands.add_parser(name, help=text, description=text % {})
 
     command("panel", "show the panel (as `%%glm` alone does)")
     models = command("models", "list models with prices and limits")
