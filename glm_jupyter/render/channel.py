@@ -38,14 +38,22 @@ class Channel:
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
-        from comm import create_comm
+        from comm import create_comm, get_comm_manager
 
         self._shell = shell
         self._streams: dict[str, _Stream] = {}
         self._ended: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._listening = False
         self._closed = False
-        self._comm = create_comm(target_name=TARGET, comm_id=TARGET, data={"type": "hello"})
+        # Where nobody looks on, the opening would only make nbclient warn of an unknown comm.
+        self._comm = create_comm(
+            target_name=TARGET,
+            comm_id=TARGET,
+            data={"type": "hello"},
+            primary=not _is_batch(shell),
+        )
+        if _is_batch(shell):
+            get_comm_manager().register_comm(self._comm)
         self._hear(self._comm)
 
     @property
@@ -202,6 +210,14 @@ class _Stream:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+def _is_batch(shell: InteractiveShell) -> bool:
+    """Whether nbclient runs the notebook, for nbconvert, papermill or a test: it has a kernel
+    that keeps no history.
+    """
+    history = getattr(shell, "history_manager", None)
+    return getattr(history, "hist_file", None) == ":memory:"
 
 
 def _calls_to_tell(answer: Answer) -> list[dict[str, Any]]:

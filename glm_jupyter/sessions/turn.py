@@ -15,12 +15,14 @@ from glm_jupyter.answer import Answer
 from glm_jupyter.api import catalogue, tokens
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
-from glm_jupyter.api.errors import GLMError, IncompleteError, InputError
+from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, RequestError
+from glm_jupyter.api.stream import REFUSAL
 from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.budget import BudgetError
 from glm_jupyter.money.words import amount
 from glm_jupyter.schema import SchemaError
+from glm_jupyter.tools import normalized
 
 from .notebook import notebook_path
 
@@ -315,10 +317,17 @@ class Turn:
             made = self.answer.tool_calls[-len(said.tool_calls) :]
             for number, (call, shown) in enumerate(zip(said.tool_calls, made, strict=True)):
                 call["id"] = shown["id"] = call["id"] or f"call_{number}"  # some servers give none
+                arguments = normalized(call["function"]["arguments"])
+                call["function"]["arguments"] = shown["function"]["arguments"] = arguments
             further = [_assistant(one), *map(_result, made)]
             self._between += further
             return further, ev.NextRound()
         if self._schema:
+            if said.finish_reason == REFUSAL:
+                raise RequestError(
+                    "The model refused to answer, so there is no value.",
+                    remedy="Put the question in other words. What it said is kept in the answer.",
+                )
             if not said.complete:
                 raise IncompleteError(
                     "The answer was cut off before its value was whole.",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from glm_jupyter.api import catalogue
 from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
 
@@ -33,6 +34,22 @@ def price(model: Model) -> str:
     tiers = model.prices
     inputs, outputs = [tier.input for tier in tiers], [tier.output for tier in tiers]
     return f"{_span(inputs)} / {_span(outputs)} {model.currency}"
+
+
+def about(name: str) -> str:
+    """A model of the catalogue in some lines; empty for another name."""
+    known = next((m for m in catalogue.models() if name in (m.name, m.full_name)), None)
+    if known is None:
+        return ""
+    return "\n".join(
+        [
+            known.full_name,
+            "",
+            f"Price per million tokens in / out: {price(known)}",
+            f"Context: {size(known.context)}, longest answer: {size(known.max_output)}",
+            *([f"Can: {can}"] if (can := _abilities(known)) else []),
+        ]
+    )
 
 
 def size(tokens: int | None) -> str:
