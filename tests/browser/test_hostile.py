@@ -65,8 +65,9 @@ SEEN = """() => {
         classes: all.flatMap(node => [...node.classList]).filter(name => !own.test(name)),
         ids: [...answer.querySelectorAll('[id], [name]')].filter(
             node => !/^MJX-/.test(node.id)).map(node => node.outerHTML),
-        styles: [...answer.querySelectorAll('.glm-Block [style]')].filter(
-            node => /fixed|absolute|sticky|url/.test(node.getAttribute('style'))).map(node => node.outerHTML),
+        styles: [...answer.querySelectorAll('.glm-Block [style]')].map(
+            node => node.getAttribute('style')).filter(
+            style => /fixed|absolute|sticky|url/.test(style)),
         mathClasses: [...answer.querySelectorAll('mjx-container *')].flatMap(
             node => [...node.classList]).filter(name => /^(jp|lm)-/.test(name)),
         links: [...answer.querySelectorAll('[href]')].map(node => node.getAttribute('href')),
