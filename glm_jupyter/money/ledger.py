@@ -128,7 +128,7 @@ class Ledger:
         self._lock = RLock()
         self._waiting: list[Statement] = []  # to be written before anything is read
         self._batches = 0
-        self._budgets: dict[tuple[str, str], Decimal] = {}  # as they were last read
+        self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
         self._writer: ThreadPoolExecutor | None = None
         self._writing = False
 
@@ -262,7 +262,12 @@ class Ledger:
             [],
         )
 
-    def budgets(self) -> dict[tuple[str, str], Decimal]:
+    @property
+    def known_budgets(self) -> dict[tuple[Period, str], Decimal]:
+        """The user's budgets as they were last read."""
+        return dict(self._budgets)
+
+    def budgets(self) -> dict[tuple[Period, str], Decimal]:
         """The user's budgets: (period, currency) -> amount."""
         with self._lock:
             return dict(self._budgets) if self._batches else self._read_budgets()
@@ -285,7 +290,7 @@ class Ledger:
 
         return self._use(work, False)
 
-    def _read_budgets(self) -> dict[tuple[str, str], Decimal]:
+    def _read_budgets(self) -> dict[tuple[Period, str], Decimal]:
         return self._use(_budgets, {})
 
     def _standing(
@@ -402,7 +407,7 @@ def _upsert(values: dict[str, Any]) -> Statement:
     return query, list(values.values())
 
 
-def _budgets(db: sqlite3.Connection) -> dict[tuple[str, str], Decimal]:
+def _budgets(db: sqlite3.Connection) -> dict[tuple[Period, str], Decimal]:
     rows = db.execute("SELECT period, currency, amount FROM budgets")
     return {(period, of): Decimal(amount) for period, of, amount in rows}
 

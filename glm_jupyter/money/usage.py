@@ -16,8 +16,8 @@ from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
 from .amounts import currencies
-from .budget import Limit
 from .ledger import COLUMNS, GROUPS, Ledger, Line
+from .limit import Limit
 from .words import number
 
 if TYPE_CHECKING:
@@ -189,9 +189,7 @@ def currencies_in_use(session: Session) -> list[str]:
     except GLMError:
         now = None
     return [
-        of
-        for of in currencies()
-        if of == now or of in session.spent or session.budgets.limits(of, session.spent)
+        of for of in currencies() if of == now or of in session.spent or session.budgets.limits(of)
     ]
 
 

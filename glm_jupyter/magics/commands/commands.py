@@ -16,7 +16,7 @@ from glm_jupyter.api import catalogue, endpoints
 from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
 from glm_jupyter.money import usage as spending
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
-from glm_jupyter.money.budget import Period
+from glm_jupyter.money.limit import Period
 from glm_jupyter.render.table import table
 from glm_jupyter.sessions import session as sessions
 
@@ -140,7 +140,7 @@ def budget(args: Namespace) -> dict[str, str]:
         raise InputError(
             f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
         )
-    limits = [limit for of in currencies() for limit in session.budgets.limits(of, session.spent)]
+    limits = [limit for of in currencies() for limit in session.budgets.limits(of)]
     return spending.limits_table(limits)
 
 
