@@ -60,8 +60,10 @@ class Reader:
         self._finish(self._splitter.feed(BOX.sub("", self._line)))
         self._finish(self._splitter.end())
         self._line = ""
-        if self._finished:
-            self._finished[-1] = self._finished[-1].rstrip("\n")
+        for place in reversed(range(len(self._finished))):
+            if self._finished[place]:
+                self._finished[place] = self._finished[place].rstrip("\n")
+                break
 
     def parts(self) -> list[str]:
         """The markdown in blocks; the last one may still grow, and is mended where it is open."""

@@ -24,12 +24,7 @@ def seen(texts: list[str]) -> list[dict[str, Any]]:
     run = subprocess.run(
         [node, str(Path(__file__).with_name("vscode.cjs"))],
         input=json.dumps([read(text).markdown for text in texts]),
-        env={
-            **os.environ,
-            "NODE_PATH": os.environ.get(
-                "NODE_MODULES", str(ROOT / "labextension" / "node_modules")
-            ),
-        },
+        env={**os.environ, "NODE_PATH": str(ROOT / "labextension" / "node_modules")},
         capture_output=True,
         text=True,
         check=True,
