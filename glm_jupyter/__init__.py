@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .asking import aask, ask, astream, stream
     from .mapping import Answers, MapInterrupted, MapStopped, amap, map
     from .money.limit import BudgetError
-    from .money.usage import usage
     from .schema import SchemaError
     from .sessions.session import Session
+    from .spending import usage
 
     session: Session
 
@@ -60,7 +60,7 @@ _HOMES = {
     "Session": ".sessions.session",
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
     **dict.fromkeys(("Answers", "MapInterrupted", "MapStopped", "amap", "map"), ".mapping"),
-    "usage": ".money.usage",
+    "usage": ".spending",
 }
 
 

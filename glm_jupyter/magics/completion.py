@@ -170,6 +170,6 @@ def _models() -> list[Offer]:
 
 
 def _hint(model: Model) -> str:
-    from .commands.models import price, size
+    from glm_jupyter.models import price, size
 
     return f"{price(model)}, {size(model.context)}"

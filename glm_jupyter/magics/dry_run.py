@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
-from glm_jupyter.money.alternatives import comparison
+from glm_jupyter.magics.alternatives import comparison
 from glm_jupyter.money.limit import left
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.fences import fenced

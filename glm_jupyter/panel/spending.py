@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
+from glm_jupyter import spending
 from glm_jupyter.api.events import Usage
-from glm_jupyter.money import usage as spending
 from glm_jupyter.money.ledger import Line, span
 from glm_jupyter.money.limit import Limit
 from glm_jupyter.money.words import number

@@ -11,7 +11,7 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.catalogue import Model
 from glm_jupyter.api.endpoints import resolve
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.money.alternatives import comparison, others
+from glm_jupyter.magics.alternatives import comparison, others
 from glm_jupyter.money.quote import Quote
 
 MODELS = [model for model in catalogue.models(endpoint="bigmodel") if model.prices]

@@ -10,18 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from glm_jupyter import bridge
+from glm_jupyter import bridge, spending
 from glm_jupyter import engine as embedded
 from glm_jupyter.api import catalogue, endpoints
 from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
-from glm_jupyter.money import usage as spending
+from glm_jupyter.models import listing
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
 from glm_jupyter.money.limit import Period
 from glm_jupyter.render.table import table
 from glm_jupyter.sessions import session as sessions
 
 from . import conversation as conversing
-from .models import listing
 
 
 def panel(args: Namespace) -> Any:

@@ -11,14 +11,12 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.exact import add
+from glm_jupyter.money.words import amount
 from glm_jupyter.render.table import table
-
-from .words import amount
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
-
-    from .quote import Quote
+    from glm_jupyter.money.quote import Quote
 
 # An answer of about a page, to compare prices by.
 PAGE = 1_000

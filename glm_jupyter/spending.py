@@ -15,10 +15,10 @@ from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
-from .amounts import currencies
-from .ledger import COLUMNS, GROUPS, Ledger, Line
-from .limit import Limit
-from .words import number
+from .money.amounts import currencies
+from .money.ledger import COLUMNS, GROUPS, Ledger, Line
+from .money.limit import Limit
+from .money.words import number
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session

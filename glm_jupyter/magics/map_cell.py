@@ -7,7 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.magics.dry_run import preview
+from glm_jupyter.mapping.answers import Answers
+from glm_jupyter.mapping.budget import Allowance
+from glm_jupyter.mapping.items import each, prompt_for
+from glm_jupyter.mapping.mapping import answers_for, fill
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.limit import Limit, left
 from glm_jupyter.money.words import amount
@@ -15,14 +18,12 @@ from glm_jupyter.prompt.expand import evaluate
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.text import prose
 
-from .answers import Answers
-from .budget import Allowance
-from .items import each, prompt_for
-from .mapping import answers_for, fill
+from .dry_run import preview
 
 if TYPE_CHECKING:
-    from glm_jupyter.magics.cell import Question
     from glm_jupyter.sessions.request import ModelRequest
+
+    from .cell import Question
 
 
 class CellMap:
