@@ -27,6 +27,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	npm --prefix labextension run lint
 
 bench: .venv/installed
