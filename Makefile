@@ -21,7 +21,7 @@ demo: .venv/installed
 test: lint
 	npm --prefix labextension test
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
-	  $(BIN)/python -m pytest
+	  $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: .venv/installed
 	$(BIN)/ruff check .
