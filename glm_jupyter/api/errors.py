@@ -180,6 +180,23 @@ REFUSALS = {
     **dict.fromkeys(("1261", "context_length_exceeded", "exceed_context_size_error"), _TOO_LONG),
     **dict.fromkeys(("1300", "1301", "sensitive"), _UNSAFE),
     **dict.fromkeys(("1302", "1303", "rate_limit_exceeded"), _BUSY),
+    # What gateways between here and a service say: ours, and LiteLLM's.
+    "budget_exceeded": Refusal(
+        BusyError,
+        "the budget at the gateway does not cover this request",
+        "Give a smaller --max-tokens or choose a cheaper model (`%glm models`), wait for the next "
+        "day or month, or ask who runs the gateway for more.",
+    ),
+    "model_not_allowed": Refusal(
+        RequestError,
+        "the gateway does not offer this model",
+        "Choose one that it names.",
+    ),
+    "gateway_key": Refusal(
+        AuthenticationError,
+        "the gateway's own key was not accepted",
+        "Tell who runs the gateway; your own token is right.",
+    ),
     "1304": Refusal(
         BusyError, "today's number of calls is used up", "Go on tomorrow, or with another key."
     ),
