@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from glm_jupyter.gateway.errors import Refused
 from glm_jupyter.gateway.turns import Turns
 from tests.gateway.running import QUESTION, config, gateway, text, token
+from tests.kernels import kernel
 from tests.protocol_server import ProtocolServer, Reply
 
 
@@ -99,4 +101,35 @@ def test_an_error_after_waiting_comes_within_the_stream(
         assert waits.result().text.endswith(
             'data: {"error":{"code":"1261","message":"too long"}}\n\n'
         )
+        assert all(a.result().status_code == 200 for a in asking)
+
+
+def test_a_cell_that_waits_says_its_place(tmp_path: Path, server: ProtocolServer) -> None:
+    hold = threading.Event()
+    server.default = Reply(hold=hold)
+    with gateway(tmp_path, server) as running, ThreadPoolExecutor(10) as threads:
+        env = {
+            "HOME": str(tmp_path),
+            "IPYTHONDIR": str(tmp_path / "ipython"),
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+            "ZAI_BASE_URL": running.url,
+            "ZAI_API_KEY": "t-bob",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        }
+        asking = [threads.submit(running.ask) for _ in range(5)]
+        while len(server.chats) < 5:
+            time.sleep(0.02)
+        said = []
+
+        def see(message: dict[str, Any]) -> None:
+            text = message["content"].get("data", {}).get("text/plain", "")
+            said.append(text)
+            if "queue" in text:
+                hold.set()
+
+        with kernel(env) as shell:
+            run = shell.run("%%glm --model glm-4-airx\nWhat is the mean?", on_message=see)
+        assert run.ok, run.error
+        assert "Waiting for glm-4-airx: place 1 in the queue …" in said
+        assert "Hello." in run.bundle["text/markdown"]
         assert all(a.result().status_code == 200 for a in asking)
