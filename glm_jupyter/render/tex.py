@@ -59,6 +59,8 @@ _TEXT_TOKEN = re.compile(
 _STRUCTURE = re.compile(r"\\(left|right|middle|begin|end)(?![A-Za-z])(?:\{([^}]*)\})?|\\[\s\S]|[&]")
 _EQUATION_ENDS = re.compile(r"\\(?:begin|end)\{(?:equation|displaymath|math)\*?\}")
 _EMPHEQ = re.compile(r"\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}")
+_LAST_RIGHT = re.compile(r"(?<=\\right)\s*\Z")
+_SCRIPT_TOKEN = re.compile(r"\\[A-Za-z]+|\\[\s\S]|\s+|[\s\S]")
 _SIZED = re.compile(r"\\(?:left|right|middle)(?![A-Za-z])[ \t]*\.?")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3,6}|[A-Za-z]+")
 _COLUMN = re.compile(r"[@!>]\{[^{}]*\}|[pmb]\{[^{}]*\}|[^lcr|]")
@@ -119,10 +121,11 @@ class _Formula:
             elif line:
                 lines.append("{}" + line if begins_block else line)
         # A delimiter after a backslash would be taken as escaped.
-        return "\n".join(lines).rstrip("\\ \n")
+        return _single_scripts("\n".join(lines).rstrip("\\ \n"))
 
     def _see_structure(self) -> None:
         """Give rows an environment; take sizes off delimiters that are not in pairs."""
+        self._body = _LAST_RIGHT.sub(".", self._body)
         open_here: list[list[str]] = [[]]  # for each environment: what is open in it
         rows = aligned = False
         balanced = True
@@ -344,6 +347,29 @@ class _Formula:
             return f"\\{name}{{{value}}}"
         shown = value if name == "tag*" else f"({value})"
         return r"\qquad " + _Text(r"\text", shown, self._cell, self._references).tex()
+
+
+def _single_scripts(tex: str) -> str:
+    """Give a second exponent or index of the same letter, an error otherwise, an empty base."""
+    out: list[str] = []
+    scripts = [""]  # for each open group: which scripts its last atom has; "?" takes an argument
+    for found in _SCRIPT_TOKEN.finditer(tex):
+        token, had = found[0], scripts[-1]
+        if token in ("^", "_", "'") and not had.endswith("?"):
+            kind = "_" if token == "_" else "^"
+            if kind in had:
+                out.append("{}")
+                had = ""
+            scripts[-1] = had + ("'" if token == "'" else kind + "?")
+        elif token == "{":
+            scripts.append("")
+        elif token == "}" and len(scripts) > 1:
+            scripts.pop()
+            scripts[-1] = scripts[-1].removesuffix("?") if scripts[-1].endswith("?") else ""
+        elif not token.isspace():
+            scripts[-1] = had.removesuffix("?") if had.endswith("?") else ""
+        out.append(token)
+    return "".join(out)
 
 
 class _Text:
