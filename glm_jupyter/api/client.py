@@ -24,6 +24,7 @@ from tenacity import (
 )
 
 from . import events as ev
+from . import gateways
 from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, IncompleteError, NetworkError, not_the_api, refusal
 from .network import unreachable
@@ -290,6 +291,7 @@ async def _response(
             client(endpoint) as http,
             http.stream(method, endpoint.base_url + path, content=content) as response,
         ):
+            gateways.see(endpoint, response.headers)
             yield response
     except httpx.InvalidURL:
         raise not_a_base_url("its host is not a name") from None

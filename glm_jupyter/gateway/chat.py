@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from glm_jupyter.api.client import HEADERS, LARGEST_BODY
 from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
+from glm_jupyter.api.gateways import HEADER
 from glm_jupyter.money.words import number
 
 from .asked import Asked, read
@@ -236,7 +237,7 @@ class _Reply:
         if self.begun:
             return
         self.begun = True
-        own = {"cache-control": "no-store", "x-accel-buffering": "no", **headers}
+        own = {"cache-control": "no-store", "x-accel-buffering": "no", HEADER: "1", **headers}
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 

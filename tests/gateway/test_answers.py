@@ -71,24 +71,39 @@ def test_an_answer_in_one_piece_is_counted_too(running: Running) -> None:
     assert running.usage("ada")["user ada", "day"]["spent"] == "0.00046"
 
 
-def test_a_cell_answers_with_a_users_token(
-    running: Running, server: ProtocolServer, tmp_path: Path
+def test_a_cell_answers_with_a_users_token_and_shows_what_the_gateway_counts(
+    tmp_path: Path, server: ProtocolServer
 ) -> None:
     env = {
         "HOME": str(tmp_path),
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "XDG_DATA_HOME": str(tmp_path / "data"),
-        "ZAI_BASE_URL": running.url,
         "ZAI_API_KEY": "t-ada",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
+    server.key = KEY
     server.default = Reply(text="The mean is $\\bar x$.")
-    with kernel(env) as shell:
+    settings = config(tmp_path, '[budget]\nday = "0.1 RMB"')
+    with (
+        gateway(tmp_path, server, settings) as running,
+        kernel({**env, "ZAI_BASE_URL": running.url}) as shell,
+    ):
         run = shell.run("%%glm --model glm-4-airx\nWhat is the mean?")
         assert run.ok, run.error
         assert "The mean is" in run.bundle["text/markdown"]
         refused = shell.run("%%glm --model glm-5.3-secret\nWhat is the mean?")
         assert "does not offer glm-5.3-secret" in refused.error
+        shown = "\n".join(d["text/plain"] for d in shell.run("%glm usage").displays.values())
+        assert "0.1 RMB" in shown
+        assert f"Counted by the gateway at {running.url} for ada." in shown
+        assert "0.09954" in shown
+        panel = "import time\nfrom glm_jupyter.panel import panel_of\n"
+        panel += "import glm_jupyter as glm\nsums = panel_of(glm.session)._gateway.widget\n"
+        panel += "while not sums.value: time.sleep(0.02)\nprint(sums.value)"
+        assert "At the gateway, as ada" in shell.run(panel, timeout=30).printed
+        shell.run("%%glm --model glm-4-airx\nAnd the median?")
+        again = "while '0.00092' not in sums.value: time.sleep(0.02)"
+        assert shell.run(again, timeout=30).ok
 
 
 def test_who_has_no_token_gets_no_answer(running: Running, server: ProtocolServer) -> None:

@@ -14,6 +14,7 @@ from glm_jupyter import bridge
 from glm_jupyter import engine as embedded
 from glm_jupyter.api import catalogue, endpoints
 from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
+from glm_jupyter.money import gateway
 from glm_jupyter.money import usage as spending
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
 from glm_jupyter.money.budget import Period
@@ -118,6 +119,8 @@ def usage(args: Namespace) -> None:
         count = spending.write_csv(ledger, path, since)
         say(f"{count} request{'' if count == 1 else 's'} written to {path}.")
         return
+    if (place := gateway.known()) and (counted := gateway.counted(place)):
+        publish_display_data(counted.table())  # type: ignore[no-untyped-call]
     for bundle in spending.report(ledger, args.by, since):
         publish_display_data(bundle)  # type: ignore[no-untyped-call]
     if complaint := ledger.next_warning():
