@@ -120,7 +120,7 @@ class Answer:
             case ev.Finish(reason):
                 self.finish_reason = reason
                 self.finished = True
-            case ev.Retrying():
+            case ev.Retrying() | ev.Queued():
                 pass
 
     def stop_clock(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
@@ -25,6 +26,7 @@ from tenacity import (
 )
 
 from . import events as ev
+from . import gateways
 from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, IncompleteError, NetworkError, clean, not_the_api, refusal
 from .network import unreachable
@@ -114,9 +116,13 @@ class Client:
             opening: list[ev.Event] = []
             with attempt:
                 try:
-                    await _begin(events, opening)
+                    async for queued in _before_output(events, opening):
+                        yield queued
                 except GLMError as error:
                     reason = str(error)
+                    raise
+                except (asyncio.CancelledError, GeneratorExit):
+                    await events.aclose()
                     raise
         # Nothing is retried from here on: the answer has begun, or ended empty.
         async with aclosing(events):
@@ -155,9 +161,14 @@ class Client:
         return growing(state) + random.uniform(0, self._pause)
 
 
-async def _begin(events: AsyncIterator[ev.Event], opening: list[ev.Event]) -> None:
-    """Take events up to the first that shows something of the answer."""
+async def _before_output(
+    events: AsyncIterator[ev.Event], opening: list[ev.Event]
+) -> AsyncIterator[ev.Queued]:
+    """Take events up to the first that shows something of the answer; give its place meanwhile."""
     async for event in events:
+        if isinstance(event, ev.Queued):
+            yield event
+            continue
         opening.append(event)
         if isinstance(event, _OUTPUT):
             return
@@ -176,6 +187,9 @@ async def _answer(
             aclosing(_data(endpoint, response)) as frames,
         ):
             async for data in frames:
+                if isinstance(data, ev.Queued):
+                    yield data
+                    continue
                 for event in decoder.decode(data):
                     begun = begun or isinstance(event, _OUTPUT)
                     yield event
@@ -198,7 +212,7 @@ async def _answer(
         yield event
 
 
-async def _read_out(frames: AsyncIterator[str]) -> None:
+async def _read_out(frames: AsyncIterator[str | ev.Queued]) -> None:
     """Wait for the end of a response, without which its connection cannot be used again."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_END):
@@ -206,14 +220,22 @@ async def _read_out(frames: AsyncIterator[str]) -> None:
                 pass
 
 
-async def _data(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[str, None]:
-    """The data of each server-sent event, or the one body of a server that does not stream."""
+async def _data(
+    endpoint: Endpoint, response: httpx.Response
+) -> AsyncGenerator[str | ev.Queued, None]:
+    """The data of each server-sent event, or the one body of a server that does not stream.
+
+    Before the first, the places that a gateway tells.
+    """
     kind = response.headers.get("content-type", "")
     if response.status_code == 200 and "text/event-stream" in kind:
         source = EventSource(cast(httpx.Response, _EndedStream(response)))
         async with aclosing(source.aiter_sse()) as events:
             async for event in events:
-                yield hidden(event.data, endpoint.key)
+                if event.event == _QUEUE:
+                    yield ev.Queued(int(event.data))
+                else:
+                    yield hidden(event.data, endpoint.key)
         return
     body = await _whole(response)
     if response.status_code == 200 and b'"choices"' in body:
@@ -222,8 +244,19 @@ async def _data(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[
     raise _refused(endpoint, response, body)
 
 
+# How a gateway tells the place: in a comment, since clients that do not know it must skip it.
+_PLACE = re.compile(r": queue ([0-9]{1,6})\n\n")
+_PLACE_BEGINS = ": queue "
+_LONGEST_PLACE = 16
+_QUEUE = "glm-jupyter-queue"  # the event that it becomes
+
+
 class _EndedStream:
-    """A response whose last event counts though the blank line after it is missing."""
+    """A response whose last event counts though the blank line after it is missing.
+
+    The comments in which a gateway tells the place in its queue, before the first event, become
+    events themselves.
+    """
 
     def __init__(self, response: httpx.Response) -> None:
         self.headers = response.headers
@@ -232,9 +265,18 @@ class _EndedStream:
         response.encoding = "utf-8-sig"
 
     async def aiter_text(self) -> AsyncIterator[str]:
+        held, looking = "", True
         async for text in self._response.aiter_text():
-            yield text
-        yield "\n\n"
+            held += text
+            while looking and (place := _PLACE.match(held)):
+                yield f"event: {_QUEUE}\ndata: {place[1]}\n\n"
+                held = held[place.end() :]
+            if looking and len(held) < _LONGEST_PLACE and _PLACE_BEGINS.startswith(held[:8]):
+                continue
+            looking = False
+            yield held
+            held = ""
+        yield held + "\n\n"
 
 
 @asynccontextmanager
@@ -253,6 +295,7 @@ async def _response(
             client(endpoint) as http,
             http.stream(method, endpoint.base_url + path, content=content) as response,
         ):
+            gateways.see(endpoint, response.headers)
             yield response
     except httpx.InvalidURL:
         raise not_a_base_url("its host is not a name") from None
@@ -278,18 +321,30 @@ class _Connections:
 
 
 def _http(endpoint: Endpoint) -> httpx.AsyncClient:
-    proxy = proxy_for(endpoint.base_url)
+    return http_client(
+        endpoint.base_url,
+        timeout=TIMEOUT,
+        limits=httpx.Limits(),  # how many are in flight is for the caller to say
+        auth=_Bearer(endpoint.key),
+    )
+
+
+def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
+    """A client for `base_url`, through the proxy that the environment names for it.
+
+    `options` are those of httpx. Raises NetworkError where a proxy or certificates that the
+    environment names cannot be used.
+    """
+    proxy = proxy_for(base_url)
     try:
         return httpx.AsyncClient(
-            verify=_ssl_context() if endpoint.base_url.startswith("https:") else _no_tls(),
-            timeout=TIMEOUT,
-            limits=httpx.Limits(),  # how many are in flight is for the caller to say
-            auth=_Bearer(endpoint.key),
+            verify=_ssl_context() if base_url.startswith("https:") else _no_tls(),
             headers=HEADERS,
             # Where a redirect leads is not where the key was meant to go.
             follow_redirects=False,
             proxy=proxy.url if proxy else None,
             trust_env=False,  # httpx reads NO_PROXY in its own way, and fails at some entries
+            **options,
         )
     except (ImportError, ValueError, httpx.InvalidURL):
         named = proxy.named_in if proxy else "the environment"

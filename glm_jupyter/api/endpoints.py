@@ -2,7 +2,8 @@
 
 The one rule about keys: a key from the environment belongs to the hosted services, and to the
 base URL that the environment itself names. A URL that came any other way, a shared notebook for
-example, gets only the key that was stored for exactly that URL.
+example, gets only the key that was stored for exactly that URL. On a JupyterHub, a base URL in the
+environment that is one of the Hub's services gets the user's token of the Hub.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .request import Dialect
 
 KEY_VARIABLES = ("ZAI_API_KEY", "ZHIPUAI_API_KEY")
 URL_VARIABLES = ("ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
+HUB_TOKEN = "JUPYTERHUB_API_TOKEN"
 KEYRING_SERVICE = "glm-jupyter"
 
 # What people copy along with a key: white space, quotes, and characters that cannot be seen.
@@ -181,6 +183,8 @@ def key_source(endpoint: Endpoint, environ: Mapping[str, str] | None = None) -> 
     environ = os.environ if environ is None else environ
     if endpoint.name in SERVICES and (variable := _first(KEY_VARIABLES, environ)):
         return variable
+    if _is_hub_service(endpoint, environ):
+        return HUB_TOKEN
     return "keyring" if _stored(endpoint.name) else None
 
 
@@ -213,7 +217,19 @@ def _service_at(url: str) -> Endpoint | None:
 def _key(endpoint: Endpoint, environ: Mapping[str, str]) -> Secret:
     if endpoint.name in SERVICES and (variable := _first(KEY_VARIABLES, environ)):
         return Secret(_checked(environ[variable], f"The key in {variable}"))
+    if _is_hub_service(endpoint, environ):
+        return Secret(_checked(environ[HUB_TOKEN], f"The token in {HUB_TOKEN}"))
     return Secret(_checked(_stored(endpoint.name), "The key in the system keyring"))
+
+
+def _is_hub_service(endpoint: Endpoint, environ: Mapping[str, str]) -> bool:
+    """Whether the environment names a service of the user's JupyterHub as this endpoint."""
+    variable = _first(URL_VARIABLES, environ)
+    if variable is None or not environ.get(HUB_TOKEN):
+        return False
+    services = f"{environ.get('JUPYTERHUB_BASE_URL', '/')}services/"
+    named = environ[variable].strip().rstrip("/")
+    return endpoint.base_url == named and urlsplit(named).path.startswith(services)
 
 
 def _stored(name: str) -> str:

@@ -127,6 +127,17 @@ _MODEL = Refusal(
     "there is no such model",
     "Check its name: `%glm models` lists the known ones. Retired models leave the service.",
 )
+_BUDGET = Refusal(
+    BusyError,
+    "the budget at the gateway does not cover this request",
+    "Give a smaller --max-tokens or choose a cheaper model (`%glm models`), wait for the next "
+    "day or month, or ask who runs the gateway for more.",
+)
+_NOT_OFFERED = Refusal(
+    RequestError,
+    "the gateway does not offer this model to you",
+    "Choose one that it names.",
+)
 _API = Refusal(
     RequestError,
     "this is not offered, or no longer",
@@ -180,6 +191,24 @@ REFUSALS = {
     **dict.fromkeys(("1261", "context_length_exceeded", "exceed_context_size_error"), _TOO_LONG),
     **dict.fromkeys(("1300", "1301", "sensitive"), _UNSAFE),
     **dict.fromkeys(("1302", "1303", "rate_limit_exceeded"), _BUSY),
+    # What gateways between here and a service say: ours, LiteLLM's, and others like it.
+    "budget_exceeded": _BUDGET,
+    "insufficient_quota": _BUDGET,
+    **dict.fromkeys(
+        (
+            "model_not_allowed",
+            "key_model_access_denied",
+            "team_model_access_denied",
+            "user_model_access_denied",
+        ),
+        _NOT_OFFERED,
+    ),
+    **dict.fromkeys(("token_not_found_in_db", "expired_key"), _KEY),
+    "gateway_key": Refusal(
+        AuthenticationError,
+        "the gateway's own key was not accepted",
+        "Tell who runs the gateway; your own token is right.",
+    ),
     "1304": Refusal(
         BusyError, "today's number of calls is used up", "Go on tomorrow, or with another key."
     ),
@@ -198,6 +227,7 @@ REFUSALS = {
 STATUSES = {
     400: _PARAMETERS,
     401: _KEY,
+    402: _BUDGET,
     403: Refusal(
         AuthenticationError,
         "the key has no right to this",
@@ -217,6 +247,8 @@ STATUSES = {
     422: _PARAMETERS,
     429: _BUSY,
 }
+# What LiteLLM says of budgets where it names no type.
+_OVER_BUDGET = re.compile(r"budget has been exceeded|exceeded ?budget|over budget", re.IGNORECASE)
 # What the services' gateway says, with status 500, for an address that it does not know.
 _NO_ADDRESS = "404 NOT_FOUND"
 _OTHER = Refusal(RequestError, "the request was refused", "Check the model and the options.")
@@ -250,6 +282,8 @@ def refusal(
         if status == 200 and not (code or text):
             return not_the_api(base_url, "JSON that holds no answer")
     meaning = _meaning(code, 404 if text == _NO_ADDRESS else status)
+    if code in (None, str(status)) and _OVER_BUDGET.search(text):
+        meaning = _BUDGET
     if login and meaning is _KEY:
         meaning = Refusal(
             AuthenticationError,
@@ -312,7 +346,8 @@ def _code_and_text(body: dict[str, Any]) -> tuple[str | None, str]:
         error = {**body, "message": error}  # {"error": "text"}
     text = error.get("message") or error.get("msg") or error.get("detail") or ""
     codes = [str(error[name]) for name in ("code", "type") if error.get(name) is not None]
-    known = [code for code in codes if code in REFUSALS]
+    # "401" is a code of the services; beside a type it is the HTTP status of a gateway.
+    known = sorted((code for code in codes if code in REFUSALS), key="401".__eq__)
     if not known and isinstance(error.get("code"), str | int):
         known = [clean(error["code"], 40)]
     return known[0] if known else None, clean(text)

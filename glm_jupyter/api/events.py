@@ -112,6 +112,13 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """The request waits at a gateway, as the `place`th of those that are served next."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The answer ended; `reason` is the service's finish_reason, None where it gave none."""
 
@@ -129,5 +136,6 @@ Event: TypeAlias = (
     | Sources
     | UsageReport
     | Retrying
+    | Queued
     | Finish
 )

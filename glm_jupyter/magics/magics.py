@@ -181,7 +181,7 @@ class GLMMagics(Magics):
             view.close()
 
     async def _show(self, turn: Turn) -> None:
-        from glm_jupyter.api.events import Retrying
+        from glm_jupyter.api.events import Queued, Retrying
         from glm_jupyter.render.live import view_for
 
         view = view_for(self.shell, turn.answer, self.channel)
@@ -191,6 +191,9 @@ class GLMMagics(Magics):
                     async for event in events:
                         if isinstance(event, Retrying):
                             view.status(f"{event.reason} Trying again in {event.seconds:.0f} s …")
+                        elif isinstance(event, Queued):
+                            model = turn.answer.model
+                            view.status(f"Waiting for {model}: place {event.place} in the queue …")
                         view.changed()
         finally:
             view.close()

@@ -12,6 +12,7 @@ from glm_jupyter.sessions.settings import NAMES
 
 from . import spending as bill
 from .controls import Controls
+from .gateway import GatewaySums
 from .html import reasoning, so_far, status, trouble
 from .throttle import Throttle
 
@@ -42,6 +43,7 @@ class Panel:
         self._stop.on_click(lambda _: session.stop_running())
         self._choosing = Controls(session, self._lock)
         self._spending = widgets.HTML()
+        self._gateway = GatewaySums()
         self._reasoning = widgets.HTML()
         style = (resources.files(__package__) / "panel.css").read_text("utf-8")
         self.widget = widgets.VBox(
@@ -52,6 +54,7 @@ class Panel:
                     "glm-panel-head",
                 ),
                 _classed(widgets.Box([self._choosing.widget, self._spending]), "glm-panel-columns"),
+                self._gateway.widget,
                 self._reasoning,
             ]
         )
@@ -61,16 +64,22 @@ class Panel:
             choices.observe(lambda _: redrawing.now(), list(NAMES))
         session.observe(lambda _: redrawing.soon(), list(TRAFFIC))
         session.budgets.observe(lambda _: redrawing.soon(), "revision")
+        session.budgets.observe(lambda _: self._gateway.refresh(), "revision")
         # The rest of the panel waits for the end of the answer: it costs more to draw.
         measuring = Throttle(self._show_so_far)
         session.budgets.observe(lambda _: measuring.soon(), "measured")
-        self.refresh = redrawing.now  # after what tells nobody: a new key, a new day
+        self._redraw = redrawing.now
         self.refresh()
 
     @property
     def closed(self) -> bool:
         """Whether somebody has closed its widgets, so that they cannot be shown any more."""
         return self.widget.comm is None
+
+    def refresh(self) -> None:
+        """Draw all anew, after what tells nobody: a new key, a new day."""
+        self._redraw()
+        self._gateway.refresh()
 
     def _show(self) -> None:
         with self._lock:

@@ -167,9 +167,11 @@ class _Recording:
         events: list[Timed] = []
         async with aclosing(self._source.stream(endpoint, request)) as live:
             async for event in live:
+                # Waiting for a busy service is not part of the lesson.
                 if isinstance(event, ev.Retrying):
-                    # Waiting for a busy service is not part of the lesson.
                     begun = monotonic() + event.seconds
+                elif isinstance(event, ev.Queued):
+                    begun = monotonic()
                 else:
                     events.append((max(0, round((monotonic() - begun) * 1000)), event))
                 yield event

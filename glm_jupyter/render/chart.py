@@ -18,6 +18,9 @@ VALUE = 130
 HEIGHT = 120
 LONGEST_LABEL = 34
 
+# How the whole picture is styled; pages that allow no other styles allow this one by its hash.
+STYLE = "max-width: 100%; height: auto; font: 13px system-ui, sans-serif"
+
 
 class Bar(NamedTuple):
     """One bar: what it stands for, how long it is, and its length in words."""
@@ -89,7 +92,7 @@ def _svg(title: str, bars: Sequence[Bar], height: float, drawn: Sequence[str]) -
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
         f'width="{WIDTH}" height="{height:.0f}" '  # front ends show it as a picture, in its size
         f'role="img" aria-label="{_safe(f"{title}. {said}")}" '
-        f'style="max-width: 100%; height: auto; font: 13px system-ui, sans-serif">'
+        f'style="{STYLE}">'
         f"{''.join(drawn)}</svg>"
     )
 

@@ -84,6 +84,7 @@ class NotebookView:
 
     def status(self, text: str) -> None:
         """Show `text` in the place of the answer, until there is one."""
+        self._silence.cancel()
         if not self._answer.begun:
             self._publish(_remark(text))
 

@@ -509,3 +509,42 @@ async def test_any_prompt_can_be_sent(server: ProtocolServer, client: Client, te
     asked = ChatRequest("m", ({"role": "user", "content": text},))
     await answer_of(client.stream(Endpoint("e", server.url), asked))
     assert server.requests[0].json["messages"][0]["content"] == text
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_the_places_in_a_queue_come_as_they_are_told(
+    server: ProtocolServer, endpoint: Endpoint, client: Client, size: int
+) -> None:
+    stream = b": queue 12\n\n: queue 3\n\n" + b"".join(Reply("Hi.").frames("glm-4.7"))
+    pieces = [stream[n : n + size] for n in range(0, len(stream), size)]
+    server.enqueue(Reply(raw=pieces))
+    answer, places = Answer("m", "e"), []
+    async for event in client.stream(endpoint, ASKED):
+        answer.apply(event)
+        if isinstance(event, ev.Queued):
+            places.append(event.place)
+            assert not answer.begun
+    assert places == [12, 3]
+    assert answer.text == "Hi."
+
+
+@pytest.mark.parametrize("comment", [b": queue up\n\n", b": quiet\n\n", b": queue 3", b":\n\n"])
+async def test_other_comments_are_none(
+    server: ProtocolServer, endpoint: Endpoint, client: Client, comment: bytes
+) -> None:
+    server.enqueue(Reply(raw=[comment, b"\n", *Reply("Hi.").frames("glm-4.7")]))
+    answer = await answer_of(client.stream(endpoint, ASKED))
+    assert answer.text == "Hi."
+
+
+async def test_who_stops_waiting_in_a_queue_closes_the_connection(
+    server: ProtocolServer, endpoint: Endpoint, client: Client
+) -> None:
+    hold = threading.Event()
+    server.enqueue(Reply(raw=[b": queue 3\n\n", b": queue 2\n\n"], hold=hold))
+    events = client.stream(endpoint, ASKED)
+    assert await anext(events) == ev.Queued(3)
+    await events.aclose()
+    (request,) = server.requests
+    assert await asyncio.to_thread(request.ended.wait, 30)
+    assert request.aborted

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from glm_jupyter.api import endpoints
-from glm_jupyter.api.endpoints import Endpoint, Secret, base_url, resolve
+from glm_jupyter.api.endpoints import Endpoint, Secret, base_url, key_source, resolve
 from glm_jupyter.api.errors import AuthenticationError, InputError
 
 BIGMODEL, ZAI = "https://open.bigmodel.cn/api/paas/v4", "https://api.z.ai/api/paas/v4"
@@ -245,3 +245,30 @@ def test_another_path_of_a_service_bills_in_its_money() -> None:
     found = resolve("https://open.bigmodel.cn/api/coding/paas/v4", {})
     assert (found.currency, found.dialect) == ("RMB", "glm")
     assert resolve("http://localhost:8000/v1", {}).currency is None
+
+
+HUB = {"JUPYTERHUB_API_TOKEN": "token-of-the-hub", "JUPYTERHUB_BASE_URL": "/class/"}
+
+
+def test_a_service_of_the_hub_gets_the_users_token_of_the_hub() -> None:
+    environ = {**HUB, "ZAI_BASE_URL": "https://hub.example.edu/class/services/glm/api/paas/v4"}
+    assert resolve(None, environ).key.reveal() == "token-of-the-hub"
+    assert key_source(resolve(None, environ), environ) == "JUPYTERHUB_API_TOKEN"
+    assert resolve(None, {**environ, "ZAI_API_KEY": "own"}).key.reveal() == "own"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://open.bigmodel.cn/api/paas/v4",
+        "https://elsewhere.example/v1",
+        "https://hub.example.edu/other/services/glm/v1",
+    ],
+)
+def test_the_token_of_the_hub_goes_nowhere_else(url: str) -> None:
+    environ = {**HUB, "ZAI_BASE_URL": url}
+    assert not resolve(None, environ).key
+    service = "https://hub.example.edu/class/services/glm/api/paas/v4"
+    assert not resolve(service, environ).key  # named by a notebook, not by the Hub
+    assert not resolve("zai", {**environ, "ZAI_BASE_URL": service}).key

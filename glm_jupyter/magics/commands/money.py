@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from glm_jupyter import spending
+from glm_jupyter import gateway_usage, spending
 from glm_jupyter.api import endpoints
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
@@ -26,6 +26,8 @@ def usage(args: Namespace) -> None:
         count = spending.write_csv(ledger, path, since)
         say(f"{count} request{'' if count == 1 else 's'} written to {path}.")
         return
+    if (place := gateway_usage.known()) and (counted := gateway_usage.counted(place)):
+        publish_display_data(counted.table())  # type: ignore[no-untyped-call]
     for bundle in spending.report(ledger, args.by, since):
         publish_display_data(bundle)  # type: ignore[no-untyped-call]
     if complaint := ledger.next_warning():

@@ -100,14 +100,14 @@ def _base_url() -> str:
 
 
 def _key_state(name: str) -> str:
-    source = endpoints.key_source(endpoints.SERVICES[name])
     try:
         endpoint = endpoints.resolve(name)
     except AuthenticationError as error:
         return f"cannot be used: {error} {error.remedy}"
     except InputError:  # of the base URL, which has a row of its own
+        source = endpoints.key_source(endpoints.SERVICES[name])
         return f"found ({source})" if source else "none"
-    if source:
+    if source := endpoints.key_source(endpoint):
         return f"found ({source})"
     return f"none: set ZAI_API_KEY, or run %glm login{endpoints.option(endpoint)}"
 
