@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextvars import copy_context
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from . import summary
