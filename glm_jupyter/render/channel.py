@@ -50,8 +50,11 @@ class Channel:
         """Whether some page with the extension has said hello."""
         return self._listening
 
-    def begin(self, answer: Answer, display_id: str) -> None:
-        """Announce an answer that is shown under `display_id`, in the cell that runs now."""
+    def begin(self, answer: Answer, display_id: str, waiting: str = "") -> None:
+        """Announce an answer that is shown under `display_id`, in the cell that runs now.
+
+        `waiting` says what is waited for while nothing of it has come.
+        """
         from .stream import Stream  # reads markdown, which %load_ext need not wait for
 
         parent = self._shell.kernel.get_parent("shell")  # type: ignore[attr-defined]
@@ -60,12 +63,18 @@ class Channel:
             "cell": parent.get("metadata", {}).get("cellId"),
             "request": parent.get("header", {}).get("msg_id"),
         }
-        self._streams[answer.id] = Stream(self._send, answer, place)
+        self._streams[answer.id] = Stream(self._send, answer, place, waiting)
         self.delta(answer)
 
     def delta(self, answer: Answer) -> None:
         """Send what is new in `answer`, now or, gathered with what follows, a moment later."""
         if self._listening and (stream := self._streams.get(answer.id)):
+            stream.grow()
+
+    def waiting(self, answer: Answer, text: str) -> None:
+        """Say what is waited for now."""
+        if stream := self._streams.get(answer.id):
+            stream.waiting = text
             stream.grow()
 
     def end(self, answer: Answer, bundle: dict[str, Any]) -> None:

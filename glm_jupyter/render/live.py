@@ -85,7 +85,13 @@ class NotebookView:
     def status(self, text: str) -> None:
         """Show `text` in the place of the answer, until there is one."""
         self._silence.cancel()
-        if not self._answer.begun:
+        if self._answer.begun:
+            return
+        if self._streaming:
+            self._channel.waiting(self._answer, text)
+        elif self._channel is not None and self._channel.listening:
+            self._stream(text)
+        else:
             self._publish(_remark(text))
 
     def changed(self) -> None:
@@ -115,23 +121,25 @@ class NotebookView:
         if self._streaming:
             self._channel.end(self._answer, final)
 
-    def _stream(self) -> None:
+    def _stream(self, waiting: str = "") -> None:
         """Let the text go through the channel from now on."""
         self._cancel()
-        self._publish(bundle(self._answer) if self._shown else self._place())
-        self._channel.begin(self._answer, self._display_id)
+        begun = self._shown and self._answer.begun
+        self._publish(bundle(self._answer) if begun else self._place(waiting))
+        self._channel.begin(self._answer, self._display_id, waiting)
         self._streaming = True
 
-    def _place(self) -> dict[str, Any]:
+    def _place(self, waiting: str) -> dict[str, Any]:
         """The answer without its text, which the channel is about to bring."""
         vendor = {
             **self._answer.to_json(),
             "text": "",
             "reasoning": "",
             "blocks": {"reasoning": [], "text": []},
-            "words": summary.words(self._answer),
+            "words": summary.words(self._answer, waiting),
         }
-        return {**_remark(f"{self._answer.model} is answering …"), VENDOR_TYPE: vendor}
+        remark = _remark(waiting or f"{self._answer.model} is answering …")
+        return {**remark, VENDOR_TYPE: vendor}
 
     def _cancel(self) -> None:
         if self._timer:

@@ -24,8 +24,9 @@ LONGEST_PAUSE = 0.35
 class Stream:
     """Sends states and edits of one answer, as `labextension/PROTOCOL.md` describes them."""
 
-    def __init__(self, send: Any, answer: Answer, place: dict[str, Any]) -> None:
+    def __init__(self, send: Any, answer: Answer, place: dict[str, Any], waiting: str) -> None:
         self.place = place
+        self.waiting = waiting
         self._send = send
         self._answer = answer
         self._loop = asyncio.get_running_loop()
@@ -71,11 +72,12 @@ class Stream:
         answer = self._answer
         self._state_wanted |= not self._reading.update(answer)
         parts = {"text": self._reading.text.parts(), "reasoning": self._reading.reasoning.parts()}
-        said = (_calls_to_tell(answer), summary.thought(answer))
+        waiting = "" if answer.begun else self.waiting
+        said = (_calls_to_tell(answer), summary.thought(answer), waiting)
         message: dict[str, Any] = {"id": answer.id, "n": self._number}
         if self._state_wanted or said != self._said:
             shown = {name: joined(blocks)._asdict() for name, blocks in parts.items()}
-            vendor = {**answer.to_json(), "words": summary.words(answer)}
+            vendor = {**answer.to_json(), "words": summary.words(answer, waiting)}
             del vendor["text"], vendor["reasoning"]
             message |= {"type": "state", **self.place, "answer": vendor, "shown": shown}
             self._said = said

@@ -72,13 +72,16 @@ def ending(answer: Answer) -> str:
     return "no answer came" if _nothing_came(answer) else "broke off"
 
 
-def words(answer: Answer) -> dict[str, Any]:
-    """All that is said about an answer, for a page to print: what is empty is not said."""
+def words(answer: Answer, waiting: str = "") -> dict[str, Any]:
+    """All that is said about an answer, for a page to print: what is empty is not said.
+
+    `waiting` says what is waited for while there is no answer yet.
+    """
     ended = ending(answer)
     return {
         "thought": thought(answer) if answer.reasoning.strip() else "",
         "ending": f"{ended[0].upper()}{ended[1:]}." if ended else "",
-        "line": clean(line(answer)),
+        "line": clean(waiting or line(answer)),
         "details": [[name, clean(text)] for name, text in details(answer)],
     }
 

@@ -158,11 +158,14 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this.node.ariaBusy = String(running);
     this._paintReasoning(data, thinking);
     this._calls.show(data.tool_calls);
+    this._countSeconds(thinking);
     const lack = running ? '' : (data.words?.ending ?? '');
     write(this._ending, lack);
     this._ending.hidden = lack === '';
     this._paintSources(data);
-    this._footer.show(data, this._copied(data), this._live);
+    const waiting = thinking && this._fold.hidden && data.tool_calls.length === 0;
+    const since = this._live && waiting ? wholeSeconds(this._live.seconds) : '';
+    this._footer.show(data, this._copied(data), this._live, since);
     this._speak(running, lack);
   }
 
@@ -171,20 +174,24 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     return data.structured ? (data.text ?? '') : this._shown.text.markdown;
   }
 
-  private _paintReasoning(data: AnswerData, thinking: boolean): void {
-    this._fold.hidden = this._shown.reasoning.markdown === '';
+  /** Paint again each second while the reader waits, for a text or for its thoughts. */
+  private _countSeconds(waiting: boolean): void {
     window.clearInterval(this._tick);
     this._tick = undefined;
+    if (this._live && waiting) {
+      this._tick = window.setInterval(() => {
+        this._paint();
+      }, 1000);
+    }
+  }
+
+  private _paintReasoning(data: AnswerData, thinking: boolean): void {
+    this._fold.hidden = this._shown.reasoning.markdown === '';
     if (this._fold.hidden) {
       return;
     }
     if (!this._foldTouched && this._fold.hasAttribute('open') !== thinking) {
       this._fold.toggleAttribute('open', thinking);
-    }
-    if (this._live && thinking) {
-      this._tick = window.setInterval(() => {
-        this._paint();
-      }, 1000);
     }
     const since = this._live && thinking ? ` ${wholeSeconds(this._live.seconds)}` : '';
     write(this._summary, (data.words?.thought ?? 'Thought') + since);

@@ -18,15 +18,19 @@ export class Footer {
     );
   }
 
-  /** Say what is known of the answer; `markdown` is what Copy copies. */
-  show(data: AnswerData, markdown: string, live: Live | null): void {
+  /**
+   * Say what is known of the answer; `markdown` is what Copy copies, `since` how long it has been
+   * waited for.
+   */
+  show(data: AnswerData, markdown: string, live: Live | null, since = ''): void {
     this._data = data;
     this._markdown = markdown;
     this._live = live;
     this._stop.hidden = live === null;
     this._more.hidden = live !== null || !data.words;
     // A line of the markdown says it where the kernel has told no words.
-    write(this._line, data.words?.line ?? '');
+    write(this._line, [data.words?.line ?? '', ...(since ? [since] : [])].join(' '));
+    this._copy.hidden = markdown === '';
     this._fill();
   }
 
