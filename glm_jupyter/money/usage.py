@@ -77,13 +77,8 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
     bundles = [table((by, *HEADERS), [*rows, *totals], caption, numbers=HEADERS)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
         bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)
-        draw = chart.columns if by == "day" else chart.rows
-        bundles.append(
-            {
-                "image/svg+xml": draw(f"Spending in {currency} by {by}{span}", bars),
-                "text/plain": chart.plain(bars),
-            }
-        )
+        title = f"Spending in {currency} by {by}{span}"
+        bundles.append(chart.bundle(title, bars, upright=by == "day"))
     return bundles
 
 
