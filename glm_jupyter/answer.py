@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -51,8 +52,8 @@ class Answer:
         self.seconds: float | None = None
         self.first_token_seconds: float | None = None
         self.thinking_seconds: float | None = None
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._text = _Growing()
+        self._reasoning = _Growing()
         # What earlier requests for this answer brought.
         self._text_before = ""
         self._reasoning_before = ""
@@ -65,12 +66,12 @@ class Answer:
     @property
     def text(self) -> str:
         """The answer so far, exactly as the model sent it."""
-        return _paragraphs(self._text_before, _joined(self._text))
+        return _paragraphs(self._text_before, self._text.whole())
 
     @property
     def reasoning(self) -> str:
         """The reasoning trace so far, exactly as the model sent it."""
-        return _paragraphs(self._reasoning_before, _joined(self._reasoning))
+        return _paragraphs(self._reasoning_before, self._reasoning.whole())
 
     @property
     def complete(self) -> bool:
@@ -92,13 +93,13 @@ class Answer:
             case ev.TextDelta(text):
                 self._first_token()
                 self._end_thinking()
-                self._text.append(text)
+                self._text.add(text)
             case ev.ReasoningDelta(text):
                 self._first_token()
-                self._reasoning.append(text)
+                self._reasoning.add(text)
             case ev.TextWasReasoning():
-                self._reasoning.extend(self._text)
-                self._text.clear()
+                self._reasoning.add(self._text.whole())
+                self._text = _Growing()
                 self._end_thinking()
             case ev.ToolCallDelta(index, call_id, name, arguments):
                 self._first_token()
@@ -182,8 +183,8 @@ class Answer:
         self._thought_before = self.thinking_seconds or 0.0
         self._text_before = self.text if keeps_text else ""
         self._reasoning_before = self.reasoning
-        self._text.clear()
-        self._reasoning.clear()
+        self._text = _Growing()
+        self._reasoning = _Growing()
         self._usage_before = self.usage
         self._calls_before = len(self.tool_calls)
         self.finished, self.finish_reason = False, None
@@ -203,8 +204,30 @@ def _paragraphs(before: str, text: str) -> str:
     return f"{before}\n\n{text}" if before and text else before or text
 
 
-def _joined(parts: list[str]) -> str:
-    """The whole text, folded into one part so that growing and reading stay linear."""
-    if len(parts) > 1:
-        parts[:] = ["".join(parts)]
-    return parts[0] if parts else ""
+class _Growing:
+    """A text that grows in one thread and may be read in others."""
+
+    def __init__(self) -> None:
+        self._whole = ""
+        self._parts: list[str] = []
+        self._lock = Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._whole or self._parts)
+
+    def add(self, part: str) -> None:
+        """Grow by `part`."""
+        with self._lock:
+            self._parts.append(part)
+
+    def whole(self) -> str:
+        """All of it so far."""
+        with self._lock:
+            if self._parts:
+                # A string that only one local name refers to grows in place: reading after each
+                # part stays linear, where a join would copy all of it each time.
+                whole, self._whole = self._whole, ""
+                whole += "".join(self._parts)
+                self._whole = whole
+                self._parts.clear()
+            return self._whole

@@ -10,6 +10,8 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
+from glm_jupyter.exact import exactly
+
 from . import tokens
 from .catalogue_file import Tier, read
 from .errors import InputError
@@ -107,6 +109,7 @@ class Model:
         self._check_length(request, prompt_tokens)
         return self._with_thinking(request)
 
+    @exactly
     def _price(self, prompt: int, output: int, cached: int) -> Decimal | None:
         for tier in self.prices:
             if tier.holds(prompt, output):

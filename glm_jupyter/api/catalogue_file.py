@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any, TypeAlias, TypeVar
 
+from glm_jupyter.exact import exactly
+
 from .endpoints import NAMES as ENDPOINTS
 from .endpoints import SERVICES, base_url
 from .errors import InputError
@@ -44,6 +46,7 @@ class Tier:
         within_prompt = self.prompt_below is None or prompt < self.prompt_below
         return within_prompt and (self.output_below is None or output < self.output_below)
 
+    @exactly
     def amount(self, prompt: int, output: int, cached: int) -> Decimal:
         """Tokens times prices; `cached` are part of `prompt`."""
         for_cached = self.input if self.cached is None else self.cached

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import parse_amount
 from glm_jupyter.money.budget import BudgetError
 from glm_jupyter.money.words import amount, number
@@ -48,11 +49,11 @@ class Allowance:
         try:
             yield hold
         finally:
-            self.held -= hold.held
+            self.held = add(self.held, hold.held.copy_negate())
 
     def check(self, worst: Decimal, paid: Decimal) -> None:
         """Raise BudgetError where `worst` more, beside what is `paid` and held, may be too much."""
-        if paid + self.held + worst > self.most:
+        if add(paid, self.held, worst) > self.most:
             raise BudgetError(
                 f"The budget of this map, {number(self.most)} {self.currency}, might be passed: "
                 f"{number(paid)} {self.currency} are spent, and one more answer may cost up "
@@ -82,5 +83,5 @@ class Hold:
                 remedy="Give max_tokens.",
             )
         self._allowance.check(worst, paid)
-        self._allowance.held += worst
-        self.held += worst
+        self._allowance.held = add(self._allowance.held, worst)
+        self.held = add(self.held, worst)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, RequestError
+from glm_jupyter.exact import add
 from glm_jupyter.money.budget import BudgetError
 from glm_jupyter.recordings.recorder import Asked
 from glm_jupyter.schema import SchemaError, schema_of
@@ -259,7 +260,7 @@ class Scheduler:
         if answer.cost is None:
             self.tally.unpriced += 1
         else:
-            self.tally.paid += answer.cost
+            self.tally.paid = add(self.tally.paid, answer.cost)
             self.tally.currency = answer.currency or self.tally.currency
 
     def _failed(self, work: _Work, error: GLMError) -> Iterator[Mapped]:

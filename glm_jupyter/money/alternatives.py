@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
+from glm_jupyter.exact import add
 from glm_jupyter.render.table import table
 
 from .words import amount
@@ -96,6 +97,6 @@ def _row(model: Model, one: Request) -> Sequence[str]:
     most_prompt = model.most_prompt(one.request, one.prompt_tokens)
     worst = model.worst_cost(most_prompt, most) if most else None
     if worst is not None:
-        worst += one.search_price
+        worst = add(worst, one.search_price)
     costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
     return (model.name, *costs)

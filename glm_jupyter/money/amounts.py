@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.exact import add
 
 from .words import number
 
@@ -76,9 +77,5 @@ def currencies() -> list[str]:
 
 def total(costs: Iterable[Decimal | None]) -> Decimal | None:
     """The sum of costs in one currency; None where one of them is not known."""
-    whole = Decimal(0)
-    for cost in costs:
-        if cost is None:
-            return None
-        whole += cost
-    return whole
+    known = list(costs)
+    return None if None in known else add(*(cost for cost in known if cost is not None))

@@ -12,6 +12,7 @@ from traitlets import HasTraits, Int
 from glm_jupyter.api import events as ev
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.exact import add, exactly
 
 from .amounts import parse_amount
 from .ceiling import ceilings
@@ -79,6 +80,7 @@ class Limit:
     ceiling: bool = False  # set by the administrator
 
     @property
+    @exactly
     def left(self) -> Decimal:
         """What may still be spent."""
         return max(Decimal(0), self.amount - self.spent - self.held)
@@ -125,7 +127,7 @@ class Budgets(HasTraits):
         """About what the answers under way have cost: currency -> amount, where it is known."""
         sums: dict[str, Decimal] = {}
         for meter in list(self._meters.values()):  # other threads ask too
-            sums[meter.currency] = sums.get(meter.currency, Decimal(0)) + meter.cost
+            sums[meter.currency] = add(sums.get(meter.currency, Decimal(0)), meter.cost)
         return {currency: cost for currency, cost in sums.items() if cost}
 
     def set(self, period: Period, currency: str, value: Decimal | None) -> None:
@@ -224,18 +226,12 @@ class Budgets(HasTraits):
         self, period: Period, currency: str, spent: Mapping[str, Decimal]
     ) -> tuple[Decimal, Decimal]:
         own = spent.get(currency, Decimal(0))
-        held = sum((most for of, most in self._under_way.values() if of == currency), Decimal(0))
+        held = add(*(most for of, most in self._under_way.values() if of == currency))
         if period == "session":
             return own, held
         since, until = span(period)
-        booked = sum(
-            (
-                line.cost
-                for line in self.ledger.lines(None, since, until)
-                if line.currency == currency
-            ),
-            Decimal(0),
-        )
+        lines = self.ledger.lines(None, since, until)
+        booked = add(*(line.cost for line in lines if line.currency == currency))
         held_by_all = self.ledger.held(since).get(currency, Decimal(0))
         if self.ledger.broken:
             return max(own, booked), max(held, held_by_all)
@@ -303,8 +299,8 @@ class Meter:
 
     def _count(self, usage: ev.Usage) -> None:
         cost = self._model.cost(usage)
-        if cost is not None and cost + self._searched > self.cost:
-            self.cost = cost + self._searched
+        if cost is not None and (whole := add(cost, self._searched)) > self.cost:
+            self.cost = whole
             self._changed()
 
 
@@ -332,7 +328,7 @@ def _check(request: Request, model: Model | None, limit: Limit) -> None:
     remedy = ""
     if request.search_price:
         facts.append(f"a web search for {amount(request.search_price, limit.currency)}")
-        remedy = "Leave out --web. " if least - request.search_price <= limit.left else ""
+        remedy = "Leave out --web. " if least <= add(limit.left, request.search_price) else ""
     if fits := _longest_that_fits(request, model, limit.left):
         remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
     raise limit.refusal(
@@ -354,7 +350,7 @@ def images_in(request: ChatRequest, model: Model | None) -> list[str]:
 def _worst_cost(request: Request, model: Model, most_output: int) -> Decimal | None:
     most_prompt = model.most_prompt(request.request, request.prompt_tokens)
     worst = model.worst_cost(most_prompt, most_output)
-    return None if worst is None else worst + request.search_price
+    return None if worst is None else add(worst, request.search_price)
 
 
 def _longest_that_fits(request: Request, model: Model, left: Decimal) -> int:

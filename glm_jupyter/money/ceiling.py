@@ -69,8 +69,12 @@ def ceilings() -> dict[tuple[str, str], Decimal]:
 
 def _read(path: Path) -> dict[tuple[str, str], Decimal]:
     try:
+        try:
+            text = path.read_text("utf-8", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
         # Files that do not name it are left alone: they may do anything when they are run.
-        if GLMCeiling.__name__ not in path.read_text("utf-8", "replace"):
+        if GLMCeiling.__name__ not in text:
             return {}
         config = _load(path)
         unknown = set(config.get(GLMCeiling.__name__, {})) - set(GLMCeiling.class_trait_names())
@@ -82,12 +86,13 @@ def _read(path: Path) -> dict[tuple[str, str], Decimal]:
             for period in ("session", "day", "month")
             for value, currency in map(parse_amount, getattr(ceiling, period))
         }
-    except OSError:
-        return {}
     except Exception as error:  # the file is Python code and may raise what it likes
+        # A file that may not be read may set a ceiling, so it lets nothing through either.
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(
-            f"The ceiling on spending in {path} cannot be read: {error}. Nothing was sent.",
-            remedy="Ask the administrator of this system to correct the file.",
+            f"The ceiling on spending in {path} cannot be read: {why}. Nothing was sent.",
+            remedy="Ask the administrator of this system to correct the file, or to let you "
+            "read it.",
         ) from None
 
 

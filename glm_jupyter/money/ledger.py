@@ -14,6 +14,7 @@ from typing import Any, Literal
 import platformdirs
 
 from glm_jupyter.answer import Answer
+from glm_jupyter.exact import add
 
 from .background import Background
 from .ledger_file import LedgerFile
@@ -86,7 +87,7 @@ class Line:
             self.cached_tokens + usage.cached_tokens,
             self.completion_tokens + usage.completion_tokens,
             self.reasoning_tokens + usage.reasoning_tokens,
-            self.cost + (answer.cost or 0),
+            add(self.cost, answer.cost or Decimal(0)),
             self.estimated + (usage.estimated and priced),
             self.unpriced + (not priced),
         )

@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from glm_jupyter.exact import add
+
 T = TypeVar("T")
 
 # How long a write may wait for other kernels. One write takes milliseconds.
@@ -136,7 +138,7 @@ class _ExactSum:
 
     def step(self, value: str | None) -> None:
         if value is not None:
-            self._sum += Decimal(value)
+            self._sum = add(self._sum, Decimal(value))
 
     def finalize(self) -> str:
         return format(self._sum, "f")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError
+from glm_jupyter.exact import add
 from glm_jupyter.magics.commands.models import price, size
 from glm_jupyter.money.words import number
 from glm_jupyter.render.summary import thought
@@ -47,7 +48,7 @@ def so_far(session: Session) -> str:
     for turn in session.running:  # the earlier requests for the same answers
         if turn.answer.cost and turn.answer.currency:
             before = costs.get(turn.answer.currency, Decimal(0))
-            costs[turn.answer.currency] = before + turn.answer.cost
+            costs[turn.answer.currency] = add(before, turn.answer.cost)
     found = " + ".join(f"{number(cost)} {currency}" for currency, cost in costs.items())
     words = "so far" if len(session.running) == 1 else "for the answers under way"
     return f"<span class='glm-panel-facts'>about {escape(found)} {words}</span>" if found else ""

@@ -26,6 +26,7 @@ def bundle(answer: Answer) -> dict[str, Any]:
     """The MIME bundle of `answer`: markdown, plain text and the vendor type, in every state."""
     text, blocks = _composed(answer, References())
     vendor = {**answer.to_json(), "blocks": blocks, "words": summary.words(answer)}
+    vendor["structured"] = answer.parsed is not None
     return {"text/markdown": text, "text/plain": plain(answer), VENDOR_TYPE: vendor}
 
 

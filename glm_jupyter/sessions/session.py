@@ -20,6 +20,7 @@ from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.endpoints import Endpoint, option, resolve
 from glm_jupyter.api.errors import AuthenticationError, InputError
 from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.exact import add
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.images import image_part
@@ -214,7 +215,7 @@ class Session(Choices):
         if answer.currency and answer.cost is not None:
             with self.lock:
                 before = self.spent.get(answer.currency, Decimal(0))
-                self.spent = {**self.spent, answer.currency: before + answer.cost}
+                self.spent = {**self.spent, answer.currency: add(before, answer.cost)}
 
     def add_running(self, turn: Turn) -> None:
         """Count `turn` among those under way."""

@@ -17,6 +17,7 @@ from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, RequestError
 from glm_jupyter.api.stream import REFUSAL
+from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.budget import BudgetError
 from glm_jupyter.money.words import amount
@@ -85,7 +86,7 @@ class ModelRequest:
             return None
         most_prompt = self.model.most_prompt(self.request, self.prompt_tokens)
         worst = self.model.worst_cost(most_prompt, self.most_output)
-        return None if worst is None else worst + self.search_price
+        return None if worst is None else add(worst, self.search_price)
 
     async def stream(
         self, session: Session, source: Transport, endpoint: Endpoint
@@ -127,7 +128,7 @@ class ModelRequest:
             answer.cost = self.model.cost(answer.usage)
             answer.currency = self.model.currency
             if answer.cost is not None and answer.sources and self.search_price:
-                answer.cost += self.search_price
+                answer.cost = add(answer.cost, self.search_price)
                 searched = amount(self.search_price, answer.currency)
                 answer.notes.append(f"with a web search for {searched}")
         if self.recorded:
@@ -306,7 +307,7 @@ class Turn:
         self.answer.notes.append("recorded")
         costs = [one.live_cost for one in self.rounds if one.live_cost]
         if costs:
-            live = amount(sum(costs, Decimal(0)), self.answer.currency)
+            live = amount(add(*costs), self.answer.currency)
             self.answer.notes.append(f"asked live it costs {live}")
 
     def _follow(self, one: ModelRequest) -> tuple[list[Message], ev.NextRound] | None:

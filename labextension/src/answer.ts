@@ -6,9 +6,18 @@ import { Widget } from '@lumino/widgets';
 import { Body } from './body.js';
 import { Calls } from './calls.js';
 import { loadImage } from './clean.js';
+import {
+  isRunning,
+  NOTHING,
+  shownOf,
+  wholeSeconds,
+  withoutKernel,
+  type AnswerData,
+  type Shown
+} from './data.js';
 import { element, write } from './dom.js';
 import { copy, Footer } from './footer.js';
-import { ending, isRunning, thought, type AnswerData } from './format.js';
+import { isWeb } from './links.js';
 import { MIME, type OpenNotebooks } from './notebooks.js';
 import { Reveal } from './reveal.js';
 import type { Live, Streams } from './stream.js';
@@ -66,11 +75,13 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       this._leave();
     }
     this._data ??= data;
+    const markdown = model.data['text/markdown'];
+    const shown = shownOf(data, typeof markdown === 'string' ? markdown : (data.text ?? ''));
     if (!isRunning(data)) {
       this._leave();
-      this._update(data, true);
+      this._update(data, shown, true);
     } else if (!this._live) {
-      this._update(data, false);
+      this._update(data, shown, false);
       this._follow(data.id);
     }
     return Promise.resolve();
@@ -79,6 +90,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   override dispose(): void {
     if (!this.isDisposed) {
       this._leave();
+      window.clearInterval(this._tick);
       this._reveal.stop();
       this._text.dispose();
       this._reasoning.dispose();
@@ -103,7 +115,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       const unexpect = this._streams.expect(id, join);
       const timer = window.setTimeout(() => {
         if (this._data) {
-          this._update(this._data, true);
+          this._update(withoutKernel(this._data), this._shown, true);
         }
       }, PATIENCE);
       this._unwatch = () => {
@@ -120,17 +132,17 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   }
 
   private _streamed(live: Live): void {
-    this._update(live.data, live.over);
+    this._update(live.data, live.shown, live.over);
     if (live.over) {
       this._leave();
     }
   }
 
-  private _update(data: AnswerData, over: boolean): void {
+  private _update(data: AnswerData, shown: Shown, over: boolean): void {
     this._data = data;
+    this._shown = shown;
     this._over = over;
-    const shown = data.value_markdown ?? data.text;
-    this._reveal.to(shown, !over, !over && this._live !== null);
+    this._reveal.to(shown.text.markdown.length, !over && this._live !== null);
     this._paint();
   }
 
@@ -141,23 +153,28 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       return;
     }
     const running = !this._over;
-    const thinking = running && data.text === '';
+    const thinking = running && this._shown.text.markdown === '';
     this.node.dataset.state = !running ? 'done' : thinking ? 'thinking' : 'writing';
     this.node.ariaBusy = String(running);
     this._paintReasoning(data, thinking);
     this._calls.show(data.tool_calls);
-    const lack = running
-      ? null
-      : (ending(data) ?? (isRunning(data) ? ending({ ...data, seconds: 0 }) : null));
-    write(this._ending, lack ?? '');
-    this._ending.hidden = lack === null;
+    const lack = running ? '' : (data.words?.ending ?? '');
+    write(this._ending, lack);
+    this._ending.hidden = lack === '';
     this._paintSources(data);
-    this._footer.show(data, this._live);
+    this._footer.show(data, this._copied(data), this._live);
     this._speak(running, lack);
   }
 
+  /** A structured answer is copied as the JSON that it is. */
+  private _copied(data: AnswerData): string {
+    return data.structured ? (data.text ?? '') : this._shown.text.markdown;
+  }
+
   private _paintReasoning(data: AnswerData, thinking: boolean): void {
-    this._fold.hidden = data.reasoning.trim() === '';
+    this._fold.hidden = this._shown.reasoning.markdown === '';
+    window.clearInterval(this._tick);
+    this._tick = undefined;
     if (this._fold.hidden) {
       return;
     }
@@ -165,30 +182,22 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       this._fold.toggleAttribute('open', thinking);
     }
     if (this._live && thinking) {
-      this._tick ??= window.setInterval(() => {
+      this._tick = window.setInterval(() => {
         this._paint();
       }, 1000);
-    } else {
-      window.clearInterval(this._tick);
-      this._tick = undefined;
-      if (this._live && this._thoughtFor === null) {
-        this._thoughtFor = this._sinceBegin();
-      }
     }
-    const known = data.thinking_seconds ?? this._thoughtFor;
-    const since = thinking ? this._sinceBegin() : null;
-    write(this._summary, thought({ ...data, thinking_seconds: known }, since));
+    const since = this._live && thinking ? ` ${wholeSeconds(this._live.seconds)}` : '';
+    write(this._summary, (data.words?.thought ?? 'Thought') + since);
     this._showReasoning();
   }
 
   /** What is folded away is not drawn. */
   private _showReasoning(): void {
-    const data = this._data;
-    if (data && this._fold.hasAttribute('open')) {
+    if (this._fold.hasAttribute('open')) {
       const box = this._reasoning.node;
       const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 30;
       const growing = this.node.dataset.state === 'thinking';
-      this._reasoning.show(data.reasoning, growing);
+      this._reasoning.show(this._shown.reasoning, growing);
       if (growing && atEnd) {
         requestAnimationFrame(() => {
           box.scrollTop = box.scrollHeight;
@@ -203,7 +212,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     }
     this._sources.replaceChildren(
       ...data.sources.map(({ title, link = '' }) => {
-        if (!/^https?:/i.test(link)) {
+        if (!isWeb(link)) {
           return element('li', '', title || 'untitled');
         }
         const anchor = element('a', '', title || link) as HTMLAnchorElement;
@@ -216,16 +225,12 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   }
 
   /** Tell a screen reader that the answer begins and that it ends, and nothing in between. */
-  private _speak(running: boolean, lack: string | null): void {
+  private _speak(running: boolean, lack: string): void {
     if (running && this._live) {
       write(this._voice, 'The answer is being written.');
     } else if (!running && this._voice.textContent) {
-      write(this._voice, lack ?? 'The answer is complete.');
+      write(this._voice, lack || 'The answer is complete.');
     }
-  }
-
-  private _sinceBegin(): number {
-    return this._live ? (performance.now() - this._live.began) / 1000 : 0;
   }
 
   private _drawn(): void {
@@ -255,14 +260,14 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   private readonly _sources = element('ol', 'glm-Sources');
   private readonly _footer = new Footer();
   private readonly _voice = element('span', 'glm-Voice');
-  private readonly _reveal = new Reveal((text, growing) => {
-    this._text.show(text, growing);
+  private readonly _reveal = new Reveal(place => {
+    this._text.show(this._shown.text, !this._over, place);
   });
   private _data: AnswerData | null = null;
+  private _shown: Shown = { text: NOTHING, reasoning: NOTHING };
   private _live: Live | null = null;
   private _unwatch: (() => void) | null = null;
   private _over = false;
   private _foldTouched = false;
-  private _thoughtFor: number | null = null;
   private _tick: number | undefined;
 }

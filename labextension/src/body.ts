@@ -2,10 +2,11 @@
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 
-import { mend, openCode, Splitter } from './blocks.js';
-import { nodesOf } from './clean.js';
+import { nodesOf, withoutDiagrams } from './clean.js';
+import { cut, weight } from './cut.js';
+import { NOTHING, type Marked } from './data.js';
 import { button, element } from './dom.js';
-import { prepare } from './math.js';
+import { setAside } from './formulas.js';
 import { morph } from './morph.js';
 import { slices } from './slices.js';
 import { Formulas } from './typeset.js';
@@ -33,11 +34,16 @@ const UNSEEN_PAUSE = 2000;
 // Colouring code longer than this would hold up the page.
 const LONGEST_COLOURED = 20000;
 
+// A block that is code and nothing else, as the kernel writes it.
+const CODE = /^(`{3,})(\S*)\n([\s\S]*?)\n?\1\s*$/;
+
 interface Block {
   source: string;
   node: HTMLElement;
+  closed: boolean;
   drawn: boolean;
   visible: boolean;
+  shown: number; // how much of its text, while it flows
 }
 
 /** A text in `node`, as far as it has come. */
@@ -49,7 +55,9 @@ export class Body {
     private readonly _tools: Tools,
     private readonly _settled: () => void = () => undefined
   ) {
-    this._formulas = this._newFormulas();
+    this._formulas = new Formulas(_tools.latexTypesetter, () => {
+      this._check();
+    });
     this._observer = new IntersectionObserver(
       entries => {
         this._seen(entries);
@@ -58,15 +66,18 @@ export class Body {
     );
   }
 
-  /** Show `text`; while `growing`, more of it may follow. What is shown already is kept. */
-  show(text: string, growing: boolean): void {
-    this._target = text;
+  /**
+   * Show `text` up to a place in its markdown; while `growing`, more of it may follow. What is
+   * shown already is kept.
+   */
+  show(text: Marked, growing: boolean, upTo = text.markdown.length): void {
+    this._target = { text, growing, upTo };
     if (growing && this._away) {
       this._later ??= window.setTimeout(() => {
-        this._advance(this._target, true);
+        this._advance();
       }, UNSEEN_PAUSE);
     } else {
-      this._advance(text, growing);
+      this._advance();
     }
   }
 
@@ -76,70 +87,64 @@ export class Body {
     window.clearTimeout(this._passTimer);
     this._observer.disconnect();
     this._formulas.dispose();
-    this._blocks.clear();
+    this._blocks.length = 0;
     this._undrawn.clear();
   }
 
-  private _advance(text: string, growing: boolean): void {
+  private _advance(): void {
     window.clearTimeout(this._later);
     this._later = undefined;
-    if (text === this._text && growing === this._growing) {
-      return;
-    }
-    if (!text.startsWith(this._text) || (!this._growing && text !== this._text)) {
-      this._reset();
-    }
-    const closed = this._splitter.append(text.slice(this._text.length));
-    this._text = text;
-    if (!growing) {
-      closed.push(...this._splitter.end());
-    }
+    const { text, growing, upTo } = this._target;
+    const { markdown, blocks } = text;
     this._growing = growing;
-    for (const source of closed) {
-      this._close(source);
+    let number = 0;
+    let tail: Block | null = null;
+    while (number + 1 < blocks.length && (number === 0 || blocks[number] < upTo)) {
+      const [start, end] = blocks.slice(number, number + 2);
+      const source = markdown.slice(start, end);
+      const block = this._blocks.at(number) ?? this._add();
+      number += 1;
+      if (growing && (upTo < end || number + 1 === blocks.length)) {
+        tail = block;
+        this._reopen(block, source);
+        this._hidden = Math.max(0, end - upTo);
+      } else if (!block.closed || block.source !== source) {
+        this._close(block, source);
+      }
     }
-    if (this._splitter.tail.trim()) {
-      this._tail ??= this._newTail();
-    } else if (this._tail) {
-      this._forget(this._tail);
-      this._tail = null;
+    while (this._blocks.length > number) {
+      this._forget(this._blocks.pop());
+    }
+    this._tail = tail;
+    if (!tail) {
+      this._away = false;
     }
     if (!growing) {
       this._drawSoon(this._closing.splice(0));
-    } else if (this._tail || this._closing.length) {
+    } else if (tail || this._closing.length) {
       this._schedulePass();
     }
     this._check();
   }
 
-  private _newFormulas(): Formulas {
-    return new Formulas(this._tools.latexTypesetter, () => {
-      this._check();
-    });
-  }
-
-  private _reset(): void {
-    this._observer.disconnect();
-    this._formulas.dispose();
-    this._formulas = this._newFormulas();
-    this._splitter = new Splitter();
-    this._blocks.clear();
-    this._watched.clear();
-    this._undrawn.clear();
-    this._closing = [];
-    this._tail = null;
-    this._away = false;
-    this._text = '';
-    this._growing = true;
-    this.node.replaceChildren();
-  }
-
-  /** The text of a block is complete: it takes the place of the tail, or a new one. */
-  private _close(source: string): void {
-    const wasTail = this._tail !== null;
-    const block = this._tail ?? this._add();
-    this._tail = null;
+  /** The block is the last one as yet: it is drawn as far as it has come. */
+  private _reopen(block: Block, source: string): void {
     block.source = source;
+    if (block !== this._tail) {
+      block.closed = block.drawn = false;
+      block.visible = !this._away; // until the observer says otherwise
+      block.node.classList.add('glm-mod-tail');
+      this._undrawn.delete(block);
+      this._watch(block);
+    }
+  }
+
+  /** The text of a block is complete. */
+  private _close(block: Block, source: string): void {
+    const wasTail = block === this._tail;
+    block.source = source;
+    block.closed = true;
+    block.drawn = false;
     block.node.classList.remove('glm-mod-tail');
     const section = block.node.parentElement;
     const height = Number(section?.style.getPropertyValue('--glm-lines') ?? 0) + lines(source);
@@ -149,9 +154,10 @@ export class Body {
       block.node.classList.add('glm-mod-raw');
     }
     this._undrawn.add(block);
+    this._watch(block);
     if (wasTail && block.visible && this._growing) {
       this._closing.push(block); // it can be read already
-    } else if (block.visible || this._blocks.size <= 4) {
+    } else if (block.visible || this._blocks.length <= 4) {
       this._drawSoon([block]);
     } else {
       slices.later(() => this._draw([block]));
@@ -165,29 +171,48 @@ export class Body {
   }
 
   private _add(): Block {
-    const block = { source: '', node: element('div', 'glm-Block'), drawn: false, visible: false };
-    this._blocks.set(block.node, block);
+    const block: Block = {
+      source: '',
+      node: element('div', 'glm-Block'),
+      closed: false,
+      drawn: false,
+      visible: false,
+      shown: 0
+    };
+    this._blocks.push(block);
     let section = this.node.lastElementChild;
     if (!section || section.childElementCount >= SECTION) {
       section = element('div', 'glm-Section');
       this.node.append(section);
     }
     section.append(block.node);
-    this._observer.observe(block.node);
-    this._watched.add(block);
     return block;
   }
 
-  private _forget(block: Block): void {
+  private _watch(block: Block): void {
+    if (!this._watched.has(block.node)) {
+      this._watched.set(block.node, block);
+      this._observer.observe(block.node);
+    }
+  }
+
+  private _forget(block: Block | undefined): void {
+    if (!block) {
+      return;
+    }
     this._observer.unobserve(block.node);
-    this._watched.delete(block);
-    this._blocks.delete(block.node);
+    this._watched.delete(block.node);
+    this._undrawn.delete(block);
+    const section = block.node.parentElement;
     block.node.remove();
+    if (!section?.firstChild) {
+      section?.remove();
+    }
   }
 
   private _seen(entries: IntersectionObserverEntry[]): void {
     for (const { target, isIntersecting } of entries) {
-      const block = this._blocks.get(target);
+      const block = this._watched.get(target);
       if (!block) {
         continue;
       }
@@ -200,8 +225,7 @@ export class Body {
       if (block === this._tail) {
         this._away = !isIntersecting;
         if (isIntersecting) {
-          this._advance(this._target, this._growing);
-          this._schedulePass();
+          this._advance();
         }
       }
     }
@@ -212,14 +236,15 @@ export class Body {
     const drawn: [Block, DocumentFragment][] = [];
     for (const block of blocks) {
       if (this._undrawn.delete(block)) {
-        const code = block.source.length > LONGEST_COLOURED ? openCode(block.source) : null;
-        drawn.push([block, code ? plainCode(code) : await this._nodes(block.source, false)]);
+        drawn.push([block, await this._nodes(block.source, LONGEST_COLOURED)]);
       }
     }
     if (tail) {
-      const text = this._splitter.tail;
-      const code = openCode(text);
-      drawn.push([tail, code ? plainCode(code) : await this._nodes(mend(text), true)]);
+      const hidden = this._hidden;
+      const nodes = await this._nodes(tail.source, 0);
+      tail.shown = Math.max(tail.shown, weight(nodes) - hidden);
+      cut(nodes, hidden ? tail.shown : Infinity);
+      drawn.push([tail, nodes]);
     }
     // Before the page has to lay them out.
     const seen = drawn.filter(([block]) => block.visible).map(([, nodes]) => nodes);
@@ -229,7 +254,7 @@ export class Body {
     }
     for (const [block, nodes] of drawn) {
       if (block !== tail) {
-        block.drawn = true;
+        block.drawn = block.closed && !this._undrawn.has(block);
         block.node.classList.remove('glm-mod-raw');
         block.node.classList.toggle('glm-mod-heading', isHeading(nodes.firstElementChild));
       } else if (block !== this._tail) {
@@ -250,13 +275,6 @@ export class Body {
     }
   }
 
-  private _newTail(): Block {
-    const block = this._add();
-    block.node.classList.add('glm-mod-tail');
-    block.visible = !this._away; // until the observer says otherwise
-    return block;
-  }
-
   /** Draw what has changed since the last pass. */
   private async _pass(): Promise<void> {
     this._passTimer = undefined;
@@ -266,24 +284,22 @@ export class Body {
     const start = performance.now();
     await this._draw(this._closing.splice(0), this._tail);
     const now = performance.now();
-    const long = Math.min(1, this._text.length / LONG_TEXT);
+    const long = Math.min(1, this._target.text.markdown.length / LONG_TEXT);
     const seen = SHORTEST_PAUSE + long * (LONGEST_PAUSE - SHORTEST_PAUSE);
     const pause = this._away ? UNSEEN_PAUSE : seen;
     this._passDue = now + Math.max(pause, PASS_SHARE * (now - start));
   }
 
-  private async _nodes(source: string, growing: boolean): Promise<DocumentFragment> {
-    const { markdown, formulas } = prepare(source, growing);
+  /** What a block looks like; code longer than `longest` without its colours. */
+  private async _nodes(source: string, longest: number): Promise<DocumentFragment> {
+    const code = source.length > longest ? CODE.exec(source) : null;
     const { markdownParser, sanitizer } = this._tools;
-    if (!markdownParser) {
-      return plainCode({ info: '', code: source });
+    if (code || !markdownParser) {
+      return plainCode(code?.[2] ?? '', code?.[3] ?? source);
     }
-    const html = sanitizer.sanitize(await markdownParser.render(markdown));
-    const nodes = nodesOf(
-      html,
-      index => this._formulas.element(formulas[index]),
-      index => formulas.at(index)?.source
-    );
+    const { markdown, formulas } = setAside(source);
+    const html = sanitizer.sanitize(await markdownParser.render(withoutDiagrams(markdown)));
+    const nodes = nodesOf(html, formulas, formula => this._formulas.element(formula));
     for (const pre of [...nodes.querySelectorAll('pre')]) {
       frameCode(pre);
     }
@@ -299,10 +315,10 @@ export class Body {
     if (this._formulas.waiting) {
       return;
     }
-    for (const block of this._watched) {
+    for (const [node, block] of this._watched) {
       if (block.drawn) {
-        this._observer.unobserve(block.node); // whether it is seen matters no more
-        this._watched.delete(block);
+        this._observer.unobserve(node); // whether it is seen matters no more
+        this._watched.delete(node);
       }
     }
     if (!this._growing && this._undrawn.size === 0) {
@@ -311,19 +327,18 @@ export class Body {
     }
   }
 
-  private _formulas: Formulas;
-  private _splitter = new Splitter();
+  private readonly _formulas: Formulas;
   private readonly _observer: IntersectionObserver;
-  private readonly _blocks = new Map<Element, Block>();
-  private readonly _watched = new Set<Block>();
+  private readonly _blocks: Block[] = [];
+  private readonly _watched = new Map<Element, Block>(); // whether they are seen matters
   private readonly _undrawn = new Set<Block>();
   private _tail: Block | null = null;
+  private _hidden = 0; // so much of the tail's markdown is not to be seen yet
   private _away = false; // the tail is out of sight
   private _closing: Block[] = []; // complete, and drawn as far as they had come as the tail
   private _passTimer: number | undefined;
   private _passDue = 0;
-  private _target = ''; // what is to be shown
-  private _text = ''; // what the blocks hold of it
+  private _target = { text: NOTHING, growing: true, upTo: 0 };
   private _later: number | undefined;
   private _growing = true;
   private _disposed = false;
@@ -340,11 +355,9 @@ function isHeading(node: Element | null): boolean {
   return node !== null && /^h[1-6]$/.test(node.localName);
 }
 
-function plainCode(code: { info: string; code: string }): DocumentFragment {
-  const pre = element('pre', '', element('code', '', code.code));
-  if (code.info) {
-    pre.firstElementChild?.classList.add(`language-${code.info.split(/\s/, 1)[0]}`);
-  }
+function plainCode(language: string, code: string): DocumentFragment {
+  const pre = element('pre', '', element('code', '', code));
+  pre.firstElementChild?.classList.toggle(`language-${language}`, language !== '');
   const nodes = document.createDocumentFragment();
   nodes.append(pre);
   frameCode(pre);

@@ -1,7 +1,7 @@
 // The function calls of an answer, each in a fold: the call and its time, arguments and result.
 
+import { duration, type CallData } from './data.js';
 import { element, write } from './dom.js';
-import { duration, type CallData } from './format.js';
 
 const LONGEST_TITLE = 120;
 const LONGEST_PART = 20000;

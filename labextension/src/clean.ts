@@ -1,6 +1,8 @@
 // Turns rendered markdown, sanitised by JupyterLab, into nodes that act only when asked to.
 
-import { MARK, MARK_CLOSE, MARK_OPEN, portable } from './math.js';
+import { element } from './dom.js';
+import { asWritten, replaceMarks, type Formula } from './formulas.js';
+import { isLink, isWeb } from './links.js';
 
 // What prose needs. Other elements are replaced by their content.
 const ELEMENTS = new Set(
@@ -19,81 +21,90 @@ const ATTRIBUTES: Record<string, readonly string[] | undefined> = {
   td: ['align', 'colspan', 'rowspan'],
   th: ['align', 'colspan', 'rowspan', 'scope']
 };
-const LINK = /^(https?:|mailto:)/i;
-const OWN_IMAGE = /^(data:image\/|attachment:)/i;
+// As such a link the kernel writes an image, which most front ends would fetch unasked.
+const IMAGE = 'image: ';
+// The classes that colour code: its language, and those that CodeMirror has made up.
+const CODE_CLASSES: Record<string, RegExp | undefined> = {
+  code: /^language-[\w+#.-]+$/,
+  span: /^ͼ[0-9a-z]+$/i
+};
+
+// JupyterLab draws diagrams while it reads markdown, and what they name is fetched at once. With
+// this behind its name, a language is another; whoever reads or copies the code does not find it.
+const STOPPER = '\uE002';
+const DIAGRAM = /((?:`{3}|~{3})[^\S\n]*mermaid)/gi;
+
+/** Markdown of which no parser makes anything but text, code and formatting. */
+export function withoutDiagrams(markdown: string): string {
+  return markdown.replaceAll(STOPPER, '\uFFFD').replace(DIAGRAM, `$1${STOPPER}`);
+}
 
 /**
- * Nodes for `html`, which must have gone through the sanitiser: no styles or classes of the
- * model's, links that cannot reach this page, remote images only on request, and in the place
- * of the marks what `formula` makes of them (`source` inside of code and attributes).
+ * Nodes for `html`, which must have gone through the sanitiser: no styles, names or classes of the
+ * model's, links that cannot reach this page, remote images only on request, and in the place of
+ * the marks what `show` makes of `formulas`.
  */
 export function nodesOf(
   html: string,
-  formula: (index: number) => Node,
-  source: (index: number) => string | undefined
+  formulas: Formula[],
+  show: (formula: Formula) => Node
 ): DocumentFragment {
   const template = document.createElement('template'); // inert: nothing in it loads or runs
-  template.innerHTML = html;
-  const written = (text: string) =>
-    text.replace(MARK, (mark: string, index) => source(Number(index)) ?? mark);
-  for (const element of template.content.querySelectorAll<HTMLElement>('*')) {
-    tidy(element, written);
+  template.innerHTML = html.replaceAll(STOPPER, '');
+  for (const node of template.content.querySelectorAll<HTMLElement>('*')) {
+    tidy(node, formulas);
   }
   for (const heading of template.content.querySelectorAll<HTMLElement>('h1, h2, h3, h4, h5, h6')) {
     // By this JupyterLab's table of contents finds it.
-    heading.dataset.jupyterId = portable(written(heading.textContent)).replace(/ /g, '-');
+    heading.dataset.jupyterId = asWritten(heading.textContent, formulas).replace(/ /g, '-');
   }
-  const texts = document.createTreeWalker(template.content, NodeFilter.SHOW_TEXT);
-  const marked: Text[] = [];
-  while (texts.nextNode()) {
-    const text = texts.currentNode as Text;
-    if (text.data.includes(MARK_OPEN)) {
-      marked.push(text);
-    }
+  const walker = document.createTreeWalker(template.content, NodeFilter.SHOW_TEXT);
+  const texts: Text[] = [];
+  while (walker.nextNode()) {
+    texts.push(walker.currentNode as Text);
   }
-  for (const text of marked) {
+  for (const text of texts) {
     if (text.parentElement?.closest('code, pre')) {
-      text.data = written(text.data);
+      text.data = asWritten(text.data, formulas);
     } else {
-      text.replaceWith(...withFormulas(text.data, formula));
+      text.replaceWith(...replaceMarks(text.data, formulas, show));
     }
   }
   return template.content;
 }
 
-function tidy(element: HTMLElement, written: (text: string) => string): void {
-  const name = element.localName;
-  if (!ELEMENTS.has(name) || (name === 'input' && element.getAttribute('type') !== 'checkbox')) {
-    element.replaceWith(...element.childNodes);
+function tidy(node: HTMLElement, formulas: Formula[]): void {
+  const name = node.localName;
+  if (!ELEMENTS.has(name) || (name === 'input' && node.getAttribute('type') !== 'checkbox')) {
+    node.replaceWith(...node.childNodes);
     return;
   }
-  const isCode = element.closest('pre') !== null; // highlighting works by classes
-  for (const { name: attribute, value } of [...element.attributes]) {
-    const kept = ATTRIBUTES[name]?.includes(attribute) || (isCode && attribute === 'class');
-    if (!kept) {
-      element.removeAttribute(attribute);
+  const colours = node.closest('pre') ? CODE_CLASSES[name] : undefined;
+  const classes = [...node.classList].filter(each => colours?.test(each));
+  for (const { name: attribute, value } of [...node.attributes]) {
+    if (ATTRIBUTES[name]?.includes(attribute)) {
+      node.setAttribute(attribute, asWritten(value, formulas));
     } else {
-      element.setAttribute(attribute, written(unescaped(value)));
+      node.removeAttribute(attribute);
     }
   }
-  if (element instanceof HTMLAnchorElement) {
-    tidyLink(element);
-  } else if (element instanceof HTMLImageElement) {
-    tidyImage(element);
-  } else if (element instanceof HTMLInputElement) {
-    element.disabled = true;
+  if (classes.length) {
+    node.className = classes.join(' ');
   }
-}
-
-/** `value` with the marks as they are, which the parser escapes in addresses. */
-function unescaped(value: string): string {
-  return value
-    .replaceAll(encodeURIComponent(MARK_OPEN), MARK_OPEN)
-    .replaceAll(encodeURIComponent(MARK_CLOSE), MARK_CLOSE);
+  if (node instanceof HTMLAnchorElement) {
+    tidyLink(node);
+  } else if (node instanceof HTMLImageElement) {
+    tidyImage(node);
+  } else if (node instanceof HTMLInputElement) {
+    node.disabled = true;
+  }
 }
 
 function tidyLink(link: HTMLAnchorElement): void {
-  if (LINK.test(link.getAttribute('href') ?? '')) {
+  const address = link.getAttribute('href') ?? '';
+  if (isWeb(address) && link.textContent.startsWith(IMAGE)) {
+    link.replaceWith(imageButton(address, link.textContent.slice(IMAGE.length)));
+  } else if (isLink(address)) {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';
   } else {
@@ -101,42 +112,30 @@ function tidyLink(link: HTMLAnchorElement): void {
   }
 }
 
-/** An image from elsewhere tells its server who reads: it loads when the reader says so. */
+/** Of an image that is no address, only what it shows is said. */
 function tidyImage(image: HTMLImageElement): void {
   const address = image.getAttribute('src') ?? '';
-  if (OWN_IMAGE.test(address)) {
-    return;
-  }
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.className = 'glm-Image';
+  image.replaceWith(isWeb(address) ? imageButton(address, image.alt) : image.alt);
+}
+
+/** An image from elsewhere tells its server who reads: it loads when the reader says so. */
+function imageButton(address: string, shows: string): HTMLElement {
+  const what = shows ? ` “${shows}”` : '';
+  const button = element('button', 'glm-Image', `Load image${what} from ${new URL(address).host}`);
+  button.setAttribute('type', 'button');
   button.dataset.src = address;
-  button.dataset.alt = image.alt;
-  let host = '';
-  try {
-    host = new URL(address).host;
-  } catch {
-    // not an address: say only what the image shows
-  }
-  button.textContent = `Load image${image.alt ? ` “${image.alt}”` : ''}${host ? ` from ${host}` : ''}`;
-  image.replaceWith(button);
+  button.dataset.alt = shows;
+  return button;
 }
 
 /** Show the image that `button`, made by `nodesOf`, stands for. */
 export function loadImage(button: HTMLElement): void {
   const address = button.dataset.src ?? '';
-  if (/^https?:/i.test(address)) {
+  if (isWeb(address)) {
     const image = document.createElement('img');
     image.referrerPolicy = 'no-referrer';
     image.alt = button.dataset.alt ?? '';
     image.src = address;
     button.replaceWith(image);
   }
-}
-
-function withFormulas(text: string, formula: (index: number) => Node): Node[] {
-  return text.split(MARK).map((part, index) =>
-    // Splitting by an expression with one group gives text and group in turn.
-    index % 2 ? formula(Number(part)) : document.createTextNode(part)
-  );
 }

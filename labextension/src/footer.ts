@@ -1,13 +1,12 @@
 // The last line of an answer: what it took, and what can be done with it.
 
-import { button, element } from './dom.js';
-import { details, summary, type AnswerData } from './format.js';
-import { portable } from './math.js';
+import type { AnswerData } from './data.js';
+import { button, element, write } from './dom.js';
 import type { Live } from './stream.js';
 
 /** Model, tokens, price and time, with the details on demand; Stop while the answer streams. */
 export class Footer {
-  readonly node = element('footer', 'glm-Footer');
+  readonly node = element('div', 'glm-Footer');
 
   constructor() {
     this._stop.hidden = true;
@@ -19,16 +18,16 @@ export class Footer {
     );
   }
 
-  show(data: AnswerData, live: Live | null): void {
+  /** Say what is known of the answer; `markdown` is what Copy copies. */
+  show(data: AnswerData, markdown: string, live: Live | null): void {
     this._data = data;
+    this._markdown = markdown;
     this._live = live;
     this._stop.hidden = live === null;
-    this._more.hidden = live !== null;
-    const text = (live ? [data.model] : summary(data)).join(' · ');
-    if (this._line.textContent !== text) {
-      this._line.textContent = text;
-      this._fill();
-    }
+    this._more.hidden = live !== null || !data.words;
+    // A line of the markdown says it where the kernel has told no words.
+    write(this._line, data.words?.line ?? '');
+    this._fill();
   }
 
   private _toggle(): void {
@@ -38,12 +37,12 @@ export class Footer {
   }
 
   private _fill(): void {
-    if (this._data && !this._table.hidden) {
+    const rows = this._data?.words?.details ?? [];
+    const said = JSON.stringify(rows);
+    if (!this._table.hidden && said !== this._said) {
+      this._said = said;
       this._table.replaceChildren(
-        ...details(this._data).flatMap(([name, value]) => [
-          element('dt', '', name),
-          element('dd', '', value)
-        ])
+        ...rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])
       );
     }
   }
@@ -53,15 +52,16 @@ export class Footer {
     this._live?.interrupt();
   });
   private readonly _copy = button('glm-copy', 'Copy', 'Copy the answer as markdown', () => {
-    const { text = '', value_markdown: value } = this._data ?? {};
-    void copy(this._copy, value === undefined ? portable(text) : text); // JSON is no markdown
+    void copy(this._copy, this._markdown);
   });
   private readonly _more = button('glm-more', 'Details', 'Tokens, times and request id', () => {
     this._toggle();
   });
   private readonly _table = element('dl', 'glm-Details');
   private _data: AnswerData | null = null;
+  private _markdown = '';
   private _live: Live | null = null;
+  private _said = '';
 }
 
 /** Copy `text` and say so on `control`. */

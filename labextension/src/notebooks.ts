@@ -5,7 +5,7 @@ import type { IOutput } from '@jupyterlab/nbformat';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 
-import { isRunning, type AnswerData } from './format.js';
+import { isRunning, type AnswerData, type Shown as Texts } from './data.js';
 import type { Live, Notebooks, Place } from './stream.js';
 
 export const MIME = 'application/vnd.glm-jupyter.answer+json';
@@ -22,8 +22,7 @@ export class OpenNotebooks implements Notebooks {
 
   began(kernelId: string, live: Live): void {
     if (!this._find(kernelId, live.data.id).length) {
-      const { data, place } = live;
-      this._adopt(kernelId, place, { [MIME]: data, 'text/plain': data.text });
+      this._adopt(kernelId, live.place, bundle(live.data, live.shown));
     }
   }
 
@@ -40,11 +39,9 @@ export class OpenNotebooks implements Notebooks {
     replace(found, bundle);
   }
 
-  /** Its markdown is the kernel's to make; until that comes, readers elsewhere get plain text. */
+  /** Until the kernel's own comes, this is what readers elsewhere get. */
   keep(kernelId: string, live: Live): void {
-    const { data } = live;
-    const plain = [data.reasoning, data.text].filter(part => part).join('\n\n');
-    replace(this._find(kernelId, data.id), { [MIME]: data, 'text/plain': plain });
+    replace(this._find(kernelId, live.data.id), bundle(live.data, live.shown));
   }
 
   unfinished(kernelId: string): string[] {
@@ -120,6 +117,22 @@ function runsHere(cell: CodeCell, request: string | null): boolean {
   // The future is missing, whatever its type says, where nothing has been run.
   const future = cell.outputArea.future as CodeCell['outputArea']['future'] | undefined;
   return future?.msg.header.msg_id === request;
+}
+
+/** A growing answer as far as it has come; its markdown stands for what the model sent. */
+function bundle(data: AnswerData, { text, reasoning }: Texts): Record<string, unknown> {
+  const parts = [reasoning, text].filter(({ markdown }) => markdown);
+  const after = reasoning.markdown && text.markdown ? reasoning.markdown.length + 2 : 0;
+  return {
+    [MIME]: {
+      ...data,
+      text: text.markdown,
+      reasoning: reasoning.markdown,
+      blocks: { reasoning: reasoning.blocks, text: text.blocks.map(place => place + after) }
+    },
+    'text/markdown': parts.map(({ markdown }) => markdown).join('\n\n'),
+    'text/plain': parts.map(({ markdown }) => markdown).join('\n\n')
+  };
 }
 
 /** Put another state of an answer where it is not final yet. */

@@ -6,26 +6,26 @@ const STEP = 60;
 // More than this waits for nothing: a burst, or a page that has been away.
 const LUMP = 3000;
 
-/** Passes a growing text on, a little at a time. */
+/** Tells up to where a growing text is to be shown, a little further each time. */
 export class Reveal {
-  constructor(private readonly _show: (text: string, growing: boolean) => void) {}
+  constructor(private readonly _show: (place: number) => void) {}
 
-  /** The text is now `text`. It flows only while it is `growing` and somebody watches. */
-  to(text: string, growing: boolean, flowing: boolean): void {
-    this._text = text;
-    const waiting = text.length - this._shown;
-    if (!flowing || waiting < 0 || waiting > LUMP || document.hidden || calm.matches) {
+  /** The text is now so long. It flows only while it is `flowing` and somebody watches. */
+  to(length: number, flowing: boolean): void {
+    this._length = length;
+    const waiting = length - this._shown;
+    if (!flowing || waiting <= 0 || waiting > LUMP || document.hidden || calm.matches) {
       this.stop();
-      this._shown = text.length;
-      this._show(text, growing);
-    } else if (waiting > 0) {
-      this._due = performance.now() + SPREAD;
-      this._timer ??= window.setInterval(() => {
-        this._step();
-      }, STEP);
-      if (this._shown === 0) {
-        this._step();
-      }
+      this._shown = length;
+      this._show(length);
+      return;
+    }
+    this._due = performance.now() + SPREAD;
+    this._timer ??= window.setInterval(() => {
+      this._step();
+    }, STEP);
+    if (this._shown === 0) {
+      this._step();
     }
   }
 
@@ -35,20 +35,16 @@ export class Reveal {
   }
 
   private _step(): void {
-    const waiting = this._text.length - this._shown;
     const steps = Math.max(1, (this._due - performance.now()) / STEP);
-    this._shown += Math.ceil(waiting / steps);
-    if (/[\uD800-\uDBFF]/.test(this._text[this._shown - 1] ?? '')) {
-      this._shown += 1; // never half of a character
-    }
-    if (this._shown >= this._text.length) {
-      this._shown = this._text.length;
+    this._shown += Math.ceil((this._length - this._shown) / steps);
+    if (this._shown >= this._length) {
+      this._shown = this._length;
       this.stop();
     }
-    this._show(this._text.slice(0, this._shown), true);
+    this._show(this._shown);
   }
 
-  private _text = '';
+  private _length = 0;
   private _shown = 0;
   private _due = 0;
   private _timer: number | undefined;

@@ -2,7 +2,7 @@
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 
-import type { AnswerData } from './format.js';
+import { withoutKernel, type AnswerData, type Marked, type Shown } from './data.js';
 
 export const TARGET = 'glm-jupyter.answer';
 
@@ -31,11 +31,16 @@ export interface Notebooks {
 export class Live {
   constructor(
     public data: AnswerData,
+    public shown: Shown,
     readonly place: Place,
     readonly interrupt: () => void
   ) {}
 
-  readonly began = performance.now();
+  /** For how long it has been growing before this page. */
+  get seconds(): number {
+    return (performance.now() - this._began) / 1000;
+  }
+
   /** No more will come. */
   over = false;
   /** The number of the message that comes next. */
@@ -53,6 +58,7 @@ export class Live {
     }
   }
 
+  private readonly _began = performance.now();
   private readonly _watchers = new Set<() => void>();
 }
 
@@ -90,9 +96,17 @@ export class Streams {
   private readonly _expected = new Map<string, Set<(live: Live) => void>>();
 }
 
+/** From the place `at` on, the markdown is `text`; after the first `keep` blocks begin `blocks`. */
+interface Edit {
+  at: number;
+  text: string;
+  keep: number;
+  blocks: number[];
+}
+
 type Message =
-  | ({ type: 'state'; id: string; n: number; answer: AnswerData } & Place)
-  | { type: 'delta'; id: string; n: number; text: string; reasoning: string }
+  | ({ type: 'state'; id: string; n: number; answer: AnswerData; shown: Shown } & Place)
+  | { type: 'edit'; id: string; n: number; text?: Edit; reasoning?: Edit }
   | { type: 'end'; id: string }
   | ({ type: 'end'; id: string; bundle: Record<string, unknown> } & Place)
   | { type: 'unknown'; id: string }
@@ -187,8 +201,8 @@ export class Link {
       case 'state':
         this._state(message);
         break;
-      case 'delta':
-        this._delta(message);
+      case 'edit':
+        this._edit(message);
         break;
       case 'end':
         this._end(message);
@@ -200,33 +214,33 @@ export class Link {
   }
 
   private _state(message: Message & { type: 'state' }): void {
-    const { cell, display, request, answer } = message;
+    const { cell, display, request, answer, shown } = message;
     this._asked.delete(answer.id);
     let live = this._running.get(answer.id);
     if (!live) {
       const interrupt = () => {
         void this._kernel.interrupt();
       };
-      live = new Live(answer, { cell, display, request }, interrupt);
+      live = new Live(answer, shown, { cell, display, request }, interrupt);
       this._running.set(answer.id, live);
       this._streams.add(live);
       this._notebooks.began(this._kernel.id, live);
     }
     live.data = answer;
+    live.shown = shown;
     live.next = message.n + 1;
     live.changed();
   }
 
-  private _delta(message: Message & { type: 'delta' }): void {
+  private _edit(message: Message & { type: 'edit' }): void {
     const live = this._running.get(message.id);
     if (!live || message.n > live.next) {
       this._ask(message.id);
     } else if (message.n === live.next) {
-      const { data } = live;
-      live.data = {
-        ...data,
-        text: data.text + message.text,
-        reasoning: data.reasoning + message.reasoning
+      const { text, reasoning } = live.shown;
+      live.shown = {
+        text: edited(text, message.text),
+        reasoning: edited(reasoning, message.reasoning)
       };
       live.next += 1;
       live.changed();
@@ -259,8 +273,7 @@ export class Link {
   /** The kernel is gone: what has come of its answers is all that there will be. */
   private _lost(): void {
     for (const [id, live] of this._running) {
-      const seconds = (performance.now() - live.began) / 1000;
-      live.data = { ...live.data, seconds, complete: false };
+      live.data = withoutKernel({ ...live.data, seconds: live.seconds });
       this._notebooks.keep(this._kernel.id, live);
       this._finish(id);
     }
@@ -269,4 +282,13 @@ export class Link {
   private _comm: Kernel.IComm | null = null;
   private readonly _asked = new Set<string>();
   private readonly _running = new Map<string, Live>();
+}
+
+function edited(old: Marked, edit: Edit | undefined): Marked {
+  return edit
+    ? {
+        markdown: old.markdown.slice(0, edit.at) + edit.text,
+        blocks: [...old.blocks.slice(0, edit.keep), ...edit.blocks]
+      }
+    : old;
 }

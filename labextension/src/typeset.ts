@@ -2,7 +2,7 @@
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 
-import type { Formula } from './math.js';
+import type { Formula } from './formulas.js';
 import { slices } from './slices.js';
 
 // What one call of the typesetter should take, in milliseconds: it measures once for each call,
@@ -23,6 +23,7 @@ export class Formulas {
   element(formula: Formula): HTMLElement {
     const span = document.createElement('span');
     span.className = formula.display ? 'glm-Math glm-mod-display' : 'glm-Math';
+    span.dataset.weight = String(formula.source.length);
     const key = keyOf(formula);
     const done = this._done.get(key);
     if (done) {
@@ -30,9 +31,7 @@ export class Formulas {
     } else {
       span.classList.add('glm-mod-source');
       span.textContent = formula.tex ?? formula.source;
-      if (formula.open) {
-        span.dataset.open = ''; // never alike to the one that will be typeset
-      } else if (formula.tex !== null && this._typesetter && done !== null) {
+      if (formula.tex !== null && this._typesetter && done !== null) {
         this._wanted.set(key, [...(this._wanted.get(key) ?? []), span]);
       }
     }

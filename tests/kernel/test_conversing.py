@@ -129,7 +129,7 @@ def test_a_cell_becomes_a_template_and_is_used(running: Kernel, server) -> None:
     assert server.chats[-1].json["temperature"] == 0.9
     assert "empty" in running.run("%%glm @grade\n").error
     # What else lies in the folder is no reason not to list them.
-    running.run("from glm_jupyter.templates import folder")
+    running.run("from glm_jupyter.magics.templates import folder")
     running.run("(folder() / 'my notes.md').write_text('x'); (folder() / 'odd.md').write_text('y')")
     listed = running.run("%glm save").bundle["text/plain"]
     assert "Grade out of" in listed

@@ -151,7 +151,7 @@ def test_two_kernels_may_fetch_at_once(
 ) -> None:
     only_pip_source(wheelhouse)
     code = (
-        "import asyncio; from glm_jupyter.local import engine;"
+        "import asyncio; from glm_jupyter.engine import engine;"
         "asyncio.run(engine().start()); print(engine().status().file)"
     )
     command = [sys.executable, "-c", code]
@@ -171,7 +171,7 @@ def test_a_saved_notebook_keeps_one_plain_line_of_the_fetch(
 ) -> None:
     only_pip_source(wheelhouse)
     cell = nbformat.v4.new_code_cell(
-        "from glm_jupyter.local import engine\n_ = await engine().start()\nengine().stop()"
+        "from glm_jupyter.engine import engine\n_ = await engine().start()\nengine().stop()"
     )
     notebook = nbformat.v4.new_notebook(cells=[cell])
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()

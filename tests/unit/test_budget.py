@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +388,30 @@ def test_a_ceiling_with_a_slip_is_an_error_and_no_free_pass(tmp_path: Path, text
         ceiling.ceilings()
 
 
+async def test_a_ceiling_that_may_not_be_read_lets_nothing_through(
+    session: Session, server: ProtocolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_ceiling(tmp_path, "c.GLMCeiling.day = ['5 RMB']")
+    text_of = Path.read_text
+
+    def refused(path: Path, *args: Any, **kwargs: Any) -> str:
+        if path.name == "ipython_config.py":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return text_of(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", refused)  # root may read every file
+    with pytest.raises(InputError, match="cannot be read: Permission denied") as refusal:
+        await ask(session, model="glm-4-airx")
+    assert "administrator" in refusal.value.remedy
+    assert not server.chats
+
+
+def test_a_ceiling_whose_file_fails_to_open_another_is_no_free_pass(tmp_path: Path) -> None:
+    set_ceiling(tmp_path, "c.GLMCeiling.day = [open('/no/such/file').read()]")
+    with pytest.raises(InputError, match="ceiling"):
+        ceiling.ceilings()
+
+
 def test_system_files_without_a_ceiling_are_not_run(tmp_path: Path) -> None:
     set_ceiling(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')")
     assert ceiling.ceilings() == {}
@@ -410,6 +435,21 @@ def test_a_ledger_that_cannot_be_read_still_counts_the_session(tmp_path: Path) -
     budgets = Budgets(Ledger(tmp_path / "data" / "ledger.sqlite"))
     (limit,) = budgets.limits("RMB", {"RMB": Decimal(2)})
     assert limit.left == 3
+
+
+async def test_money_does_not_follow_the_precision_of_a_lesson_on_rounding(
+    session: Session, server: ProtocolServer, ledger: Ledger
+) -> None:
+    server.enqueue(Reply("Hello.", prompt_tokens=123_457, completion_tokens=1_001))
+    with localcontext(prec=3):
+        answer = await ask(session, model="glm-4-airx")
+        await ask(session, model="glm-4-airx")
+        session.budgets.set("day", "RMB", Decimal("5.0000001"))
+        (limit,) = session.budgets.limits("RMB", session.spent)
+        left = limit.left
+    assert answer.cost == Decimal("1.24458")  # 124,458 tokens x 10, per million
+    assert ledger.lines()[0].cost == session.spent["RMB"] == Decimal("1.24504")
+    assert left == Decimal("3.7549601")
 
 
 @given(

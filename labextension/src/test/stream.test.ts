@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import type { Kernel } from '@jupyterlab/services';
 
-import type { AnswerData } from '../format.js';
+import { NOTHING, type AnswerData } from '../data.js';
 import { Link, Streams, TARGET, type Live, type Notebooks, type Place } from '../stream.js';
 
 /** A kernel connection of which only what the stream uses is there. */
@@ -71,7 +71,7 @@ class FakeNotebooks implements Notebooks {
   isFinal = () => this.final;
   finish = (_: string, __: string, ___: Place, bundle: Record<string, unknown>) =>
     this.finished.push(bundle);
-  keep = (_: string, live: Live) => this.kept.push(live.data.text);
+  keep = (_: string, live: Live) => this.kept.push(live.shown.text.markdown);
   unfinished = () => this.waiting;
 }
 
@@ -85,12 +85,19 @@ function setUp(waiting: string[] = []) {
 }
 
 function state(n: number, text: string, id = 'a') {
-  const answer = { id, text, reasoning: '', seconds: null, complete: false } as AnswerData;
-  return { type: 'state', n, id, cell: 'c', display: 'd', request: 'r', answer };
+  const answer = { id, seconds: null, complete: false } as AnswerData;
+  const shown = { text: { markdown: text, blocks: [0, text.length] }, reasoning: NOTHING };
+  return { type: 'state', n, id, cell: 'c', display: 'd', request: 'r', answer, shown };
 }
 
-function delta(n: number, text: string, id = 'a') {
-  return { type: 'delta', id, n, text, reasoning: '' };
+/** What changes the answer from the place `at` on, in its one block. */
+function edit(n: number, at: number, text: string, id = 'a') {
+  return {
+    type: 'edit',
+    id,
+    n,
+    text: { at, text, keep: 1, blocks: [at + text.length] }
+  };
 }
 
 test('says hello when the kernel opens the channel', () => {
@@ -99,38 +106,49 @@ test('says hello when the kernel opens the channel', () => {
   assert.deepEqual(kernel.said, [{ type: 'hello' }]);
 });
 
-test('deltas grow the answer', () => {
+test('edits grow the answer', () => {
   const { kernel, streams } = setUp();
   kernel.receive(state(0, 'one'));
-  kernel.receive(delta(1, ' two'));
-  assert.equal(streams.get('a')?.data.text, 'one two');
+  kernel.receive(edit(1, 3, ' two'));
+  assert.equal(streams.get('a')?.shown.text.markdown, 'one two');
+});
+
+test('an edit takes back what a later text has made another', () => {
+  const { kernel, streams } = setUp();
+  kernel.receive(state(0, 'so **bo**'));
+  const text = { at: 7, text: 'ld** it is\n\nnext', keep: 1, blocks: [19, 23] };
+  kernel.receive({ type: 'edit', id: 'a', n: 1, text });
+  assert.deepEqual(streams.get('a')?.shown, {
+    text: { markdown: 'so **bold** it is\n\nnext', blocks: [0, 19, 23] },
+    reasoning: NOTHING
+  });
 });
 
 test('a repeated message changes nothing', () => {
   const { kernel, streams } = setUp();
   kernel.receive(state(0, 'one'));
-  kernel.receive(delta(1, ' two'));
-  kernel.receive(delta(1, ' two'));
-  assert.equal(streams.get('a')?.data.text, 'one two');
+  kernel.receive(edit(1, 3, ' two'));
+  kernel.receive(edit(1, 3, ' two'));
+  assert.equal(streams.get('a')?.shown.text.markdown, 'one two');
 });
 
 test('after a gap the whole state is asked for', () => {
   const { kernel, streams } = setUp();
   kernel.receive(state(0, 'one'));
-  kernel.receive(delta(2, ' three'));
-  kernel.receive(delta(3, ' four'));
+  kernel.receive(edit(2, 7, ' three'));
+  kernel.receive(edit(3, 13, ' four'));
   assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
   kernel.receive(state(4, 'one two three four'));
-  kernel.receive(delta(5, ' five'));
-  assert.equal(streams.get('a')?.data.text, 'one two three four five');
+  kernel.receive(edit(5, 18, ' five'));
+  assert.equal(streams.get('a')?.shown.text.markdown, 'one two three four five');
 });
 
 test('a page that comes late asks for the state', () => {
   const { kernel, notebooks, streams } = setUp();
-  kernel.receive(delta(7, ' more'));
+  kernel.receive(edit(7, 3, ' more'));
   assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
   kernel.receive(state(8, 'all the more'));
-  assert.equal(streams.get('a')?.data.text, 'all the more');
+  assert.equal(streams.get('a')?.shown.text.markdown, 'all the more');
   assert.deepEqual(notebooks.adopted, ['a']);
 });
 
@@ -161,7 +179,7 @@ test('an answer that a saved notebook shows as unfinished is asked for', () => {
 test('what has come is kept when the kernel restarts', () => {
   const { kernel, notebooks, streams } = setUp();
   kernel.receive(state(0, 'one'));
-  kernel.receive(delta(1, ' two'));
+  kernel.receive(edit(1, 3, ' two'));
   const live = streams.get('a');
   kernel.emit('status', 'restarting');
   assert.deepEqual(notebooks.kept, ['one two']);
@@ -173,8 +191,8 @@ test('two answers at once do not mix', () => {
   const { kernel, streams } = setUp();
   kernel.receive(state(0, 'a0', 'a'));
   kernel.receive(state(0, 'b0', 'b'));
-  kernel.receive(delta(1, 'a1', 'a'));
-  kernel.receive(delta(1, 'b1', 'b'));
-  assert.equal(streams.get('a')?.data.text, 'a0a1');
-  assert.equal(streams.get('b')?.data.text, 'b0b1');
+  kernel.receive(edit(1, 2, 'a1', 'a'));
+  kernel.receive(edit(1, 2, 'b1', 'b'));
+  assert.equal(streams.get('a')?.shown.text.markdown, 'a0a1');
+  assert.equal(streams.get('b')?.shown.text.markdown, 'b0b1');
 });

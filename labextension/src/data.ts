@@ -1,0 +1,104 @@
+// What a kernel says of an answer, and where in its markdown the blocks begin.
+
+/** A function call, with its result once it was made. */
+export interface CallData {
+  function: { name: string; arguments: string };
+  result?: string;
+  seconds?: number;
+  failed?: boolean;
+}
+
+/** All that is said about an answer, in words that the kernel chose; what is empty is not said. */
+export interface Words {
+  thought: string;
+  ending: string;
+  line: string;
+  details: [string, string][];
+}
+
+/** The payload of `application/vnd.glm-jupyter.answer+json`, version 1, as far as it is shown. */
+export interface AnswerData {
+  version: number;
+  id: string;
+  model: string;
+  /** What the model sent; not of an answer that is growing. */
+  text?: string;
+  reasoning?: string;
+  seconds: number | null;
+  complete: boolean;
+  sources: { title?: string; link?: string }[];
+  tool_calls: CallData[];
+  words?: Words;
+  /** What is shown is the value that the text, JSON, stands for. */
+  structured?: boolean;
+  /** Where the blocks of each part begin in the bundle's markdown, and the last one ends. */
+  blocks?: { text: number[]; reasoning: number[] };
+}
+
+/** Markdown in blocks: where each begins, and at last where the last one ends. */
+export interface Marked {
+  markdown: string;
+  blocks: number[];
+}
+
+/** An answer's two texts, as they are shown. */
+export interface Shown {
+  text: Marked;
+  reasoning: Marked;
+}
+
+export const NOTHING: Marked = { markdown: '', blocks: [] };
+
+/** Whether the answer may still grow: its clock has not been stopped. */
+export function isRunning(data: AnswerData): boolean {
+  return data.seconds === null || data.seconds === undefined;
+}
+
+/** An answer whose kernel went before the end: what it said last is not how the answer ended. */
+export function withoutKernel(data: AnswerData): AnswerData {
+  const words: Words = {
+    thought: 'Thought',
+    ending: 'Not complete: the kernel stopped before the end of the answer.',
+    line: data.model,
+    details: []
+  };
+  return { ...data, complete: false, words };
+}
+
+/** What a saved answer shows: parts of the bundle's markdown, or all of it as one block. */
+export function shownOf(data: AnswerData, markdown: string): Shown {
+  const text = part(markdown, data.blocks?.text);
+  const reasoning = part(markdown, data.blocks?.reasoning);
+  return text && reasoning
+    ? { text, reasoning }
+    : { text: { markdown, blocks: [0, markdown.length] }, reasoning: NOTHING };
+}
+
+/** The part of `markdown` that has these blocks; null where they do not fit it. */
+function part(markdown: string, blocks: number[] | undefined): Marked | null {
+  if (!Array.isArray(blocks)) {
+    return null;
+  }
+  const start = blocks.at(0) ?? 0;
+  const fit = blocks.every(
+    (place, index) =>
+      Number.isInteger(place) && place >= (blocks[index - 1] ?? 0) && place <= markdown.length
+  );
+  return fit
+    ? {
+        markdown: markdown.slice(start, blocks.at(-1) ?? 0),
+        blocks: blocks.map(place => place - start)
+      }
+    : null;
+}
+
+/** A duration for people, as in the saved markdown: "0.4 s", "12 s", "2 min 5 s". */
+export function duration(seconds: number): string {
+  return seconds < 9.95 ? `${seconds.toFixed(1)} s` : wholeSeconds(seconds);
+}
+
+/** A duration that is still running: "3 s", "1 min 1 s". */
+export function wholeSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
