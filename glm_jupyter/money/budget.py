@@ -174,6 +174,17 @@ class Budgets(HasTraits):
             _check(request, request.model, tightest)
         return tightest
 
+    def fitting(self, request: Request, spent: Mapping[str, Decimal]) -> int | None:
+        """The longest answer that all limits have room for, in tokens; 0 where none fits.
+
+        None where there is no need of a shorter one than the request may have.
+        """
+        tightest = self._tightest(request, currency_of(request), spent)
+        worst = request.worst_cost()
+        if tightest is None or request.model is None or worst is None or worst <= tightest.left:
+            return None
+        return _longest_that_fits(request, request.model, tightest.left)
+
     def begin(
         self, request: Request, spent: Mapping[str, Decimal], notebook: str | None = None
     ) -> Meter | None:

@@ -160,6 +160,7 @@ class Session(Choices):
             search_price=search.price if search else Decimal(0),
         )
         if to_send and not replayer:
+            first.fit(self)
             self.budgets.check(first, self.spent)
         return Turn(
             self,

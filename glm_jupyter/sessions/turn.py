@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 # A model that goes on calling functions would go on costing money.
 MOST_ROUNDS = 12
+# A shorter one, in tokens, would be cut off before it says anything.
+SHORTEST_ANSWER = 64
 
 
 class ModelRequest:
@@ -88,12 +90,22 @@ class ModelRequest:
         worst = self.model.worst_cost(most_prompt, self.most_output)
         return None if worst is None else add(worst, self.search_price)
 
+    def fit(self, session: Session) -> None:
+        """Ask for no longer an answer than the budgets have room for, if the user wants that."""
+        if not session.settings.fit_budget:
+            return
+        fits = session.budgets.fitting(self, session.spent)
+        if fits is not None and fits >= SHORTEST_ANSWER:
+            self.request = replace(self.request, max_tokens=fits)
+            self.answer.notes = [f"kept to {fits:,} tokens by the budget"]
+
     async def stream(
         self, session: Session, source: Transport, endpoint: Endpoint
     ) -> AsyncGenerator[ev.Event, None]:
         """Send the request and yield its events. However it ends, it is priced and booked."""
         meter = None
         if not self.recorded:
+            self.fit(session)
             meter = session.budgets.begin(self, session.spent, notebook_path())
         self.answer.begin()
         try:

@@ -17,14 +17,18 @@ from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
 from glm_jupyter.money import usage as spending
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
 from glm_jupyter.money.budget import Period
+from glm_jupyter.money.words import amount
 from glm_jupyter.render.table import table
 from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.turn import SHORTEST_ANSWER
 
 from . import conversation as conversing
 from .models import listing
 
+USUAL_QUESTION = 200  # words
 
-def panel(args: Namespace) -> Any:
+
+def panel(args: Namespace) -> dict[str, Any] | None:
     """The widget panel."""
     from IPython.core.getipython import get_ipython
 
@@ -36,7 +40,10 @@ def panel(args: Namespace) -> Any:
         return None
     from glm_jupyter.panel import panel_of
 
-    return panel_of(sessions.current()).widget
+    shown = panel_of(sessions.current()).widget
+    # The text is what an export shows; that of the widgets themselves is for programmers.
+    said = "The panel of glm-jupyter is shown where the notebook has a running kernel."
+    return {**shown._repr_mimebundle_(), "text/plain": said}
 
 
 def models(args: Namespace) -> dict[str, str]:
@@ -141,7 +148,31 @@ def budget(args: Namespace) -> dict[str, str]:
             f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
         )
     limits = [limit for of in currencies() for limit in session.budgets.limits(of, session.spent)]
-    return spending.limits_table(limits)
+    return spending.limits_table(limits, _too_long(session) if limits else "")
+
+
+def _too_long(session: sessions.Session) -> str:
+    """What the budgets do to a question of usual length, if they have no room for its answer."""
+    try:
+        one = session.turn("word " * USUAL_QUESTION, to_send=False, aside=True).opening
+        fits = session.budgets.fitting(one, session.spent)
+    except GLMError:
+        return ""
+    if fits is None or one.model is None:
+        return ""
+    may = (
+        f"An answer of {one.model.name} may have {one.most_output or 0:,} tokens and cost up to "
+        f"{amount(one.worst_cost(), one.model.currency)}"
+    )
+    if fits < SHORTEST_ANSWER:
+        return f"{may}: it is refused, and so is a shorter one. A cheaper model may fit."
+    if session.settings.fit_budget:
+        return f"{may}: it is kept to about {fits:,} tokens, as GLM.fit_budget says."
+    return (
+        f"{may}: a question without a limit is refused before it is sent. "
+        f"`--max-tokens {fits}` fits; with `%config GLM.fit_budget = True` answers are kept short "
+        "enough by themselves."
+    )
 
 
 def _currency(session: sessions.Session) -> str | None:
