@@ -1,7 +1,7 @@
 // The answers of several models side by side, each drawn as an answer of its own.
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import { Panel } from '@lumino/widgets';
+import { Panel, Widget } from '@lumino/widgets';
 
 import { AnswerView } from './answer.js';
 import { isRunning, shownOf, withoutKernel, type AnswerData } from './data.js';
@@ -90,7 +90,7 @@ export class ColumnsView extends Panel implements IRenderMime.IRenderer {
       column.addClass('glm-Column');
       column.node.setAttribute('role', 'group');
       column.node.ariaLabel = model;
-      column.node.append(element('div', 'glm-Model', model));
+      column.addWidget(new Widget({ node: element('div', 'glm-Model', model) }));
       column.addWidget(view);
       this.addWidget(column);
     }
