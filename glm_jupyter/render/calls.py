@@ -59,9 +59,11 @@ def title(call: Mapping[str, Any]) -> str:
         return f"Call of {what}"
     if _is_told(call):
         return f"{what} = {_result(call, LONGEST_VALUE)}"
+    if call["failed"]:
+        return f"{what} failed after {seconds(call['seconds'])}"
     if call["seconds"] < AT_ONCE:
-        return f"{what} {'failed' if call['failed'] else 'returned nothing'}"
-    return f"{what} {'failed after' if call['failed'] else 'took'} {seconds(call['seconds'])}"
+        return f"{what} returned nothing"
+    return f"{what} took {seconds(call['seconds'])}"
 
 
 def _is_told(call: Mapping[str, Any]) -> bool:

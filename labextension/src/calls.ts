@@ -64,14 +64,11 @@ export function callTitle(call: CallData): string {
     return `Call of ${what}`;
   }
   const seconds = call.seconds ?? 0;
-  if (seconds >= AT_ONCE) {
+  if (call.failed || seconds >= AT_ONCE) {
     return `${what} ${call.failed ? 'failed after' : 'took'} ${duration(seconds)}`;
   }
   const value = visible(call.result).trim().replace(/\s+/g, ' ');
-  if (call.failed || !value) {
-    return `${what} ${call.failed ? 'failed' : 'returned nothing'}`;
-  }
-  return `${what} = ${short(value, LONGEST_VALUE)}`;
+  return value ? `${what} = ${short(value, LONGEST_VALUE)}` : `${what} returned nothing`;
 }
 
 /** The arguments in a line; of what is still coming, or is no object, nothing. */

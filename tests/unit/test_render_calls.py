@@ -50,9 +50,6 @@ def test_of_a_call_that_took_no_time_the_value_is_told() -> None:
     assert "<summary>add(a=1) = 461</summary>" in markdown(answer)
     assert "add(a=1) = 461\n" in plain(answer)
     assert f"add(a=1) = {'9' * 59}…\n" in plain(called(result="9" * 100, seconds=0))
-    failed = called(result="ValueError: no", failed=True, seconds=0)
-    assert "<summary>add(a=1) failed</summary>" in markdown(failed)
-    assert "add(a=1) failed: ValueError: no" in plain(failed)
     assert "<summary>add(a=1) returned nothing</summary>" in markdown(called(result="", seconds=0))
 
 
