@@ -81,7 +81,7 @@ def documentation(code: str, cursor: int) -> str:
 
 
 def _documented(parser: argparse.ArgumentParser, line: str) -> str:
-    from .commands.models import about
+    from glm_jupyter.models import about
 
     parser, _, word, option = _place(parser, line)
     if named := next((a for a in parser._actions if word in a.option_strings), None):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,6 @@ from glm_jupyter.prompt.values import as_text
 
 
 def test_series_and_descriptions_are_tables() -> None:
-    pandas = pytest.importorskip("pandas")
     series = pandas.Series([1.0, 2.5], index=["a", "b"], name="price")
     assert str(as_text(series)).splitlines()[-1] == "| b | 2.5 |"
     assert "| price |" in str(as_text(series))
@@ -25,7 +26,6 @@ def test_series_and_descriptions_are_tables() -> None:
 
 
 def test_wide_frames_are_cut() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame([range(100)])
     shown = as_text(frame)
     assert shown.cut == "30 of 100 columns"
@@ -33,7 +33,6 @@ def test_wide_frames_are_cut() -> None:
 
 
 def test_names_of_an_index_head_its_column() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"species": ["a", "a", "b"], "year": [1, 2, 1], "mass": [1, 2, 3]})
     assert str(as_text(frame.groupby("species").mean())).startswith("| species | year | mass |")
     assert str(as_text(frame.groupby(["species", "year"]).sum())).splitlines()[::2] == [
@@ -44,7 +43,6 @@ def test_names_of_an_index_head_its_column() -> None:
 
 
 def test_large_numbers_keep_their_digits() -> None:
-    pandas = pytest.importorskip("pandas")
     numbers = [1234567.891, 98765.4, 20000.0, 0.1 + 0.2, 123.456789, 1e-9, 1e300, float("nan")]
     lines = str(as_text(pandas.Series(numbers, name="n"))).splitlines()[2:]
     assert [line.split(" | ")[1].rstrip("| ") for line in lines] == [
@@ -53,7 +51,6 @@ def test_large_numbers_keep_their_digits() -> None:
 
 
 def test_a_cell_is_one_line_and_a_long_one_is_cut_saying_so() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": ["a|b\r\nc\u2028d", "e" * 1000]})
     shown = as_text(frame)
     assert shown.text.splitlines()[2:] == ["| 0 | a\\|b c d |", f"| 1 | {'e' * 200}… |"]
@@ -61,7 +58,6 @@ def test_a_cell_is_one_line_and_a_long_one_is_cut_saying_so() -> None:
 
 
 def test_arrays() -> None:
-    numpy = pytest.importorskip("numpy")
     assert str(as_text(numpy.eye(2))) == "[[1. 0.]\n [0. 1.]]"
     shown = as_text(numpy.zeros((100, 100)))
     assert "..." in shown.text

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import glm_jupyter
+from glm_jupyter import spending
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
-from glm_jupyter.magics.commands.models import listing
-from glm_jupyter.money import usage as spending
+from glm_jupyter.models import listing
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.money.words import rounded

@@ -8,6 +8,8 @@ import time
 import warnings
 from typing import Annotated, Any, Literal
 
+import numpy
+import pandas
 import pytest
 from pydantic import BaseModel, Field
 
@@ -105,7 +107,6 @@ async def test_the_time_of_a_call_is_without_that_of_whoever_allows_it() -> None
 
 
 async def test_a_table_comes_back_as_one_and_what_is_no_json_as_its_text() -> None:
-    pandas = pytest.importorskip("pandas")
 
     def table() -> Any:
         """A table."""
@@ -130,7 +131,6 @@ async def test_a_long_result_is_cut_and_says_so() -> None:
 
 
 async def test_numbers_of_numpy_in_a_result_are_json() -> None:
-    numpy = pytest.importorskip("numpy")
 
     def counted() -> Any:
         """Numbers."""

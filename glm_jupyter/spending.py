@@ -15,10 +15,10 @@ from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
-from .amounts import currencies
-from .budget import Limit
-from .ledger import COLUMNS, GROUPS, Ledger, Line
-from .words import number, rounded
+from .money.amounts import currencies
+from .money.ledger import COLUMNS, GROUPS, Ledger, Line
+from .money.limit import Limit
+from .money.words import number, rounded
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
@@ -186,9 +186,7 @@ def currencies_in_use(session: Session) -> list[str]:
     except GLMError:
         now = None
     return [
-        of
-        for of in currencies()
-        if of == now or of in session.spent or session.budgets.limits(of, session.spent)
+        of for of in currencies() if of == now or of in session.spent or session.budgets.limits(of)
     ]
 
 

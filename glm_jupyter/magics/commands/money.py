@@ -1,0 +1,88 @@
+"""The commands about money: usage, budget."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from glm_jupyter import spending
+from glm_jupyter.api import endpoints
+from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
+from glm_jupyter.money.limit import Period
+from glm_jupyter.money.words import amount
+from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.request import SHORTEST_ANSWER
+
+from .say import say
+
+USUAL_QUESTION = 200  # words
+
+
+def usage(args: Namespace) -> None:
+    """What was spent, as a table and a chart, or as a CSV file."""
+    from IPython.display import publish_display_data
+
+    ledger = sessions.current().budgets.ledger
+    since = spending.moment(args.since)
+    if args.csv:
+        path = Path(args.csv).expanduser()
+        count = spending.write_csv(ledger, path, since)
+        say(f"{count} request{'' if count == 1 else 's'} written to {path}.")
+        return
+    for bundle in spending.report(ledger, args.by, since):
+        publish_display_data(bundle)  # type: ignore[no-untyped-call]
+    if complaint := ledger.next_warning():
+        say(complaint)
+
+
+def budget(args: Namespace) -> dict[str, str]:
+    """Set a budget or take it off, and show what is left of all that are in force."""
+    session = sessions.current()
+    text = " ".join(args.amount)
+    period: Period = args.period or "session"
+    if text.lower().startswith("off"):
+        named = text[len("off") :].strip()
+        for currency in [parse_currency(named)] if named else currencies():
+            session.budgets.set(period, currency, None)
+    elif text:
+        value, currency = parse_amount(text, _currency(session))
+        session.budgets.set(period, currency, value)
+    elif args.period:
+        raise InputError(
+            f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
+        )
+    limits = [limit for of in currencies() for limit in session.budgets.limits(of)]
+    return spending.limits_table(limits, _too_long(session) if limits else "")
+
+
+def _too_long(session: sessions.Session) -> str:
+    """What the budgets do to a question of usual length, if they have no room for its answer."""
+    try:
+        quote = session.turn("word " * USUAL_QUESTION, to_send=False, aside=True).opening.quote
+    except GLMError:
+        return ""
+    fits = session.budgets.fitting(quote)
+    if fits is None:
+        return ""
+    may = (
+        f"An answer of {quote.name} may have {quote.most_output or 0:,} tokens and cost up to "
+        f"{amount(quote.worst, quote.currency)}"
+    )
+    if fits < SHORTEST_ANSWER:
+        return f"{may}: it is refused, and so is a shorter one. A cheaper model may fit."
+    if session.settings.fit_budget:
+        return f"{may}: it is kept to about {fits:,} tokens, as GLM.fit_budget says."
+    return (
+        f"{may}: a question without a limit is refused before it is sent. "
+        f"`--max-tokens {fits}` fits; with `%config GLM.fit_budget = True` answers are kept short "
+        "enough by themselves."
+    )
+
+
+def _currency(session: sessions.Session) -> str | None:
+    """The currency in use; a key is not needed to set a budget."""
+    try:
+        return session.target(to_send=False).endpoint.currency or endpoints.resolve().currency
+    except GLMError:
+        return endpoints.resolve().currency
