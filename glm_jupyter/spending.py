@@ -77,13 +77,8 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
     bundles = [table((by, *HEADERS), [*rows, *totals], caption, numbers=HEADERS)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
         bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)
-        draw = chart.columns if by == "day" else chart.rows
-        bundles.append(
-            {
-                "image/svg+xml": draw(f"Spending in {currency} by {by}{span}", bars),
-                "text/plain": chart.plain(bars),
-            }
-        )
+        title = f"Spending in {currency} by {by}{span}"
+        bundles.append(chart.bundle(title, bars, upright=by == "day"))
     return bundles
 
 
@@ -106,8 +101,8 @@ def write_csv(ledger: Ledger, path: Path, since: datetime | None) -> int:
     return len(rows)
 
 
-def limits_table(limits: Sequence[Limit]) -> dict[str, str]:
-    """The limits in force and what is left of them."""
+def limits_table(limits: Sequence[Limit], caption: str = "") -> dict[str, str]:
+    """The limits in force and what is left of them, with a caption below."""
     if not limits:
         return {
             "text/plain": "No budget is set. `%glm budget 5` sets one for this session, "
@@ -124,7 +119,8 @@ def limits_table(limits: Sequence[Limit]) -> dict[str, str]:
         )
         for limit in limits
     ]
-    return table(("for", "budget", "spent", "held", "left", "set by"), rows)
+    headers = ("for", "budget", "spent", "held", "left", "set by")
+    return table(headers, rows, caption, numbers=headers[1:5])
 
 
 def moment(since: str | date | None) -> datetime | None:

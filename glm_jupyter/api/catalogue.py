@@ -20,6 +20,7 @@ from .request import ChatRequest
 
 MILLION = Decimal(1_000_000)
 FILE_NAME = "catalogue.toml"
+NEAR = 0.8  # all names begin alike: one that shares no more than that is no slip of the finger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +240,10 @@ def models(pattern: str | None = None, endpoint: str | None = None) -> list[Mode
 def suggest(name: str) -> list[str]:
     """Up to three known names that look like `name`, likeliest first."""
     names = list(dict.fromkeys(model.name for model in _loaded()))
-    return difflib.get_close_matches(name.lower(), names, n=3)
+    name = name.lower()
+    close = difflib.get_close_matches(name, names, n=3, cutoff=NEAR)
+    longer = [each for each in names if len(name) > len("glm-") and each.startswith(name)]
+    return list(dict.fromkeys([*close, *longer]))[:3]
 
 
 def override_path() -> Path:

@@ -12,7 +12,7 @@ from .weights import EMBEDDED
 
 
 class FetchBar:
-    """A bar that a terminal forgets, and that a saved notebook keeps as one plain line.
+    """A bar that nobody sees any more once the weights are there, also in a saved notebook.
 
     tqdm's own notebook bar is a widget, which a reopened notebook shows as an error.
     Nothing is shown before the first call.
@@ -42,8 +42,8 @@ class FetchBar:
         if self._bar is not None:
             self._bar.close()
         if self._line.shown:
-            outcome = "are here, checked" if error is None else "were not fetched"
-            self._line.show(f"The weights of {EMBEDDED.title} {outcome}.")
+            said = f"The weights of {EMBEDDED.title} were not fetched." if error else ""
+            self._line.show(said)
 
     def _show_bar(self, done: int, total: int) -> None:
         from tqdm import tqdm

@@ -212,12 +212,8 @@ class GLMMagics(Magics):
             return
         args.written = self._written
         shown = commands.COMMANDS[args.command or "panel"](args)
-        if isinstance(shown, dict):
+        if shown is not None:
             self._display(shown)
-        elif shown is not None:
-            from IPython.display import display
-
-            display(shown)  # type: ignore[no-untyped-call]
 
     def _display(self, bundle: dict[str, Any]) -> None:
         self.shell.display_pub.publish(bundle)

@@ -102,6 +102,17 @@ class Budgets(HasTraits):
         """
         return check(quote, [*(self.limits(quote.currency) if quote.currency else []), cap])
 
+    def fitting(self, quote: Quote, cap: Limit | None = None) -> int | None:
+        """The longest answer that all limits have room for, in tokens; 0 where none fits.
+
+        None where there is no need of a shorter one than the request may have.
+        """
+        limits = [*(self.limits(quote.currency) if quote.currency else []), *([cap] if cap else [])]
+        tightest = min((limit.left for limit in limits), default=None)
+        if tightest is None or quote.worst is None or quote.worst <= tightest:
+            return None
+        return quote.longest_within(tightest)
+
     def reserve(
         self, quote: Quote, answer: Answer, cap: Limit | None = None, notebook: str | None = None
     ) -> Meter | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
 
 CHART_DAYS = 14
-HEADERS = ("", "cost", "tokens in", "out")
+HEADERS = ("cost", "tokens in", "out")
 
 
 def view(session: Session) -> str:
@@ -74,7 +74,7 @@ def _row(name: str, cost: str, counts: Sequence[tuple[int, ...]]) -> str:
 
 def _table(rows: list[str]) -> str:
     head = "".join(f"<th scope='col'>{name}</th>" for name in HEADERS)
-    return f"<table class='glm-panel-table'><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<table class='glm-panel-table'><tr><td></td>{head}</tr>{''.join(rows)}</table>"
 
 
 def _chart(currency: str, bars: list[chart.Bar]) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LONGEST_RESULT = 2000  # characters of a result in the notebook; the whole is in the Answer
 LONGEST_LINE = 120
+LONGEST_VALUE = 60  # in a title
+AT_ONCE = 0.05  # seconds
 
 
 def markdown(answer: Answer) -> str:
@@ -45,18 +47,33 @@ def plain(answer: Answer) -> str:
 
 def line(call: Mapping[str, Any]) -> str:
     """The call in a line, with its result."""
-    result = " ".join(clean(call.get("result", "")).split())
-    return f"{title(call)}{': ' if result else ''}{_short(result, LONGEST_LINE)}"
+    result = "" if _is_told(call) else _result(call, LONGEST_LINE)
+    return f"{title(call)}{': ' if result else ''}{result}"
 
 
 def title(call: Mapping[str, Any]) -> str:
-    """What was called, and how long it took or that it failed."""
+    """What was called, and its value, or how long it took where that is to be noticed."""
     what = f"{call['function']['name']}({', '.join(_given(call))})"
     what = _short(" ".join(clean(what).split()), LONGEST_LINE)
     if "result" not in call:
         return f"Call of {what}"
-    went = "failed after" if call["failed"] else "took"
-    return f"{what} {went} {seconds(call['seconds'])}"
+    if _is_told(call):
+        return f"{what} = {_result(call, LONGEST_VALUE)}"
+    if call["failed"]:
+        return f"{what} failed after {seconds(call['seconds'])}"
+    if call["seconds"] < AT_ONCE:
+        return f"{what} returned nothing"
+    return f"{what} took {seconds(call['seconds'])}"
+
+
+def _is_told(call: Mapping[str, Any]) -> bool:
+    """Whether the title has the value: a call that took no time has nothing else to tell."""
+    at_once = "result" in call and not call["failed"] and call["seconds"] < AT_ONCE
+    return at_once and bool(call["result"].strip())
+
+
+def _result(call: Mapping[str, Any], longest: int) -> str:
+    return _short(" ".join(clean(call.get("result", "")).split()), longest)
 
 
 def _given(call: Mapping[str, Any]) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
 from typing import NamedTuple
 
-# A picture knows no theme: grey and blue can be read on light and on dark grounds.
-TEXT = "#767676"
+# A picture knows no theme, and no grey can be read well on light and on dark: it has its ground.
+GROUND = "#ffffff"
+TEXT = "#404040"
 BAR = "#2d7dd2"
+EDGE = 8  # of ground beside the labels
 
 WIDTH = 640
 ROW = 24
@@ -19,7 +22,9 @@ HEIGHT = 120
 LONGEST_LABEL = 34
 
 # How the whole picture is styled; pages that allow no other styles allow this one by its hash.
-STYLE = "max-width: 100%; height: auto; font: 13px system-ui, sans-serif"
+STYLE = (
+    f"max-width: 100%; height: auto; font: 13px system-ui, sans-serif; background: {GROUND}"
+)
 
 
 class Bar(NamedTuple):
@@ -28,6 +33,15 @@ class Bar(NamedTuple):
     label: str
     value: Decimal
     words: str
+
+
+def bundle(title: str, bars: Sequence[Bar], *, upright: bool) -> dict[str, str]:
+    """The chart as a MIME bundle: columns where it is `upright`, rows otherwise."""
+    drawn = columns(title, bars) if upright else rows(title, bars)
+    data = b64encode(drawn.encode()).decode()
+    # Front ends show SVG as a picture without a name; this one has its own.
+    named = f'<img alt="{_said(title, bars)}" src="data:image/svg+xml;base64,{data}">'
+    return {"text/html": named, "image/svg+xml": drawn, "text/plain": plain(bars)}
 
 
 def rows(title: str, bars: Sequence[Bar]) -> str:
@@ -65,10 +79,10 @@ def columns(title: str, bars: Sequence[Bar]) -> str:
             anchor = "start" if middle < 80 else "end" if middle > WIDTH - 80 else "middle"
             drawn.append(_text(middle, base - height - 9, bar.words, anchor))
     if len(bars) == 1:
-        drawn.append(_text(WIDTH / 2, HEIGHT - 8, bars[0].label, "middle"))
+        drawn.append(_text(WIDTH / 2, HEIGHT - 10, bars[0].label, "middle"))
     elif bars:
-        drawn.append(_text(0, HEIGHT - 8, bars[0].label, "start"))
-        drawn.append(_text(WIDTH, HEIGHT - 8, bars[-1].label, "end"))
+        drawn.append(_text(EDGE, HEIGHT - 10, bars[0].label, "start"))
+        drawn.append(_text(WIDTH - EDGE, HEIGHT - 10, bars[-1].label, "end"))
     return _svg(title, bars, HEIGHT, drawn)
 
 
@@ -87,14 +101,19 @@ def _shares(bars: Sequence[Bar]) -> list[tuple[Bar, float]]:
 
 
 def _svg(title: str, bars: Sequence[Bar], height: float, drawn: Sequence[str]) -> str:
-    said = "; ".join(f"{bar.label}: {bar.words}" for bar in bars)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
         f'width="{WIDTH}" height="{height:.0f}" '  # front ends show it as a picture, in its size
-        f'role="img" aria-label="{_safe(f"{title}. {said}")}" '
+        f'role="img" aria-label="{_said(title, bars)}" '
         f'style="{STYLE}">'
         f"{''.join(drawn)}</svg>"
     )
+
+
+def _said(title: str, bars: Sequence[Bar]) -> str:
+    """The chart in words, for an attribute."""
+    words = "; ".join(f"{bar.label}: {bar.words}" for bar in bars)
+    return _safe(f"{title}. {words}")
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

@@ -10,7 +10,8 @@ from uuid import uuid4
 from glm_jupyter.text import literal, prose
 
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
-from .markdown import markdown, plain
+from .markdown import part, plain
+from .reader import utf16_length
 from .references import References
 
 if TYPE_CHECKING:
@@ -19,29 +20,40 @@ if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
     from glm_jupyter.api.errors import GLMError
 
+# What the JupyterLab extension draws in place of the table: the data of each answer.
+COLUMNS_TYPE = "application/vnd.glm-jupyter.answers+json"
+
+# A page that hears nothing for three times as long takes it that the kernel is gone.
+HEARTBEAT = 5.0
+
 # Attributes for front ends that drop styles, styles for those whose own are stronger.
 _CELL = '<td width="{}%" align="left" valign="top" style="text-align: left; vertical-align: top">'
 
 
-def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dict[str, str]:
+def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dict[str, Any]:
     """The MIME bundle: each answer, or how it failed, under its model's name."""
     references = References()
     heads = "".join(f"<th>{literal(answer.model)}</th>" for answer in answers)
     # Between blank lines, what stands in a cell is markdown for every renderer.
     cell = _CELL.format(100 // len(answers))
-    cells = [
-        f"{cell}\n\n{markdown(answer, references)}{_failure(error)}\n\n</td>"
-        for answer, error in zip(answers, errors, strict=True)
-    ]
+    out = f"<table>\n<tr>{heads}</tr>\n<tr>"
+    shown = []
+    for answer, error in zip(answers, errors, strict=True):
+        out += f"\n{cell}\n\n"
+        text, data = part(answer, references, utf16_length(out))
+        if error is not None:
+            data["words"]["ending"] = f"Failed. {error} {error.remedy}".rstrip()
+        shown.append(data)
+        out += f"{text}{_failure(error)}\n\n</td>"
     texts = [
         f"{answer.model}\n{'-' * len(answer.model)}\n{plain(answer)}"
         + (f"\n\n{error}" if error else "")
         for answer, error in zip(answers, errors, strict=True)
     ]
-    body = "\n".join(cells)
     return {
-        "text/markdown": f"<table>\n<tr>{heads}</tr>\n<tr>\n{body}\n</tr>\n</table>",
+        "text/markdown": f"{out}\n</tr>\n</table>",
         "text/plain": "\n\n".join(texts),
+        COLUMNS_TYPE: {"version": 1, "answers": shown},
     }
 
 
@@ -69,6 +81,7 @@ class ColumnsView:
         self._shown = False
         self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.TimerHandle | None = None
 
     def changed(self) -> None:
         """Publish now, or when the interval is over."""
@@ -81,12 +94,17 @@ class ColumnsView:
 
     def close(self) -> None:
         """Publish the finished answers."""
+        self._live = False
         if self._timer:
             self._timer.cancel()
         self._publish()
 
     def _publish(self) -> None:
         self._timer = None
+        if self._beat:
+            self._beat.cancel()
+        if self._live:
+            self._beat = self._loop.call_later(HEARTBEAT, self._publish)
         self._last = self._loop.time()
         self._shell.display_pub.publish(
             columns(self._answers, self._errors),

@@ -17,10 +17,10 @@ class Line:
         return self._handle is not None
 
     def show(self, text: str) -> None:
-        """Show `text` in the place of what was shown before."""
+        """Show `text` in the place of what was shown before; an empty one leaves nothing to see."""
         from IPython.display import display
 
-        data = {"text/plain": text}
+        data = {"text/plain": text} if text else {"text/html": "", "text/plain": ""}
         if self._handle is None:
             self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:

@@ -25,9 +25,21 @@ _PLAIN_IN_LINKS = ":/?#@!&*+,;=%~"
 def bundle(answer: Answer) -> dict[str, Any]:
     """The MIME bundle of `answer`: markdown, plain text and the vendor type, in every state."""
     text, blocks = _composed(answer, References())
+    vendor = _vendor(answer, blocks)
+    return {"text/markdown": text, "text/plain": plain(answer), VENDOR_TYPE: vendor}
+
+
+def part(answer: Answer, references: References, begin: int) -> tuple[str, dict[str, Any]]:
+    """`answer` as a part of a longer markdown, which it begins at `begin` of, and its data."""
+    text, blocks = _composed(answer, references)
+    shifted = {name: [begin + place for place in places] for name, places in blocks.items()}
+    return text, _vendor(answer, shifted)
+
+
+def _vendor(answer: Answer, blocks: dict[str, list[int]]) -> dict[str, Any]:
     vendor = {**answer.to_json(), "blocks": blocks, "words": summary.words(answer)}
     vendor["structured"] = answer.parsed is not None
-    return {"text/markdown": text, "text/plain": plain(answer), VENDOR_TYPE: vendor}
+    return vendor
 
 
 def markdown(answer: Answer, references: References | None = None) -> str:

@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
     from .target import Target
 
+# A shorter one, in tokens, would be cut off before it says anything.
+SHORTEST_ANSWER = 64
+
 
 class ModelRequest:
     """One request, decided and checked, and what answers it.
 
     `max_cost` is the limit of its turn, as typed, of which `paid` is used up. A `recorded` one
     costs nothing; `search_price` is for one web search, where the request allows the model one.
+    With `fit_budget` its answer is kept short where a budget has no room for the longest one.
     Raises InputError for what the model cannot take.
     """
 
@@ -47,12 +51,14 @@ class ModelRequest:
         paid: Decimal = Decimal(0),
         recorded: bool = False,
         search_price: Decimal = Decimal(0),
+        fit_budget: bool = False,
     ) -> None:
         self.target = target
         self.quote = Quote.of(request, target.endpoint, target.model, search_price)
         self._max_cost = max_cost
         self._paid = paid
         self.recorded = recorded
+        self._fit_budget = fit_budget
         self.answer = Answer(target.model, target.endpoint.name)
         self.live_cost: Decimal | None = None  # of a recorded one, had it been asked
         self._meter: Meter | None = None
@@ -87,11 +93,20 @@ class ModelRequest:
             paid=paid,
             recorded=self.recorded,
             search_price=self.quote.search_price,
+            fit_budget=self._fit_budget,
         )
+
+    def fit(self, budgets: Budgets) -> None:
+        """Ask for no longer an answer than the budgets have room for, where that is wanted."""
+        fits = budgets.fitting(self.quote, self.cap) if self._fit_budget else None
+        if fits is not None and fits >= SHORTEST_ANSWER:
+            self.quote = replace(self.quote, request=replace(self.request, max_tokens=fits))
+            self.answer.notes = [f"kept to {fits:,} tokens by the budget"]
 
     def reserve(self, budgets: Budgets) -> None:
         """Hold back what it may cost. Raises BudgetError where that may not be spent."""
         if not self.recorded:
+            self.fit(budgets)
             self._meter = budgets.reserve(self.quote, self.answer, self.cap, notebook_path())
 
     async def stream(

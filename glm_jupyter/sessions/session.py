@@ -149,8 +149,10 @@ class Session(Choices):
             max_cost=chosen["max_cost"],
             recorded=replayer is not None,
             search_price=search.price if search else Decimal(0),
+            fit_budget=self.settings.fit_budget,
         )
         if to_send and not replayer:
+            first.fit(self.budgets)
             self.budgets.check(first.quote, first.cap)
         return Turn(
             first,

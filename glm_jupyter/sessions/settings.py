@@ -65,6 +65,11 @@ class GLM(Configurable, Choices):
         help="The account's level at the service, V0 to V3: how many requests `glm.map` has in "
         "flight.",
     ).tag(config=True)
+    fit_budget = Bool(
+        False,
+        help="Where a budget has no room for the longest answer, ask for a shorter one in place of "
+        "refusing the question.",
+    ).tag(config=True)
 
 
 NAMES: tuple[str, ...] = tuple(Choices.class_trait_names(config=True))

@@ -4,7 +4,9 @@ import { duration, type CallData } from './data.js';
 import { element, write } from './dom.js';
 
 const LONGEST_TITLE = 120;
+const LONGEST_VALUE = 60;
 const LONGEST_PART = 20000;
+const AT_ONCE = 0.05; // seconds
 
 // Control characters, and the overrides of direction that can make text lie.
 const UNSEEN = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
@@ -51,7 +53,7 @@ class CallView {
   private readonly _result = element('pre', 'glm-mod-result');
 }
 
-/** What was called, and how long it took or that it failed. */
+/** What was called, and its value, or how long it took where that is to be noticed. */
 export function callTitle(call: CallData): string {
   const { name } = call.function;
   // Some servers write nothing where there are no arguments.
@@ -61,7 +63,12 @@ export function callTitle(call: CallData): string {
   if (call.result === undefined) {
     return `Call of ${what}`;
   }
-  return `${what} ${call.failed ? 'failed after' : 'took'} ${duration(call.seconds ?? 0)}`;
+  const seconds = call.seconds ?? 0;
+  if (call.failed || seconds >= AT_ONCE) {
+    return `${what} ${call.failed ? 'failed after' : 'took'} ${duration(seconds)}`;
+  }
+  const value = visible(call.result).trim().replace(/\s+/g, ' ');
+  return value ? `${what} = ${short(value, LONGEST_VALUE)}` : `${what} returned nothing`;
 }
 
 /** The arguments in a line; of what is still coming, or is no object, nothing. */

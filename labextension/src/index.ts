@@ -7,6 +7,7 @@ import type { Kernel } from '@jupyterlab/services';
 
 import { AnswerView } from './answer.js';
 import { showPrompts } from './cell.js';
+import { COLUMNS_MIME, ColumnsView } from './columns.js';
 import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
 import { Link, Streams } from './stream.js';
@@ -33,6 +34,12 @@ const answers: JupyterFrontEndPlugin<void> = {
       mimeTypes: [MIME],
       defaultRank: 40, // before HTML and markdown
       createRenderer: options => new AnswerView(options, streams, notebooks)
+    });
+    rendermime.addFactory({
+      safe: true,
+      mimeTypes: [COLUMNS_MIME],
+      defaultRank: 40,
+      createRenderer: options => new ColumnsView(options, notebooks)
     });
     tracker.widgetAdded.connect((_, panel) => {
       const connect = () => {

@@ -60,6 +60,12 @@ export class OpenNotebooks implements Notebooks {
     }
   }
 
+  /** Interrupt the kernel of the notebook that holds `node`. */
+  interrupt(node: Node): void {
+    const panel = this._tracker.find(({ content }) => content.node.contains(node));
+    void panel?.sessionContext.session?.kernel?.interrupt();
+  }
+
   /**
    * Show an answer in a cell that another page had run, or this page before it was reloaded:
    * its display messages go to the page that asked for them only.

@@ -61,7 +61,7 @@ def test_a_call_and_its_result_are_shown_before_the_text_begins(
     nb.start(1)
     call = nb.page.locator(".glm-Call")
     try:
-        expect(call.locator("summary")).to_contain_text("add(a=365, b=96) took ")
+        expect(call.locator("summary")).to_contain_text("add(a=365, b=96) = 461")
         expect(nb.page.locator(".glm-Answer")).to_have_attribute("aria-busy", "true")
         expect(call).not_to_have_attribute("open", "")
         call.locator("summary").click()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
 
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
@@ -17,30 +21,62 @@ TEXTS = {
 }
 
 
-def test_columns(notebook: Callable[..., Notebook], server: ProtocolServer) -> None:
+@pytest.fixture
+def asking(notebook: Callable[..., Notebook], server: ProtocolServer) -> Notebook:
+    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
+    page = notebook(f"import os\nos.environ.update({env})\n%load_ext glm_jupyter", ASK)
+    page.run(0)
+    return page
+
+
+def test_columns(asking: Notebook, server: ProtocolServer) -> None:
+    go = threading.Event()
     server.respond = lambda request: Reply(
         TEXTS[request.json["model"]],
         reasoning="Look at the eigenvalues." if request.json["model"] != "glm-4-airx" else "",
+        hold=go if request.json["model"] == "glm-z1-air" else None,
+        hold_after=4,
     )
-    set_up = f"import os\nos.environ.update(ZAI_API_KEY='id.secret', ZAI_BASE_URL={server.url!r})"
-    page = notebook(f"{set_up}\n%load_ext glm_jupyter", ASK)
-    page.run(0, 1)
-    shown = page.page.locator(".jp-OutputArea-output table").first
-    shown.wait_for()
-    shown.locator("mjx-container").nth(1).wait_for(state="attached")
-    columns = shown.locator("> tbody > tr").nth(1).locator("> td")
-    assert columns.count() == 3
+    asking.start(1)
+    columns = asking.page.locator(".glm-Column")
     left = "cells => cells.map(cell => cell.getBoundingClientRect().left)"
     top = "cells => cells.map(cell => cell.getBoundingClientRect().top)"
-    lefts = columns.evaluate_all(left)
-    assert lefts == sorted(set(lefts))
+    try:
+        expect(columns).to_have_count(3)
+        asking.wait_drawn(2)
+        before = columns.evaluate_all(left)
+        expect(columns.nth(1).locator(".glm-stop")).to_be_visible()
+        expect(columns.nth(0).locator(".glm-stop")).to_be_hidden()
+    finally:
+        go.set()
+    asking.wait_drawn(3)
+    assert columns.evaluate_all(left) == before == sorted(set(before))
     assert len(set(columns.evaluate_all(top))) == 1
-    assert columns.nth(0).locator("mjx-container").count() == 2
+    names = columns.locator(".glm-Model").all_inner_texts()
+    assert names == ["glm-4-airx", "glm-z1-air", "glm-4.7"]
+    assert columns.nth(0).locator(".glm-Body mjx-container").count() == 2
     assert columns.nth(0).locator("mjx-merror").count() == 0
-    assert "np.linalg.cholesky(S)" in columns.nth(1).locator("pre").inner_text()
+    assert "np.linalg.cholesky(S)" in columns.nth(1).locator("pre").first.inner_text()
     assert columns.nth(2).locator("table").count() == 1
     fold = columns.nth(1).locator("details")
-    assert not fold.locator("p").first.is_visible()
+    expect(fold.locator("p")).to_have_count(0)
     fold.locator("summary").click()
-    assert fold.locator("p").first.is_visible()
-    page.screenshot(SCREENSHOTS / "compare.png")
+    expect(fold.locator("p").first).to_be_visible()
+    columns.nth(2).locator(".glm-more").click()
+    expect(columns.nth(2).locator(".glm-Details")).to_contain_text("glm-4.7 (bigmodel)")
+    columns.nth(0).locator(".glm-copy").click()
+    assert "$$\n3 > 1 > 0\n$$" in asking.page.evaluate("() => navigator.clipboard.readText()")
+    asking.screenshot(SCREENSHOTS / "compare.png")
+
+
+def test_stop_keeps_what_has_come_in_every_column(asking: Notebook, server: ProtocolServer) -> None:
+    server.default = Reply("Never the end of it", chunk=5, hold=threading.Event())
+    asking.start(1)
+    columns = asking.page.locator(".glm-Column")
+    for number in range(3):
+        expect(columns.nth(number)).to_contain_text("Never")
+    columns.nth(1).locator(".glm-stop").click()
+    asking.wait_drawn(3)
+    for number in range(3):
+        expect(columns.nth(number)).to_contain_text("stopped")
+        expect(columns.nth(number)).to_contain_text("Never")

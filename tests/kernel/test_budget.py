@@ -49,6 +49,34 @@ def test_usage_and_budget_in_cells(running: Kernel, server: ProtocolServer, tmp_
     assert running.run("%%glm -m bigmodel/glm-5\nHello").ok
 
 
+def test_a_budget_too_short_for_the_longest_answer_says_so_when_it_is_set(
+    running: Kernel, server: ProtocolServer
+) -> None:
+    running.run("%glm use glm-4.7")
+    assert "--max-tokens" not in plain(running.run("%glm budget 100"))
+    said = plain(running.run("%glm budget 0.02"))
+    assert "An answer of glm-4.7 may have 131,072 tokens and cost up to " in said
+    fits = said.split("--max-tokens ")[1].split("`")[0]
+    assert not running.run("%%glm\nHello").ok
+    assert running.run(f"%%glm --max-tokens {fits}\nHello").ok
+
+
+def test_answers_are_kept_to_the_budget_where_the_user_wants_that(
+    running: Kernel, server: ProtocolServer
+) -> None:
+    running.run("%glm use glm-4.7")
+    running.run("%config GLM.fit_budget = True")
+    assert "is kept to about " in plain(running.run("%glm budget 0.02"))
+    run = running.run("%%glm\nHello")
+    assert run.ok, run.error
+    asked = server.chats[0].json["max_tokens"]
+    assert 64 <= asked < 131_072
+    assert run.bundle["text/plain"].endswith(f" · kept to {asked:,} tokens by the budget")
+    running.run("%glm budget 0.00001")
+    assert "is refused, and so is a shorter one" in plain(running.run("%glm budget"))
+    assert not running.run("%%glm\nHello").ok
+
+
 def test_a_dry_run_says_what_the_budget_would_say(running: Kernel, server: ProtocolServer) -> None:
     def said(line: str) -> str:
         run = running.run(f"%%glm {line} --dry-run\nHello")

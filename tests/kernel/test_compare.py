@@ -65,6 +65,25 @@ def test_models_answer_side_by_side_with_their_costs(running: Kernel, server) ->
     assert running.value("glm.session.messages") == "[]"
 
 
+def test_the_page_is_told_each_answer_and_where_it_stands_in_the_markdown(
+    running: Kernel, server
+) -> None:
+    server.respond = reply_by_model(
+        glm_4_airx=Reply("One \U0001d54f.\n\nTwo."),
+        glm_4_7=Reply(status=400, body={"error": {"code": "1211", "message": "no"}}),
+    )
+    run = running.run(ASK)
+    one, two = run.bundle["application/vnd.glm-jupyter.answers+json"]["answers"]
+    assert (one["model"], two["model"]) == ("glm-4-airx", "glm-4.7")
+    units = run.bundle["text/markdown"].encode("utf-16-le")
+    first, second, end = (2 * place for place in one["blocks"]["text"])
+    assert units[first:second].decode("utf-16-le").strip() == "One \U0001d54f."
+    assert units[second:end].decode("utf-16-le").strip() == "Two."
+    assert one["words"]["line"].startswith("glm-4-airx · 12 tokens in")
+    assert two["words"]["ending"].startswith("Failed. 127.0.0.1")
+    assert "there is no such model" in two["words"]["ending"]
+
+
 def test_they_are_asked_at_the_same_time(running: Kernel, server) -> None:
     hold = threading.Event()
     server.default = Reply("Both.", hold=hold, hold_after=0)

@@ -32,6 +32,9 @@ def test_the_panel_is_one_widget_however_often_it_is_shown(running: Kernel) -> N
     first, second = running.run("%glm"), running.run("%glm panel")
     views = [run.bundle["application/vnd.jupyter.widget-view+json"] for run in (first, second)]
     assert views[0]["model_id"] == views[1]["model_id"]
+    # This is what an exported notebook shows.
+    assert first.bundle["text/plain"].startswith("The panel of glm-jupyter")
+    assert "VBox" not in str(first.bundle)
 
 
 def test_stop_stops_the_answer_under_way(running: Kernel, server: ProtocolServer) -> None:

@@ -298,3 +298,12 @@ def test_own_catalogue_mended_is_read_again(own: Path) -> None:
         catalogue.models()
     own.unlink()
     assert catalogue.models() == MODELS
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [("glm-nope", None), ("glm4.7", "glm-4.7"), ("glm-4-arx", "glm-4-airx"), ("glm-z1", "glm-z1-")],
+)
+def test_only_a_name_that_is_near_is_suggested(typed: str, near: str | None) -> None:
+    found = catalogue.suggest(typed)
+    assert found[0].startswith(near) if near else not found

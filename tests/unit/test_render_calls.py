@@ -17,13 +17,18 @@ from glm_jupyter.render.markdown import markdown, plain
 from glm_jupyter.render.terminal import TerminalView
 
 
-def called(arguments: str = '{"a": 1}', result: str | None = "461", failed: bool = False) -> Answer:
+def called(
+    arguments: str = '{"a": 1}',
+    result: str | None = "461",
+    failed: bool = False,
+    seconds: float = 0.25,
+) -> Answer:
     answer = Answer("glm-4.7", "bigmodel")
     answer.apply(ev.TextDelta("I add."))
     answer.apply(ev.ToolCallDelta(0, "1", "add", arguments))
     answer.apply(ev.Finish("tool_calls"))
     if result is not None:
-        answer.apply(ev.ToolResult(0, result, 0.25, failed))
+        answer.apply(ev.ToolResult(0, result, seconds, failed))
         answer.apply(ev.NextRound())
         answer.apply(ev.TextDelta("It is 461."))
         answer.apply(ev.Finish("stop"))
@@ -38,6 +43,14 @@ def test_a_call_is_folded_with_arguments_result_and_time() -> None:
     assert "```text\n461\n```" in shown
     assert shown.index("</details>") < shown.index("I add.\n\nIt is 461.")
     assert "add(a=1) took 0.2 s: 461" in plain(called())
+
+
+def test_of_a_call_that_took_no_time_the_value_is_told() -> None:
+    answer = called(seconds=0.01)
+    assert "<summary>add(a=1) = 461</summary>" in markdown(answer)
+    assert "add(a=1) = 461\n" in plain(answer)
+    assert f"add(a=1) = {'9' * 59}…\n" in plain(called(result="9" * 100, seconds=0))
+    assert "<summary>add(a=1) returned nothing</summary>" in markdown(called(result="", seconds=0))
 
 
 def test_the_time_of_thinking_is_without_that_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,22 @@ def test_charts_are_well_formed_and_told_in_words(ledger: Ledger) -> None:
         for bundle in spending.report(ledger, by, None)[1:]:
             root = ElementTree.fromstring(bundle["image/svg+xml"])
             assert by in root.attrib["aria-label"]
+            picture = ElementTree.fromstring(bundle["text/html"].replace(">", "/>"))
+            assert picture.attrib["alt"] == root.attrib["aria-label"]
+
+
+def test_a_chart_can_be_read_on_any_ground() -> None:
+    def light(colour: str) -> float:
+        parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        red, green, blue = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    root = ElementTree.fromstring(chart.rows("t", [chart.Bar("a", Decimal(1), "1 RMB")]))
+    ground = root.attrib["style"].rpartition("background: ")[2]
+    for text in root.iter("{http://www.w3.org/2000/svg}text"):
+        assert (light(ground) + 0.05) / (light(text.attrib["fill"]) + 0.05) >= 4.5
 
 
 def test_a_chart_is_as_large_as_it_is_drawn(ledger: Ledger) -> None:

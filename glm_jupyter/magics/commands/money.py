@@ -10,9 +10,13 @@ from glm_jupyter.api import endpoints
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
 from glm_jupyter.money.limit import Period
+from glm_jupyter.money.words import amount
 from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.request import SHORTEST_ANSWER
 
 from .say import say
+
+USUAL_QUESTION = 200  # words
 
 
 def usage(args: Namespace) -> None:
@@ -51,7 +55,31 @@ def budget(args: Namespace) -> dict[str, str]:
             f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
         )
     limits = [limit for of in currencies() for limit in session.budgets.limits(of)]
-    return spending.limits_table(limits)
+    return spending.limits_table(limits, _too_long(session) if limits else "")
+
+
+def _too_long(session: sessions.Session) -> str:
+    """What the budgets do to a question of usual length, if they have no room for its answer."""
+    try:
+        quote = session.turn("word " * USUAL_QUESTION, to_send=False, aside=True).opening.quote
+    except GLMError:
+        return ""
+    fits = session.budgets.fitting(quote)
+    if fits is None:
+        return ""
+    may = (
+        f"An answer of {quote.name} may have {quote.most_output or 0:,} tokens and cost up to "
+        f"{amount(quote.worst, quote.currency)}"
+    )
+    if fits < SHORTEST_ANSWER:
+        return f"{may}: it is refused, and so is a shorter one. A cheaper model may fit."
+    if session.settings.fit_budget:
+        return f"{may}: it is kept to about {fits:,} tokens, as GLM.fit_budget says."
+    return (
+        f"{may}: a question without a limit is refused before it is sent. "
+        f"`--max-tokens {fits}` fits; with `%config GLM.fit_budget = True` answers are kept short "
+        "enough by themselves."
+    )
 
 
 def _currency(session: sessions.Session) -> str | None:

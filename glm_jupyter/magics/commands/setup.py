@@ -18,7 +18,7 @@ from .models import engine_status
 from .say import say
 
 
-def panel(args: Namespace) -> Any:
+def panel(args: Namespace) -> dict[str, Any] | None:
     """The widget panel."""
     from IPython.core.getipython import get_ipython
 
@@ -30,7 +30,10 @@ def panel(args: Namespace) -> Any:
         return None
     from glm_jupyter.panel import panel_of
 
-    return panel_of(sessions.current()).widget
+    shown = panel_of(sessions.current()).widget
+    # The text is what an export shows; that of the widgets themselves is for programmers.
+    said = "The panel of glm-jupyter is shown where the notebook has a running kernel."
+    return {**shown._repr_mimebundle_(), "text/plain": said}
 
 
 def login(args: Namespace) -> None:

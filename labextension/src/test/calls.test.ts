@@ -15,6 +15,12 @@ test('the title says how a call went', () => {
   assert.equal(callTitle({ ...made, failed: true }), 'add(a=1, who="Ada") failed after 0.4 s');
 });
 
+test('of a call that took no time the title says the value', () => {
+  const made = { ...CALL, result: '461\n', seconds: 0.01, failed: false };
+  assert.equal(callTitle(made), 'add(a=1, who="Ada") = 461');
+  assert.equal(callTitle({ ...made, result: '' }), 'add(a=1, who="Ada") returned nothing');
+});
+
 test('arguments that are still coming, or are no object, are left out', () => {
   const endless = '{"a":'.repeat(50_000) + '1' + '}'.repeat(50_000);
   for (const given of ['', '{"a": 1', '[1, 2]', 'null', endless]) {
