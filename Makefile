@@ -2,6 +2,7 @@
 #   make demo    run the quickstart notebook on the embedded engine, then open it in JupyterLab
 #   make test    everything: linters, types, unit tests, kernels, notebooks, engine, browser
 #   make lint    only linters and types
+#   make coverage  which lines of the package the tests of Python run
 #   make bench   the benchmarks
 #   make clean   remove all that these have made
 # PYTHON=python3.12 make ... chooses the Python that .venv is made with (3.11 or later).
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style -type f)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test coverage lint bench clean
 
 demo: .venv/installed
 	$(BIN)/python demo_notebooks/demo.py
@@ -22,6 +23,10 @@ test: lint
 	npm --prefix labextension test
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
 	  $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+coverage: .venv/installed
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/browser \
+	  --cov glm_jupyter --cov-report term-missing:skip-covered
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -155,6 +155,13 @@ def store_key(endpoint: Endpoint, key: str) -> None:
 
         keyring.set_password(KEYRING_SERVICE, endpoint.name, key)
         why = "" if _stored(endpoint.name) == key else " (it keeps nothing)"
+    except ImportError:
+        raise InputError(
+            "The key was not stored: keyring, which reaches the system's keyring, is not "
+            "installed.",
+            remedy="Run `%pip install 'glm-jupyter[keyring]'` and restart the kernel, or set the "
+            f"environment variable {KEY_VARIABLES[0]} before Jupyter starts.",
+        ) from None
     except Exception as error:
         # Backends raise what they like. Theirs may quote what they were given: not shown.
         why = f" ({type(error).__name__})"

@@ -131,11 +131,10 @@ async def fill(
     Names in the prompt's braces are looked up in `namespace` too; without one, braces are text.
     """
     async with _dispatch(items, prompt, namespace, **options) as dispatch:
-        with progress(dispatch.tally) as shown:
+        with progress(dispatch.tally):
             async with aclosing(dispatch.results()) as results:
                 async for position, answer, error in results:
                     answers.put(position, answer, error)
-                    shown.changed()
         if dispatch.stopped:
             raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
     if len(answers.errors) == len(answers) > 0:

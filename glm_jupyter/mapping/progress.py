@@ -6,6 +6,7 @@ tqdm writes the bar. Its own notebook bar is a widget, which a reopened notebook
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ class Progress:
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Progress:
-        self._show()
+        self._update()
         return self
 
     def __exit__(
@@ -46,14 +47,10 @@ class Progress:
             self._timer.cancel()
         self._close()
 
-    def changed(self) -> None:
-        """The tally has changed: it is shown soon."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._update)
-
     def _update(self) -> None:
-        self._timer = None
         self._show()
+        # Also where nothing has changed but the time: a wait that shows nothing looks like a fault.
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._update)
 
     def _show(self) -> None:
         raise NotImplementedError
@@ -122,7 +119,12 @@ def _so_far(tally: Tally) -> str:
     parts = [f"{tally.failed} failed"] if tally.failed else []
     if tally.asked and not tally.recorded:
         parts.append(_cost(tally))
-    return ", ".join([*parts, f"{tally.in_flight} in flight"])
+    wait = ceil(tally.waits_until - monotonic())
+    if tally.in_flight:
+        parts.append(f"{tally.in_flight} in flight")
+    elif wait > 0:
+        parts.append(f"asking again in {wait} s")
+    return ", ".join(parts)
 
 
 def _cost(tally: Tally) -> str:

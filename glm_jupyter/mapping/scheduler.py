@@ -34,6 +34,9 @@ TRIES = 6
 FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
 LONGEST_WAIT = 20.0
 
+# A service that asks for a longer pause is not waited for; a limit of requests a minute is.
+LONGEST_ASKED = 90.0
+
 # So many refused items before the first answered one are not the items' fault.
 MOST_IN_VAIN = 20
 
@@ -67,6 +70,7 @@ class Tally:
     failed: int = 0
     kept: int = 0  # of `done`, those answered in an earlier run
     in_flight: int = 0
+    waits_until: float = 0.0  # when the next request goes out, by `monotonic`; past for now
     asked: int = 0  # requests that have ended; `paid` and `unpriced` are theirs
     paid: Decimal = Decimal(0)
     currency: str | None = None
@@ -155,6 +159,7 @@ class Scheduler:
             self._pending[work.key] = work
             task = asyncio.create_task(self._answer(work, turn))
             self._flying[task] = work, turn
+            self.tally.in_flight = len(self._flying)
             await asyncio.sleep(0)  # others may run between two of many
 
     def _may_launch(self) -> bool:
@@ -225,6 +230,7 @@ class Scheduler:
         """Wait until a request has ended, or another may go out; those that have ended."""
         pause = self._pause()
         if not self._flying:
+            self.tally.waits_until = monotonic() + (pause or 0)
             await asyncio.sleep(pause or 0)
             return []
         done, _ = await asyncio.wait(
@@ -242,6 +248,9 @@ class Scheduler:
 
     def _results(self, work: _Work, turn: Turn, task: asyncio.Task[Answer]) -> Iterator[Mapped]:
         """What a request that has ended means for its items."""
+        if task.cancelled():
+            self._stop(work)
+            return
         try:
             answer = task.result()
         except GLMError as error:
@@ -254,6 +263,13 @@ class Scheduler:
             self._pace.succeeded()
         for position in work.positions:
             yield self._success(position, answer)
+
+    def _stop(self, work: _Work) -> None:
+        """Ask nothing more: the user has stopped an answer that is under way."""
+        del self._pending[work.key]
+        self.stopped = GLMError("Its answers were stopped by the panel or by stop_running().")
+        for task in self._flying:
+            task.cancel()
 
     def _count(self, answer: Answer) -> None:
         self.tally.asked += 1
@@ -290,6 +306,8 @@ class Scheduler:
             return True
         if isinstance(error, BusyError) and not error.retryable:
             return True  # a quota is used up
+        if error.retryable and (error.retry_after or 0) > LONGEST_ASKED:
+            return True
         self._in_vain += isinstance(error, RequestError)
         nothing_yet = self.tally.done == self.tally.kept
         return nothing_yet and self._in_vain >= MOST_IN_VAIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from .html import reasoning, so_far, status, trouble
 from .throttle import Throttle
 
 if TYPE_CHECKING:
+    from traitlets import HasTraits
+
     from glm_jupyter.sessions.session import Session
 
 # What answers change, many times a second where many are under way.
@@ -60,16 +63,27 @@ class Panel:
         )
         self.widget.add_class("glm-panel")
         redrawing = Throttle(self._show)
-        for choices in (session, session.settings):
-            choices.observe(lambda _: redrawing.now(), list(NAMES))
-        session.observe(lambda _: redrawing.soon(), list(TRAFFIC))
-        session.budgets.observe(lambda _: redrawing.soon(), "revision")
-        session.budgets.observe(lambda _: self._gateway.refresh(), "revision")
         # The rest of the panel waits for the end of the answer: it costs more to draw.
         measuring = Throttle(self._show_so_far)
-        session.budgets.observe(lambda _: measuring.soon(), "measured")
+        self._observe(session, list(NAMES), redrawing.now)
+        self._observe(session.settings, list(NAMES), redrawing.now)
+        self._observe(session, list(TRAFFIC), redrawing.soon)
+        self._observe(session.budgets, ["revision"], redrawing.soon)
+        self._observe(session.budgets, ["revision"], self._gateway.refresh)
+        self._observe(session.budgets, ["measured"], measuring.soon)
         self._redraw = redrawing.now
         self.refresh()
+
+    def _observe(self, source: HasTraits, names: list[str], draw: Callable[[], None]) -> None:
+        """Call `draw` when one of these has changed, until the widgets are closed."""
+
+        def changed(change: object) -> None:
+            if self.closed:
+                source.unobserve(changed, names)
+            else:
+                draw()
+
+        source.observe(changed, names)
 
     @property
     def closed(self) -> bool:

@@ -22,9 +22,7 @@ HEIGHT = 120
 LONGEST_LABEL = 34
 
 # How the whole picture is styled; pages that allow no other styles allow this one by its hash.
-STYLE = (
-    f"max-width: 100%; height: auto; font: 13px system-ui, sans-serif; background: {GROUND}"
-)
+STYLE = f"max-width: 100%; height: auto; font: 13px system-ui, sans-serif; background: {GROUND}"
 
 
 class Bar(NamedTuple):

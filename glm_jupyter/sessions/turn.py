@@ -87,6 +87,7 @@ class Turn:
         self._toolbox = toolbox
         self._schema = schema
         self._repaired = False
+        self._stopped = False
         self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
 
     @property
@@ -102,9 +103,17 @@ class Turn:
 
     def stop(self) -> None:
         """Cancel whatever waits for this answer, from any thread."""
+        self._stopped = True
         if self._task:
             loop, task = self._task
             loop.call_soon_threadsafe(task.cancel)
+
+    def _resume(self) -> None:
+        """Note which task waits for the answer now: each event may be awaited by another one."""
+        if self._stopped:  # between two of them
+            raise CancelledError
+        if (task := current_task()) is not None:
+            self._task = get_running_loop(), task
 
     async def stream(self, live: Transport | None = None) -> AsyncGenerator[ev.Event, None]:
         """Send the request and those that follow from its answer, and yield their events.
@@ -113,8 +122,13 @@ class Turn:
         with its retries. However it ends, it is priced and booked. Raises GLMError where it
         fails.
         """
-        if (task := current_task()) is not None:
-            self._task = get_running_loop(), task
+        self._resume()
+        async with aclosing(self._events(live)) as events:
+            async for event in events:
+                yield event
+                self._resume()
+
+    async def _events(self, live: Transport | None) -> AsyncGenerator[ev.Event, None]:
         self._began(self)
         try:
             transport = self._transport(live)

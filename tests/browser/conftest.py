@@ -13,6 +13,11 @@ from tests.browser.lab import Lab, Notebook, chromium
 
 # A machine that is busy with other things may take its time.
 TIMEOUT = 60_000
+TIDY = """async () => {
+    localStorage.clear();
+    sessionStorage.clear();
+    await window.jupyterapp?.serviceManager.sessions.shutdownAll();
+}"""
 expect.set_options(timeout=TIMEOUT)
 
 
@@ -39,13 +44,22 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+# One for all tests: in a new one, Chromium would fetch and compile JupyterLab again for each.
+@pytest.fixture(scope="package")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context(viewport={"width": 1200, "height": 900}) as window:
+        window.set_default_timeout(TIMEOUT)
+        window.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield window
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(TIMEOUT)
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    yield context
-    context.close()
+def context(window: BrowserContext) -> Iterator[BrowserContext]:
+    """A window without tabs; its pages leave nothing stored, and no kernel running."""
+    yield window
+    for page in window.pages:
+        page.evaluate(TIDY)
+        page.close()
 
 
 @pytest.fixture

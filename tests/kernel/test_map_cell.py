@@ -83,6 +83,37 @@ def test_progress_is_shown_and_ends_as_one_line(running: Kernel, server) -> None
     assert len(run.displays) == 1
 
 
+def test_the_requests_in_flight_are_counted_from_the_first(running: Kernel, server) -> None:
+    hold = threading.Event()
+    server.respond = lambda request: Reply(hold=hold, hold_after=0)
+
+    def go_on(message) -> None:
+        text = message["content"].get("data", {}).get("text/plain", "")
+        shown.append(text)
+        if "in flight" in text:
+            hold.set()
+
+    shown: list[str] = []
+    running.run("%config GLM.level = 3")
+    assert running.run("%%glm -m glm-4-airx --map range(3)\n", on_message=go_on).ok
+    assert next(text for text in shown if "in flight" in text).endswith("3 in flight]")
+    assert not any("0 in flight" in text for text in shown)
+
+
+def test_a_wait_that_the_service_asks_for_is_shown(running: Kernel, server) -> None:
+    server.enqueue(
+        Reply(
+            status=429,
+            headers={"Retry-After": "2"},
+            body={"error": {"code": "1302", "message": "slow down"}},
+        )
+    )
+    run = running.run("%%glm -m glm-4-airx --map range(1)\n")
+    assert run.ok, run.error
+    assert any("asking again in 2 s" in line for line in lines(run))
+    assert "1 answered" in lines(run)[-1]
+
+
 def test_only_what_an_earlier_run_has_kept_is_said_to_be_kept(running: Kernel, server) -> None:
     server.respond = echo
     cell = "%%glm -m glm-4-airx --map items\nOne word:"

@@ -218,8 +218,9 @@ def test_a_keyring_that_keeps_nothing_is_told_of(monkeypatch: pytest.MonkeyPatch
 def test_missing_keyring_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert not resolve(None, {}).key
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="not installed") as caught:
         endpoints.store_key(resolve(None, {}), "id.secret")
+    assert "glm-jupyter[keyring]" in caught.value.remedy
 
 
 def test_secret_shows_in_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 
 import pytest
 
@@ -47,3 +47,26 @@ async def test_a_cancelled_task_is_cancelled(silence: Event) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert task.cancelled()
+
+
+def test_a_stream_ends_when_it_is_stopped(silence: Event) -> None:
+    events = glm.stream("Hi", model="glm-4-airx")
+    while getattr(next(events), "text", "") != "First ":
+        pass
+    Timer(0.3, glm.session.stop_running).start()
+    with pytest.raises(asyncio.CancelledError):
+        next(events)  # for which the service lets wait
+    assert glm.session.last is not None
+    assert glm.session.last.text == "First "
+    assert "stopped" in glm.session.last.notes
+    assert glm.session.running == ()
+
+
+def test_a_stream_may_be_stopped_between_two_of_its_events(silence: Event) -> None:
+    silence.set()
+    events = glm.stream("Hi", model="glm-4-airx")
+    next(events)
+    glm.session.stop_running()
+    with pytest.raises(asyncio.CancelledError):
+        list(events)
+    assert glm.session.running == ()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -529,6 +530,41 @@ async def test_it_stops_where_the_service_is_gone(server: ProtocolServer, monkey
     with pytest.raises(glm.GLMError, match="nothing answers"):
         async for _ in glm.amap(map(str, range(1000)), model=MODEL):
             pass
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_wants_an_hour_of_silence_is_not_waited_for(
+    server: ProtocolServer, status: int
+) -> None:
+    busy = Reply(status=status, headers={"Retry-After": "3600"}, body=BUSY.body)
+    server.respond = some(busy, "b")
+    with pytest.raises(MapStopped, match="after 1 answer") as raised:
+        glm.map(["a", "b", "c"], model=MODEL, concurrency=1)
+    assert "It asks to wait 3,600 s." in raised.value.remedy
+    assert raised.value.answers.text == ["re a", None, None]
+
+
+@pytest.mark.timeout(60)
+def test_stopping_what_is_under_way_keeps_the_answers(server: ProtocolServer) -> None:
+    hold = threading.Event()
+    server.respond = lambda request: (
+        Reply(hold=hold) if question(request) in ("c", "d") else echo(request)
+    )
+
+    def stop() -> None:
+        while len(server.chats) < 4 or not server.chats[1].ended.wait(0.1):
+            time.sleep(0.05)
+        glm.session.stop_running()
+
+    threading.Thread(target=stop).start()
+    with pytest.raises(MapStopped, match="after 2 answers") as raised:
+        glm.map(["a", "b", "c", "d", "e", "f"], model=MODEL, concurrency=2)
+    hold.set()
+    assert raised.value.answers.text == ["re a", "re b", None, None, None, None]
+    assert "goes on from there" in raised.value.remedy
+    assert len(server.chats) == 4
+    assert glm.session.running == ()
 
 
 def test_the_ledger_has_every_request(server: ProtocolServer) -> None:

@@ -401,6 +401,22 @@ def test_one_panel_for_all_displays_until_it_is_closed(session: Session) -> None
     assert panel_of(session) is not panel
 
 
+async def test_a_closed_panel_draws_nothing_more(
+    session: Session, server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = Panel(session)
+    drawn: list[Session] = []
+    monkeypatch.setattr(bill, "view", lambda session: drawn.append(session) or "")
+    session.temperature = 0.5
+    assert drawn
+    panel.widget.close()
+    drawn.clear()
+    session.temperature = 0.6
+    async for _ in session.turn("Hi", model="glm-4-airx").stream():
+        pass
+    assert drawn == []
+
+
 def test_many_answers_are_drawn_a_few_times_and_the_last_for_sure(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
