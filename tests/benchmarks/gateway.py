@@ -4,7 +4,8 @@
 
 A stand-in for the service, in a process of its own, answers after 0.5 s with a stream of 20
 pieces in 0.2 s. First 40 users ask one question after the other, directly and through the gateway
-in turns, so that the machine is the same for both; then all users ask at once through a gateway with 40 in flight, and
+in turns, so that the machine is the same for both; then all users ask at once through a gateway
+with 40 in flight, and
 each must get the answer to the own question, once. Trust the ratios, not the milliseconds.
 """
 
