@@ -221,7 +221,7 @@ class _Exchange:
         else:
             found = cost
         settled = None if found is None else units(found)
-        await self._store.run(self._store.settle, self._hold.id, state, settled, usage)
+        await self._store.run(self._store.settle, self._hold, state, settled, usage)
 
 
 class _Reply:
