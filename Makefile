@@ -21,12 +21,13 @@ demo: .venv/installed
 test: lint
 	npm --prefix labextension test
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
-	  $(BIN)/python -m pytest
+	  $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	npm --prefix labextension run lint
 
 bench: .venv/installed

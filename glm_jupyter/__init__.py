@@ -13,41 +13,60 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .answer import Answer
+    from .api import catalogue, errors, events, tokens
     from .api.errors import GLMError
     from .asking import aask, ask, astream, stream
-    from .mapping import amap, map
-    from .money.usage import usage
+    from .mapping import Answers, MapInterrupted, MapStopped, amap, map
+    from .money.limit import BudgetError
+    from .schema import SchemaError
     from .sessions.session import Session
+    from .spending import usage
 
     session: Session
 
 __all__ = [
     "Answer",
+    "Answers",
+    "BudgetError",
     "GLMError",
+    "MapInterrupted",
+    "MapStopped",
+    "SchemaError",
+    "Session",
     "aask",
     "amap",
     "ask",
     "astream",
+    "catalogue",
+    "errors",
+    "events",
     "load_ipython_extension",
     "map",
     "session",
     "stream",
+    "tokens",
     "unload_ipython_extension",
     "usage",
 ]
 
 
 # `%load_ext` imports this package, and must be quick: a name brings its module when it is used.
+_MODULES = {name: f".api.{name}" for name in ("catalogue", "errors", "events", "tokens")}
 _HOMES = {
     "Answer": ".answer",
+    "BudgetError": ".money.limit",
     "GLMError": ".api.errors",
+    "SchemaError": ".schema",
+    "Session": ".sessions.session",
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
-    **dict.fromkeys(("amap", "map"), ".mapping"),
-    "usage": ".money.usage",
+    **dict.fromkeys(("Answers", "MapInterrupted", "MapStopped", "amap", "map"), ".mapping"),
+    "usage": ".spending",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name], __name__)
     if name in _HOMES:
         return getattr(import_module(_HOMES[name], __name__), name)
     if name == "session":

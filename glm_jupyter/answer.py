@@ -11,7 +11,16 @@ from uuid import uuid4
 from .api import events as ev
 
 # Reasons to stop that leave the answer unfinished.
-CUT_OFF = frozenset({"length", "model_context_window_exceeded", "network_error", "sensitive"})
+CUT_OFF = frozenset(
+    {
+        "length",
+        "model_context_window_exceeded",
+        "network_error",
+        "sensitive",
+        "content_filter",
+        "refusal",
+    }
+)
 
 
 class Answer:

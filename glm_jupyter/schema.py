@@ -26,6 +26,19 @@ MOST_OPENINGS = 1000
 
 _OPENING = re.compile(r"[{\[]")
 
+# A backslash and what it may stand for: an escape of JSON, or the beginning of a command of TeX.
+_BACKSLASH = re.compile(r"\\(u[0-9a-fA-F]{4}|[a-zA-Z]+|.)", re.DOTALL)
+# Commands that begin as a line break, a tab or a return does. Of the latter the rest may be a word.
+_COMMANDS = re.compile(
+    "nabla|natural|ncong|nearrow|neg|neq|newline|nexists|n[gl]eq|nmid|nolimits|nonumber|norm|not|"
+    "notag|notin|nparallel|nsu[bp]seteq|nwarrow|"
+    "tanh|tau|tbinom|text|text(bf|it|rm|sf|style|tt)|tfrac|therefore|theta|thickapprox|thicksim|"
+    "thinspace|tilde|times|tiny|triangle|triangle(q|left|right)|twoheadrightarrow|"
+    "rangle|rbrac[ek]|rceil|ref|rfloor|rho|right|right(arrow|harpoonup|leftharpoons|squigarrow)|"
+    "rm|root|rtimes|r[vV]ert"
+)
+_AMBIGUOUS = re.compile("ne|ni|nu|tag|tan|to|top")
+
 
 class SchemaError(GLMError):
     """An answer that does not fit its schema; `complaint` is what the model is told about it."""
@@ -171,15 +184,21 @@ def _from_document(document: dict[str, Any], name: str) -> Schema:
             "Checking an answer against a JSON schema needs the package jsonschema.",
             remedy="`pip install jsonschema`, or give a pydantic model, dataclass or TypedDict.",
         ) from None
+    document = _in_envelope(document)
     kind = jsonschema.validators.validator_for(document)
+    wrong = ""
     try:
         kind.check_schema(document)
+        if document and not document.keys() & kind.VALIDATORS.keys():
+            wrong = "it says nothing that an answer could be checked against"
     except jsonschema.SchemaError as error:
+        wrong = error.message
+    if wrong:
         raise InputError(
-            f"{name} is not a JSON schema: {error.message}",
+            f"{name} is not a JSON schema: {wrong}. Nothing was sent.",
             remedy="A JSON schema is a dict such as "
             '{"type": "object", "properties": {"name": {"type": "string"}}}.',
-        ) from None
+        )
     validator = kind(document, registry=_resolved(document, name))
 
     def check(decoded: Any) -> Any:
@@ -192,6 +211,15 @@ def _from_document(document: dict[str, Any], name: str) -> Schema:
         return decoded
 
     return _wrapped(name, document, check)
+
+
+def _in_envelope(document: dict[str, Any]) -> dict[str, Any]:
+    """The schema in `{"name": ..., "schema": {...}}`, the form in which OpenAI's API takes one."""
+    if document.get("type") == "json_schema":
+        document = document.get("json_schema", document)
+    if isinstance(inner := document.get("schema"), dict) and "name" in document:
+        return inner
+    return document
 
 
 def _resolved(document: dict[str, Any], name: str) -> Any:
@@ -258,10 +286,11 @@ def _decoded(text: str) -> Iterator[Any]:
     Where something begins as JSON and is broken, nothing is looked for in it or behind it: a
     part of an object that fits by chance is not what was meant.
     """
+    text = _with_backslashes(text)
+    decoder = json.JSONDecoder(strict=False)  # models write line breaks in texts as they are
     with suppress(ValueError, RecursionError):
-        yield json.loads(text)
+        yield decoder.decode(text)
         return
-    decoder = json.JSONDecoder()
     place = 0
     for _ in range(MOST_OPENINGS):
         if not (opening := _OPENING.search(text, place)):
@@ -277,6 +306,46 @@ def _decoded(text: str) -> Iterator[Any]:
             return
         else:
             yield found
+
+
+def _with_backslashes(text: str) -> str:
+    """The JSON in `text` with each backslash of TeX doubled where the model has not done so.
+
+    To JSON, the first letters of `\\frac`, `\\beta` and `\\theta` are a form feed, a backspace and
+    a tab. Where one backslash is certainly TeX's, all that may be are.
+    """
+    start, end = text.find("{"), text.rfind("}") + 1
+    start = min((place for place in (start, text.find("[")) if place >= 0), default=0)
+    end = max(end, text.rfind("]") + 1)
+    inside = text[start:end]
+    if not any(_is_tex(found[1]) for found in _BACKSLASH.finditer(inside)):
+        return text
+
+    def doubled(found: re.Match[str]) -> str:
+        rest = found[1]
+        own = _is_tex(rest) or _AMBIGUOUS.fullmatch(rest) is not None
+        # Two backslashes end a row, unless they are one that was doubled.
+        if rest == "\\" and not inside[found.end() : found.end() + 1].isalpha():
+            own = inside[found.end() : found.end() + 1] != '"'
+            return found[0] * 2 if own else found[0]
+        return f"\\{found[0]}" if own else found[0]
+
+    return text[:start] + _BACKSLASH.sub(doubled, inside) + text[end:]
+
+
+def _is_tex(rest: str) -> bool:
+    """Whether what stands behind a backslash cannot be an escape of JSON that was meant."""
+    match rest[0]:
+        case '"' | "\\" | "/":
+            return False
+        case "u":
+            return not re.match("u[0-9a-fA-F]{4}", rest)
+        case "b" | "f":  # no answer means a backspace or a form feed
+            return len(rest) > 1
+        case "n" | "t" | "r":
+            return _COMMANDS.fullmatch(rest) is not None
+        case _:
+            return True
 
 
 def _is_deep(decoded: Any) -> bool:

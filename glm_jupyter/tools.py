@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NotRequired
 
@@ -15,7 +16,7 @@ from .api import events as ev
 from .api.errors import InputError
 from .bridge import interruptible
 from .prompt.secrets import redacted
-from .prompt.values import as_text
+from .prompt.values import MAX_ELEMENTS, as_text
 from .schema import describe, problems_of, reason
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_RESULT_TOKENS = 8000  # of one call's result; a longer one is cut, saying so
 LONGEST_LINE = 500  # characters of a call as it is put to the user
+MOST_ENCODINGS = 3  # of arguments as JSON in JSON
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -53,8 +55,7 @@ class Tool:
         from pydantic import ValidationError
 
         try:
-            given = json.loads(arguments or "{}")
-            values = self.arguments.validate_json(json.dumps(given))
+            values = self._checked(_decoded(arguments))
         except ValidationError as error:
             raise _Failed(f"The arguments do not fit: {'; '.join(problems_of(error))}") from None
         except (ValueError, RecursionError):
@@ -62,6 +63,40 @@ class Tool:
         call = inspect.signature(self.function).bind_partial()
         call.arguments.update(values)
         return call
+
+    def _checked(self, given: Any) -> dict[str, Any]:
+        """The arguments as the types the function wants; what does not fit is read once more.
+
+        Models write a list or an object as a string that holds its JSON, and null for what they
+        leave out.
+        """
+        from pydantic import ValidationError
+
+        try:
+            checked: dict[str, Any] = self.arguments.validate_json(json.dumps(given))
+        except ValidationError as error:
+            mended = self._mended(given, {each["loc"][0] for each in error.errors() if each["loc"]})
+            if mended == given:
+                raise
+            try:
+                checked = self.arguments.validate_json(json.dumps(mended))
+            except ValidationError:
+                raise error from None
+        return checked
+
+    def _mended(self, given: Any, misfits: set[int | str]) -> Any:
+        if not isinstance(given, dict):
+            return given
+        parameters = inspect.signature(self.function).parameters
+        mended = {}
+        for name, value in given.items():
+            if name in misfits and name in parameters:
+                if value is None and parameters[name].default is not inspect.Parameter.empty:
+                    continue
+                if isinstance(value, str):
+                    value = _structure_in(value)
+            mended[name] = value
+        return mended
 
 
 class Toolbox:
@@ -128,41 +163,112 @@ async def _result(tool: Tool, given: inspect.BoundArguments) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    """The value as JSON where it has any; else the value."""
+    """The value as JSON where it has any; else the value.
+
+    A part of it that has none is a text there.
+    """
     from pydantic_core import to_json
 
-    if isinstance(value, str):
+    def part_of(part: Any) -> Any:
+        if hasattr(part, "tolist") and getattr(part, "size", MAX_ELEMENTS + 1) <= MAX_ELEMENTS:
+            plain = part.tolist()  # numbers and arrays of numpy's
+            if plain is not part:
+                return plain
+        if part is value:
+            raise ValueError("not JSON")
+        return str(as_text(part, MOST_RESULT_TOKENS))
+
+    if isinstance(value, str) or getattr(value, "shape", None):
         return value
     try:
-        return to_json(value, fallback=_number).decode()
-    except ValueError:  # of whatever is no JSON
+        return to_json(value, fallback=part_of).decode()
+    except ValueError:
         return value
 
 
-def _number(part: Any) -> Any:
-    """A number of numpy's as one of Python's; of whatever else it raises an error."""
-    if part.shape or part.dtype.kind not in "biuf":
-        raise ValueError
-    return part.item()
+def normalized(arguments: str) -> str:
+    """The arguments of a call as one JSON object, where that is what the model meant by them.
+
+    Services refuse a conversation in which they are anything else.
+    """
+    try:
+        given = _decoded(arguments)
+        if isinstance(given, dict) and not _is_object(arguments):
+            return json.dumps(given, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        pass
+    return arguments
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _decoded(arguments: str) -> Any:
+    """What a model wrote as the arguments of a call, however a server has wrapped it.
+
+    Some encode the JSON twice, some send it twice in a row, some send null for no arguments.
+    Raises ValueError where it is no JSON, or several that differ.
+    """
+    written = [each for each in _values_in(arguments) if each not in (None, "", {})]
+    given = written[0] if written else {}
+    if any(each != given for each in written[1:]):
+        raise ValueError("several different objects")
+    for _ in range(MOST_ENCODINGS):
+        if not isinstance(given, str):
+            break
+        given = json.loads(given)
+    return {} if given is None else given
+
+
+def _values_in(text: str) -> Iterator[Any]:
+    """The JSON values that stand in `text` one behind the other."""
+    decoder = json.JSONDecoder()
+    place = 0
+    text = text.strip()
+    while place < len(text):
+        value, place = decoder.raw_decode(text, place)
+        while text[place : place + 1].isspace():
+            place += 1
+        yield value
+
+
+def _structure_in(text: str) -> Any:
+    """The list or object whose JSON `text` is; else the text."""
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return held if isinstance(held, list | dict) else text
 
 
 def tool_of(function: Any, name: str = "") -> Tool:
     """A function made into a tool: schema from its signature, description from its docstring.
 
-    Raises InputError for what cannot be called by names of arguments.
+    A `functools.partial` and an object that can be called are functions, too. Raises InputError
+    for what cannot be called by names of arguments.
     """
     if isinstance(function, Tool):
         return function
-    name = name or getattr(function, "__name__", "")
-    if not inspect.isroutine(inspect.unwrap(function)):
-        raise _unfit(name or repr(type(function).__name__), "it is not a function")
+    written = _written(function)
+    if written is None:
+        name = name or getattr(function, "__name__", repr(type(function).__name__))
+        raise _unfit(name, "it is not a function")
+    name = name or getattr(written, "__name__", "")
+    if name == "__call__":
+        name = type(function).__name__
     if not _NAME.fullmatch(name):
         raise _unfit(name, "its name is not one of letters, digits and _ that the API takes")
     try:
         adapter = _arguments(function)
     except _Unfit as error:
         raise _unfit(name, str(error)) from None
-    return Tool(name, function, inspect.getdoc(function) or name, adapter)
+    # An object's calls may have no docstring of their own.
+    of = written if written.__doc__ else getattr(written, "__self__", written)
+    return Tool(name, function, inspect.getdoc(of) or name, adapter)
 
 
 def ask_user(call: str) -> bool:
@@ -185,6 +291,19 @@ def described(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{text[: LONGEST_LINE - 1]}… ({len(text):,} characters in all)"
 
 
+def _written(function: Any) -> Callable[..., Any] | None:
+    """The function with the annotations and the docstring: of a partial, of an object's calls."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(inspect.unwrap(function)):
+        found: Callable[..., Any] = function
+        return found
+    if inspect.isclass(function) or not callable(function):
+        return None
+    written = function.__call__
+    return written if inspect.ismethod(written) else None
+
+
 class _Unfit(Exception):
     """Why a function cannot be a tool."""
 
@@ -197,11 +316,14 @@ def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
 
     try:
         signature = inspect.signature(function)
-        hints = get_type_hints(function, include_extras=True)
+        hints = get_type_hints(_written(function), include_extras=True)
     except (ValueError, TypeError, NameError) as error:
         raise _Unfit(f"its signature cannot be read ({error})") from None
     fields: dict[str, Any] = {}
+    decided = function.keywords if isinstance(function, functools.partial) else {}
     for key, parameter in signature.parameters.items():
+        if key in decided:
+            continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise _Unfit(f"its {parameter} has no names that a model could fill in")
         hint = hints.get(key, Any)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from typing import Any
 
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from traitlets.config import Config
 
 VENDOR = "application/vnd.glm-jupyter.answer+json"
 
@@ -60,6 +64,26 @@ class Run:
             for message in self.messages
             if message["msg_type"] == "stream"
         )
+
+
+@contextmanager
+def own_connection() -> Iterator[dict[str, str]]:
+    """Traits of a kernel manager, for a kernel that tests running beside it cannot disturb.
+
+    Two managers may choose the same TCP port before either's kernel has it.
+    """
+    if sys.platform == "win32":
+        yield {}  # which has nothing but TCP
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield {"transport": "ipc", "ip": f"{folder}/kernel"}
+
+
+def execute(notebook: Any, **options: Any) -> None:
+    """Run a notebook from top to bottom; `options` are those of NotebookClient."""
+    with own_connection() as traits:
+        config = Config({"AsyncKernelManager": traits})
+        NotebookClient(notebook, config=config, **options).execute()
 
 
 class Kernel:
@@ -122,16 +146,19 @@ class Kernel:
 @contextmanager
 def kernel(env: dict[str, str] | None = None, *, load: bool = True) -> Iterator[Kernel]:
     """A kernel with the extension loaded, and `env` on top of this process's environment."""
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env={**os.environ, **(env or {})})
-    client = manager.blocking_client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=60)
-        running = Kernel(manager, client)
-        if load:
-            assert running.run("%load_ext glm_jupyter").messages[-1]
-        yield running
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    with own_connection() as traits:
+        manager = KernelManager(kernel_name="python3", **traits)
+        manager.start_kernel(env={**os.environ, **(env or {})})
+        client = manager.blocking_client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=60)
+            running = Kernel(manager, client)
+            if load:
+                loaded = running.run("%load_ext glm_jupyter")
+                assert loaded.ok, loaded.error
+                assert not loaded.printed
+            yield running
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
@@ -26,8 +28,9 @@ from tenacity import (
 from . import events as ev
 from . import gateways
 from .endpoints import Endpoint, Secret, not_a_base_url
-from .errors import GLMError, IncompleteError, NetworkError, not_the_api, refusal
+from .errors import GLMError, IncompleteError, NetworkError, clean, not_the_api, refusal
 from .network import unreachable
+from .proxies import proxy_for
 from .redact import hidden, hidden_in
 from .request import ChatRequest
 from .stream import StreamDecoder
@@ -68,7 +71,8 @@ class Client:
         self._kept: _Connections | None = None
 
     async def __aenter__(self) -> Client:
-        await asyncio.to_thread(_ssl_context)  # reading certificates takes tens of milliseconds
+        with suppress(NetworkError):  # which plain http does not care about
+            await asyncio.to_thread(_ssl_context)  # takes tens of milliseconds
         self._kept = _Connections()
         return self
 
@@ -317,25 +321,38 @@ class _Connections:
 
 
 def _http(endpoint: Endpoint) -> httpx.AsyncClient:
+    return http_client(
+        endpoint.base_url,
+        timeout=TIMEOUT,
+        limits=httpx.Limits(),  # how many are in flight is for the caller to say
+        auth=_Bearer(endpoint.key),
+    )
+
+
+def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
+    """A client for `base_url`, through the proxy that the environment names for it.
+
+    `options` are those of httpx. Raises NetworkError where a proxy or certificates that the
+    environment names cannot be used.
+    """
+    proxy = proxy_for(base_url)
     try:
         return httpx.AsyncClient(
-            verify=_ssl_context(),
-            timeout=TIMEOUT,
-            limits=httpx.Limits(),  # how many are in flight is for the caller to say
-            auth=_Bearer(endpoint.key),
+            verify=_ssl_context() if base_url.startswith("https:") else _no_tls(),
             headers=HEADERS,
             # Where a redirect leads is not where the key was meant to go.
             follow_redirects=False,
-            # A proxy has no way back to this machine.
-            trust_env=not endpoint.on_this_machine,
+            proxy=proxy.url if proxy else None,
+            trust_env=False,  # httpx reads NO_PROXY in its own way, and fails at some entries
+            **options,
         )
-    except (ImportError, ValueError):
+    except (ImportError, ValueError, httpx.InvalidURL):
+        named = proxy.named_in if proxy else "the environment"
         # Not quoted: a proxy's URL may hold a password.
         raise NetworkError(
-            "The proxy that the environment names (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY) cannot "
-            "be used.",
+            f"The proxy that {named} names cannot be used.",
             remedy="For a SOCKS proxy, `pip install 'httpx[socks]'` and restart the kernel; "
-            "otherwise correct the variable, or remove it.",
+            f"otherwise correct {named}, or remove it.",
         ) from None
 
 
@@ -356,11 +373,19 @@ def _ssl_context() -> Any:
     try:
         return httpx.create_ssl_context()
     except OSError:  # also what ssl raises
+        variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         raise NetworkError(
-            "The certificates that the environment names (SSL_CERT_FILE or SSL_CERT_DIR) cannot "
-            "be read.",
-            remedy="Name a file of certificates in PEM form, or remove the variable.",
+            f"The certificates that {variable} names cannot be read: "
+            f"{clean(os.environ.get(variable, ''))}",
+            remedy="Name a file of certificates in PEM form, or remove the variable, and restart "
+            "the kernel.",
         ) from None
+
+
+@cache
+def _no_tls() -> ssl.SSLContext:
+    """For plain http, which needs no certificates: nothing is trusted."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def _whole(response: httpx.Response) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -22,7 +23,10 @@ KEY_VARIABLES = ("ZAI_API_KEY", "ZHIPUAI_API_KEY")
 URL_VARIABLES = ("ZAI_BASE_URL", "ZHIPUAI_BASE_URL")
 HUB_TOKEN = "JUPYTERHUB_API_TOKEN"
 KEYRING_SERVICE = "glm-jupyter"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# What people copy along with a key: white space, quotes, and characters that cannot be seen.
+_AROUND = " \t\r\n\xa0\u200b\ufeff\"'`“”‘’"
+_SCHEME = re.compile(r"bearer\s+", re.IGNORECASE)
 
 
 class Secret:
@@ -66,11 +70,6 @@ class Endpoint:
     def local(cls, base_url: str = "", key: str = "") -> Endpoint:
         """The embedded engine; its URL and key are known once it runs."""
         return cls("local", base_url, key=Secret(key))
-
-    @property
-    def on_this_machine(self) -> bool:
-        """Whether its address never leaves this machine."""
-        return urlsplit(self.base_url).hostname in LOOPBACK
 
     def __str__(self) -> str:
         return self.name if self.name == self.base_url else f"{self.name} ({self.base_url})"
@@ -148,7 +147,8 @@ def store_key(endpoint: Endpoint, key: str) -> None:
     Raises AuthenticationError for a key that cannot be one, InputError where there is no
     keyring that works.
     """
-    if not _checked(key, "The key"):
+    key = _checked(key, "The key")
+    if not key:
         raise AuthenticationError("No key was given.", remedy="Paste the key when asked for it.")
     try:
         import keyring
@@ -241,18 +241,25 @@ def _stored(name: str) -> str:
         return ""  # no keyring, or none that works, is no key
 
 
+def bare(key: str) -> str:
+    """A key without what is often copied along with it: white space, quotes, `Bearer `."""
+    return _SCHEME.sub("", key.strip(_AROUND), count=1).strip(_AROUND)
+
+
 def _checked(key: str, what: str) -> str:
+    """The bare key. Raises AuthenticationError where it cannot be one."""
+    key = bare(key)
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AuthenticationError(
             f"{what} cannot be one: it holds a space, a line break or a character that is "
             "not plain ASCII.",
-            remedy="Copy the key again, without anything around it.",
+            remedy="Copy the key again.",
         )
     return key
 
 
 def _first(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
-    return next((name for name in variables if environ.get(name)), None)
+    return next((name for name in variables if bare(environ.get(name, ""))), None)
 
 
 def not_a_base_url(why: str) -> InputError:

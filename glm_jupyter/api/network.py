@@ -9,17 +9,28 @@ from collections.abc import Iterator
 import httpx
 
 from .errors import NetworkError
+from .proxies import proxy_for
 
 
 def unreachable(error: httpx.HTTPError, base_url: str) -> NetworkError:
     """The NetworkError that `error` is, on the way to `base_url`."""
     host = httpx.URL(base_url).host
-    says, remedy, retryable = _explained(error, host)
+    proxy = proxy_for(base_url)
+    says, remedy, retryable = _explained(error, host, proxy.named_in if proxy else "")
     return NetworkError(f"{base_url}: {says}.", remedy=remedy, retryable=retryable)
 
 
-def _explained(error: httpx.HTTPError, host: str) -> tuple[str, str, bool]:
+def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str, bool]:
+    """What happened, what to do, and whether to try again; `proxy` is where one is named."""
     causes = list(_causes(error))
+    lost = any(isinstance(cause, socket.gaierror | ConnectionRefusedError) for cause in causes)
+    if proxy and (lost or isinstance(error, httpx.ProxyError)):
+        went = "does not answer" if lost else "refused"
+        return (
+            f"the proxy that {proxy} names {went}",
+            f"Correct {proxy}, or put {host} into NO_PROXY where it is reached without a proxy.",
+            lost,
+        )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return (
             "no secure connection could be made (TLS)",
@@ -36,8 +47,7 @@ def _explained(error: httpx.HTTPError, host: str) -> tuple[str, str, bool]:
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return (
             "nothing answers there",
-            "Start the server, or check host and port, and the proxy where HTTPS_PROXY or "
-            "HTTP_PROXY names one.",
+            "Start the server, or check host and port.",
             True,
         )
     if isinstance(error, httpx.ProxyError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeAlias
 
 from . import events as ev
@@ -17,10 +19,16 @@ INSTEAD = "(the key)"
 
 Piece: TypeAlias = ev.TextDelta | ev.ReasoningDelta | ev.ToolCallDelta
 
+# The end of a text that may be half of an escaped character.
+_HALF_ESCAPE = re.compile(r"(?:\\{1,8}(?:u[0-9a-f]{0,3})?|%(?:25){0,3}[0-9a-f]?)\Z", re.IGNORECASE)
+_LONGEST_ESCAPE = 8  # characters; what is escaped more than twice is not looked for in pieces
+
 
 def hidden(text: str, key: Secret) -> str:
-    """`text` without the key."""
-    return text.replace(key.reveal(), INSTEAD) if len(key.reveal()) >= SHORTEST_KEY else text
+    """`text` without the key, as it is, escaped as in JSON, or percent-encoded."""
+    if len(key.reveal()) < SHORTEST_KEY:
+        return text
+    return _pattern(key.reveal()).sub(INSTEAD, text)
 
 
 async def hidden_in(
@@ -57,8 +65,9 @@ class _Hider:
         if not (self._last and _place(self._last) == _place(event)):
             yield from self.flush()
         text = hidden(self._held + _text(event), self._key)
-        self._last, self._held = event, self._beginning(text)
-        head = text[: len(text) - len(self._held)]
+        place = self._beginning(text)
+        self._last, self._held = event, text[place:]
+        head = text[:place]
         if head or isinstance(event, ev.ToolCallDelta):  # which brings a name, too
             yield _with(event, head)
 
@@ -67,13 +76,40 @@ class _Hider:
             yield _with(self._last, self._held)
         self._last, self._held = None, ""
 
-    def _beginning(self, text: str) -> str:
-        """The longest end of `text` with which the key begins."""
+    def _beginning(self, text: str) -> int:
+        """Where the longest end of `text` with which the key may begin starts."""
         key = self._key.reveal()
         if len(key) < SHORTEST_KEY:
-            return ""
-        sizes = range(min(len(text), len(key) - 1), 0, -1)
-        return next((key[:size] for size in sizes if text.endswith(key[:size])), "")
+            return len(text)
+        characters = _characters(key)
+        start = max(0, len(text) - _LONGEST_ESCAPE * len(key))
+        for opening in characters[0].finditer(text, start):
+            place = opening.start()
+            for character in characters:
+                if not (found := character.match(text, place)):
+                    break
+                place = found.end()
+            if place == len(text) or _HALF_ESCAPE.match(text, place):
+                return opening.start()
+        half = _HALF_ESCAPE.search(text, start)
+        return half.start() if half else len(text)
+
+
+@lru_cache(maxsize=8)
+def _pattern(key: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_spellings, key)))
+
+
+@lru_cache(maxsize=8)
+def _characters(key: str) -> list[re.Pattern[str]]:
+    return [re.compile(_spellings(character)) for character in key]
+
+
+def _spellings(character: str) -> str:
+    """A pattern for a character of the key as it is, and escaped a few times over."""
+    code = f"{ord(character):02x}"
+    plain = re.escape(character) if character.isalnum() else rf"\\{{0,8}}{re.escape(character)}"
+    return rf"(?:{plain}|\\{{1,8}}(?i:u00{code})|%(?:25){{0,3}}(?i:{code}))"
 
 
 def _place(piece: Piece) -> tuple[type[Piece], int]:

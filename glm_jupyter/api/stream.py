@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import events as ev
@@ -18,12 +19,17 @@ FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
         "The answer broke off inside the service (network_error).",
         "Run the cell again; what had arrived is kept.",
     ),
-    "sensitive": (
-        RequestError,
-        "The service's safety filter stopped the answer (sensitive).",
-        "Put the question in other words. What had arrived may not be fit to show around.",
-    ),
+    **{
+        reason: (
+            RequestError,
+            f"The service's safety filter stopped the answer ({reason}).",
+            "Put the question in other words. What had arrived may not be fit to show around.",
+        )
+        for reason in ("sensitive", "content_filter")
+    },
 }
+# What stands for the finish_reason of an answer that is the model's refusal to give one.
+REFUSAL = "refusal"
 
 
 MOST_TOKENS = 10**12  # more than any answer has: a count above is a mistake
@@ -41,11 +47,12 @@ class StreamDecoder:
         self._base_url = base_url
         self.done = False  # the service said that nothing follows
         self._reason: str | None = None
+        self._refused = False
         self._started = False
         self._usage = ev.Usage()
         self._thinking = ThinkingSplitter()
         self._content, self._reasoned = _Surrogates(), _Surrogates()
-        self._calls: list[str | None] = []  # the ids of the calls so far
+        self._calls: list[_Call] = []
         self._indices: dict[int, int] = {}  # the service's index of a call -> ours
         self._sources: set[tuple[str, str]] = set()
 
@@ -82,7 +89,8 @@ class StreamDecoder:
         """
         yield from self.rest()
         if self.ended:
-            yield ev.Finish(self._reason)
+            ended_by_itself = self._reason in (None, "stop")
+            yield ev.Finish(REFUSAL if self._refused and ended_by_itself else self._reason)
         if self._reason in FAILURES:
             kind, message, remedy = FAILURES[self._reason]
             retryable = kind is IncompleteError
@@ -121,6 +129,9 @@ class StreamDecoder:
                 events += self._thinking.settle()
                 events.append(ev.ReasoningDelta(reasoning))
             events += self._thinking.decode(self._content.decode(_parts(delta.get("content"))))
+            if refused := _parts(delta.get("refusal")):
+                self._refused = True
+                events += self._thinking.decode(self._content.decode(refused))
             calls = delta.get("tool_calls")
             for call in calls if isinstance(calls, list) else []:
                 if isinstance(call, dict):
@@ -136,24 +147,36 @@ class StreamDecoder:
         arguments = function.get("arguments")
         if isinstance(arguments, dict | list):
             arguments = json.dumps(arguments, ensure_ascii=False)
-        index = self._place(call.get("index"), call_id, name)
-        return [ev.ToolCallDelta(index, call_id, name, _text(arguments))]
+        written = _text(arguments)
+        place = self._place(call.get("index"), call_id, name)
+        begun = self._calls[place]
+        begun.id, begun.name = begun.id or call_id, begun.name or name
+        begun.arguments.append(written)
+        return [ev.ToolCallDelta(place, begun.id, name, written)]
 
     def _place(self, index: Any, call_id: str | None, name: str | None) -> int:
-        """Which call of this answer a delta belongs to: the service's index may be no help."""
-        if call_id is not None and call_id in self._calls:
-            return self._calls.index(call_id)
-        if isinstance(index, int) and index >= 0:
-            place = self._indices.get(index)
-            if place is None or (call_id is not None and self._calls[place] is not None):
-                place = self._indices[index] = len(self._calls)
+        """Which call of this answer a delta belongs to; one that begins here is added.
+
+        The service's index may be no help, and some gateways give each piece an id of its own.
+        """
+        known = (place for place, call in enumerate(self._calls) if call.id == call_id)
+        if call_id is not None and (found := next(known, None)) is not None:
+            return found
+        counted = isinstance(index, int) and index >= 0
+        last = self._indices.get(index, -1) if counted else len(self._calls) - 1
+        if last < 0:
+            begins = True
+        elif counted:
+            call = self._calls[last]
+            begins = call_id is not None and call.id is not None and not call.goes_on(name)
         else:
-            begins = call_id is not None or name is not None or not self._calls
-            place = len(self._calls) - (not begins)
-        if place == len(self._calls):
-            self._calls.append(call_id)
-        self._calls[place] = self._calls[place] or call_id
-        return place
+            begins = name is not None or (call_id is not None and self._calls[last].id is None)
+        if begins:
+            self._calls.append(_Call())
+            last = len(self._calls) - 1
+        if counted:
+            self._indices[index] = last
+        return last
 
     def _counted(self, usage: Any) -> list[ev.Event]:
         if not isinstance(usage, dict):
@@ -182,6 +205,29 @@ class StreamDecoder:
                 sound = {name: _text(v) if isinstance(v, str) else v for name, v in result.items()}
                 fresh.append({**sound, "link": page[0], "title": page[1]})
         return [ev.Sources(tuple(fresh))] if fresh else []
+
+
+@dataclass(slots=True)
+class _Call:
+    """What of a function call has arrived."""
+
+    id: str | None = None
+    name: str | None = None
+    arguments: list[str] = field(default_factory=list)
+
+    def goes_on(self, name: str | None) -> bool:
+        """Whether a piece with another id is one of this call: it names no other function, and
+        the arguments are not whole yet.
+        """
+        if name is None:
+            return True
+        if not "".join(self.arguments[-1:]).rstrip().endswith("}"):
+            return name == self.name
+        try:
+            json.loads("".join(self.arguments))
+        except (ValueError, RecursionError):
+            return name == self.name
+        return False
 
 
 class _Surrogates:

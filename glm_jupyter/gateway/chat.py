@@ -13,7 +13,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from glm_jupyter.api.client import HEADERS, LARGEST_BODY
+from glm_jupyter.api.client import LARGEST_BODY, http_client
 from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.gateways import HEADER
@@ -275,17 +275,10 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._url = f"{config.endpoint.base_url}/chat/completions"
         self._key = config.endpoint.key
-        certificates = httpx.create_ssl_context()
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        base_url = config.endpoint.base_url
         self._clients = [
-            httpx.AsyncClient(
-                headers=HEADERS,
-                timeout=TIMEOUT,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-                follow_redirects=False,
-                trust_env=not config.endpoint.on_this_machine,
-                verify=certificates,
-            )
-            for _ in range(CLIENTS)
+            http_client(base_url, timeout=TIMEOUT, limits=limits) for _ in range(CLIENTS)
         ]
         self._turn = cycle(self._clients)
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from glm_jupyter.api import catalogue, endpoints
 from glm_jupyter.api.catalogue import Model
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import AuthenticationError, InputError
+from glm_jupyter.api.proxies import LOOPBACK
 from glm_jupyter.money.amounts import parse_amount
 
 PERIODS = ("day", "month", "total")
@@ -108,7 +110,7 @@ class _Reader:
     def config(self, content: dict[str, Any], environ: Mapping[str, str]) -> Config:
         self._known("", content, SETTINGS)
         endpoint = endpoints.resolve(environ=environ)
-        if not endpoint.key and not endpoint.on_this_machine:
+        if not endpoint.key and urlsplit(endpoint.base_url).hostname not in LOOPBACK:
             raise AuthenticationError(
                 "The gateway has no key for the service.",
                 remedy="Set ZAI_API_KEY in the environment of the gateway, and nowhere else.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from glm_jupyter.api.catalogue import Model
-
 LINE = re.compile(r"\s*%glm(?=\s)")
 CELL = re.compile(r"%%glm(?=\s|$)")
 OPEN_BRACES = re.compile(r"\{\{(?:(?!\}\}).)*$", re.DOTALL)
@@ -32,14 +32,16 @@ FITTING: dict[str, Callable[[Any], bool]] = {
     "map": lambda value: not callable(value),
     "image": lambda value: not callable(value),
     "schema": lambda value: isinstance(value, type | dict),
-    "tools": inspect.isfunction,
+    "tools": lambda value: isinstance(value, partial) or inspect.isfunction(value),
 }
 LISTS = ("tools", "compare")
+MODELS = ("model", "pattern", "compare")
 # Which options and arguments are paths.
 PATHS = ("image", "file", "place", "csv")
-_SPECIAL, _ESCAPED = re.compile(r"[\s\\'\"]"), r"\\\g<0>"  # as a shell wants it
+_SPECIAL = re.compile(r"(?<!\\)[\s'\"]")
 
-Offer = tuple[str, str]  # the text, and what the front end shows beside it
+# The text and its kind, a word: front ends have no room for more. `documentation` has the rest.
+Offer = tuple[str, str]
 
 
 def complete(context: CompletionContext, shell: InteractiveShell) -> SimpleMatcherResult:
@@ -62,6 +64,40 @@ def complete(context: CompletionContext, shell: InteractiveShell) -> SimpleMatch
     }
 
 
+def documentation(code: str, cursor: int) -> str:
+    """What is to be known of the option, command or model at the cursor; empty where it is none.
+
+    JupyterLab shows it beside the word that is chosen in the popup, and at Shift+Tab.
+    """
+    first, _, _ = code.partition("\n")
+    before, behind = code[:cursor], re.match(r"\S*", code[cursor:])
+    line = before.rpartition("\n")[2] + (behind[0] if behind else "")
+    in_cell = CELL.match(code) is not None
+    if in_cell and cursor <= len(first):
+        return _documented(cell_parser(), line[len("%%glm") :])
+    if not in_cell and (magic := LINE.match(line)):
+        return _documented(line_parser(), line[magic.end() :])
+    return ""
+
+
+def _documented(parser: argparse.ArgumentParser, line: str) -> str:
+    from glm_jupyter.models import about
+
+    parser, _, word, option = _place(parser, line)
+    if named := next((a for a in parser._actions if word in a.option_strings), None):
+        call = ", ".join(named.option_strings)
+        value = f" {named.metavar}" if named.metavar and named.nargs != 0 else ""
+        return f"{call}{value}\n\n{(named.help or '') % {}}"
+    takes = [option] if option else [a for a in parser._actions if not a.option_strings]
+    for action in takes[:1]:
+        if action.nargs == argparse.PARSER:
+            command = dict(action.choices or ()).get(word)
+            return command.format_help() if command else ""
+        if action.dest in MODELS:
+            return about(word.rpartition(",")[2])
+    return ""
+
+
 def _until_cursor(context: CompletionContext) -> str:
     lines = context.full_text.split("\n")[: context.cursor_line]
     return "\n".join([*lines, context.text_until_cursor])
@@ -78,16 +114,10 @@ def _in_braces(before: str, shell: InteractiveShell) -> tuple[str, list[Offer]]:
 def _on_line(
     parser: argparse.ArgumentParser, line: str, shell: InteractiveShell
 ) -> tuple[str, list[Offer]]:
-    *words, word = re.split(r"[\s=]+", line)
-    words = [each for each in words if each]
-    commands = next((a for a in parser._actions if a.nargs == argparse.PARSER), None)
-    if commands and words and words[0] in (commands.choices or ()):
-        parser, words = dict(commands.choices or ())[words[0]], words[1:]
-        commands = None
-    option = next((a for a in parser._actions if words and words[-1] in a.option_strings), None)
+    parser, words, word, option = _place(parser, line)
     if word.startswith("-"):
-        offers = [(a.option_strings[-1], a.help or "") for a in parser._actions if a.option_strings]
-    elif option is not None and option.nargs != 0:
+        offers = [(a.option_strings[-1], "option") for a in parser._actions if a.option_strings]
+    elif option is not None:
         offers = list(_values(option, shell, word))
         if option.dest in LISTS and "," in word:
             before = word[: word.rindex(",") + 1]
@@ -100,14 +130,27 @@ def _on_line(
     return word, [offer for offer in offers if offer[0].startswith(word)]
 
 
+def _place(
+    parser: argparse.ArgumentParser, line: str
+) -> tuple[argparse.ArgumentParser, list[str], str, argparse.Action | None]:
+    """Whose words stand at the end of a line: the parser, the words before, the one that is typed,
+    and the option whose value that is.
+    """
+    *words, word = re.split(r"[\s=]+", line)
+    words = [each for each in words if each]
+    commands = next((a for a in parser._actions if a.nargs == argparse.PARSER), None)
+    if commands and words and words[0] in (commands.choices or ()):
+        parser, words = dict(commands.choices or ())[words[0]], words[1:]
+    option = next((a for a in parser._actions if words and words[-1] in a.option_strings), None)
+    return parser, words, word, option if option and option.nargs != 0 else None
+
+
 def _values(action: argparse.Action, shell: InteractiveShell, word: str) -> Iterable[Offer]:
     if action.nargs == argparse.PARSER:
-        return [
-            (name, parser.description or "") for name, parser in dict(action.choices or ()).items()
-        ]
+        return [(name, "command") for name in action.choices or ()]
     if action.choices:
-        return [(str(choice), "") for choice in action.choices]
-    if action.dest in ("model", "pattern", "compare"):
+        return [(str(choice), "choice") for choice in action.choices]
+    if action.dest in MODELS:
         return _models()
     if action.dest == "endpoint":
         from glm_jupyter.api.endpoints import NAMES
@@ -138,12 +181,19 @@ def _files(word: str) -> list[Offer]:
         return []
     return [
         (
-            f"{folder}{slash}{_SPECIAL.sub(_ESCAPED, path.name)}{'/' if path.is_dir() else ''}",
+            _quoted(f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}"),
             "path",
         )
         for path in found
         if begun.startswith(".") or not path.name.startswith(".")
     ]
+
+
+def _quoted(path: str) -> str:
+    """The path as it is written on a line: a backslash before what would end or change it."""
+    if os.name == "nt":
+        return f'"{path}"' if " " in path else path
+    return _SPECIAL.sub(r"\\\g<0>", path)
 
 
 def _conversations() -> list[Offer]:
@@ -165,11 +215,5 @@ def _models() -> list[Offer]:
     from glm_jupyter.api.endpoints import DEFAULT
 
     known = catalogue.models()
-    plain = [(model.name, _hint(model)) for model in known if model.endpoint == DEFAULT.name]
-    return plain + [(model.full_name, _hint(model)) for model in known]
-
-
-def _hint(model: Model) -> str:
-    from .commands.models import price, size
-
-    return f"{price(model)}, {size(model.context)}"
+    plain = [(model.name, "model") for model in known if model.endpoint == DEFAULT.name]
+    return plain + [(model.full_name, "model") for model in known]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
-from glm_jupyter.money.alternatives import comparison
-from glm_jupyter.money.budget import images_in, left
+from glm_jupyter.magics.alternatives import comparison
+from glm_jupyter.money.limit import left
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.fences import fenced
 from glm_jupyter.render.transcript import said
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glm_jupyter.prompt.expand import Value
-    from glm_jupyter.sessions.turn import ModelRequest, Turn
+    from glm_jupyter.sessions.request import ModelRequest
+    from glm_jupyter.sessions.turn import Turn
 
 
 def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
@@ -30,7 +31,7 @@ def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
     shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
     facts = " · ".join([_facts(one), *map(str, values)])
-    costs = comparison(one) or {"text/markdown": "", "text/plain": ""}
+    costs = comparison(one.quote) or {"text/markdown": "", "text/plain": ""}
     verdict = _verdict(turn)
     return {
         "text/markdown": "\n\n".join(
@@ -45,7 +46,7 @@ def _verdict(turn: Turn) -> str:
     if turn.opening.recorded:
         return ""
     try:
-        limit = turn.session.budgets.check(turn.opening, turn.session.spent)
+        limit = turn.budgets.check(turn.opening.quote, turn.opening.cap)
     except GLMError as error:
         return f"It would be refused. {error} {error.remedy}"
     if limit is None:
@@ -55,18 +56,21 @@ def _verdict(turn: Turn) -> str:
 
 
 def _facts(one: ModelRequest) -> str:
-    least, most_in = tokens.at_least(one.prompt_tokens), tokens.at_most(one.prompt_tokens)
-    asked = f"about {one.prompt_tokens:,} tokens in (an estimate: {least:,} to {most_in:,})"
-    most = one.most_output
+    least, most_in = (
+        tokens.at_least(one.quote.prompt_tokens),
+        tokens.at_most(one.quote.prompt_tokens),
+    )
+    asked = f"about {one.quote.prompt_tokens:,} tokens in (an estimate: {least:,} to {most_in:,})"
+    most = one.quote.most_output
     parts = [f"Not sent. {one.target.endpoint.name}/{one.target.model}", asked]
-    parts += images_in(one.request, one.model)
+    parts += one.quote.images
     limit = f"at most {most:,} out" if most else "length of the answer not limited"
     if one.target.endpoint.name == "local":
         price = "free"
-    elif (worst := one.worst_cost()) is None:
+    elif (worst := one.quote.worst) is None:
         price = "cost unknown"
     else:
-        price = f"at most {amount(worst, one.model.currency if one.model else None)}"
+        price = f"at most {amount(worst, one.quote.currency)}"
     parts += [limit, price]
     if any(tool["type"] == "function" for tool in one.request.tools):
         parts.append("each round of function calls is a further request")

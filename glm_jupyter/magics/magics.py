@@ -149,7 +149,7 @@ class GLMMagics(Magics):
             self.shell.user_ns[name] = answer
 
     async def _map(self, asked: Question) -> None:
-        from glm_jupyter.mapping.cell import CellMap
+        from glm_jupyter.magics.map_cell import CellMap
 
         each = CellMap(asked, self.shell.user_ns)
         if asked.args.dry_run:
@@ -268,6 +268,26 @@ class GLMMagics(Magics):
         self._depth = max(0, self._depth - 1)
 
 
+def _document(shell: InteractiveShell) -> None:
+    """Have the kernel tell of our options and models where a front end asks about them.
+
+    IPython looks up Python names only, and has no hook for others.
+    """
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return
+    of_python = kernel.do_inspect
+
+    def do_inspect(code: str, cursor_pos: int, *args: Any, **options: Any) -> Any:
+        from .completion import documentation
+
+        if text := documentation(code, cursor_pos):
+            return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
+        return of_python(code, cursor_pos, *args, **options)
+
+    kernel.do_inspect = do_inspect
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the transformer and the formatter of answers; loading twice is once."""
     unload(shell)
@@ -276,6 +296,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, magics.transform)
     shell.Completer.custom_matchers.append(magics.match)
+    _document(shell)
     for event, hook in magics.hooks().items():
         shell.events.register(event, hook)
     if shell.display_formatter:
@@ -293,6 +314,7 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("glm", None)
     shell.input_transformers_cleanup.remove(magics.transform)
     shell.Completer.custom_matchers.remove(magics.match)
+    vars(getattr(shell, "kernel", shell)).pop("do_inspect", None)
     if magics.channel:
         magics.channel.close()
     for event, hook in magics.hooks().items():

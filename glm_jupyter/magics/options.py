@@ -61,13 +61,26 @@ class Parser(MagicArgumentParser):
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse what stands behind the magic's name."""
         try:
-            words = shlex.split(line, posix=os.name == "posix")
+            words = split(line)
         except ValueError as error:
             raise InputError(
                 f"{self.prog}: {error} in `{line.strip()}`.",
-                remedy="Close the quotation mark, or escape it with a backslash.",
+                remedy="Close the quotation mark, or put the text into marks of the other kind.",
             ) from None
         return self.parse_args(words)
+
+
+def split(line: str) -> list[str]:
+    """The words of a line, without their quotation marks; raises ValueError for one left open.
+
+    A backslash keeps a space or a quotation mark as it is, but on Windows, where paths hold it.
+    """
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    if os.name == "nt":
+        lexer.escape = ""
+    return list(lexer)
 
 
 def variable_name(text: str) -> str:
@@ -186,7 +199,8 @@ def line_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="%glm")
 
     def command(name: str, text: str) -> Any:
-        return commands.add_parser(name, help=text, description=text)
+        # Of the two, argparse formats only the help with %.
+        return commands.add_parser(name, help=text, description=text % {})
 
     command("panel", "show the panel (as `%%glm` alone does)")
     models = command("models", "list models with prices and limits")

@@ -11,12 +11,12 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import parse_amount
-from glm_jupyter.money.budget import BudgetError
+from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.money.words import amount, number
 
 if TYPE_CHECKING:
-    from glm_jupyter.sessions.session import Target
-    from glm_jupyter.sessions.turn import ModelRequest
+    from glm_jupyter.sessions.request import ModelRequest
+    from glm_jupyter.sessions.target import Target
 
 
 class Allowance:
@@ -75,7 +75,7 @@ class Hold:
 
         Raises BudgetError where that may be too much, InputError where nobody knows how much.
         """
-        worst = one.worst_cost()
+        worst = one.quote.worst
         if worst is None:
             raise InputError(
                 f"How long an answer of {one.target.model} can be is not known, so a budget "

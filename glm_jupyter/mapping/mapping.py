@@ -12,6 +12,7 @@ from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.engine.child import PARALLEL
 from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.target import Target
 
 from .answers import Answers
 from .budget import Allowance
@@ -184,9 +185,7 @@ async def _dispatch(
         yield dispatch
 
 
-def _pace(
-    session: sessions.Session, target: sessions.Target, concurrency: int | str
-) -> ConcurrencyLimit:
+def _pace(session: sessions.Session, target: Target, concurrency: int | str) -> ConcurrencyLimit:
     if concurrency != "auto":
         if not isinstance(concurrency, int) or concurrency < 1:
             raise InputError(

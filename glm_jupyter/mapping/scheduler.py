@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, RequestError
 from glm_jupyter.exact import add
-from glm_jupyter.money.budget import BudgetError
+from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.recordings.recorder import Asked
 from glm_jupyter.schema import SchemaError, schema_of
 
@@ -24,7 +24,7 @@ from .concurrency import ConcurrencyLimit
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
-    from glm_jupyter.recordings.recorder import Transport
+    from glm_jupyter.api.transport import Transport
     from glm_jupyter.sessions.session import Session
     from glm_jupyter.sessions.turn import Turn
 

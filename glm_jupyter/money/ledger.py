@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from threading import RLock
+from typing import Any, Literal, TypeVar, get_args
 
 import platformdirs
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.exact import add
 
-from .background import Background
 from .ledger_file import LedgerFile
 
+T = TypeVar("T")
 Statement = tuple[str, list[Any]]
 Period = Literal["day", "month"]
+PERIODS: tuple[Period, ...] = get_args(Period)
 
 # A request that has not ended for so long never will: its kernel was killed.
 LONGEST_REQUEST = timedelta(hours=1)
+# What another program's lock keeps from being written is tried again for so many seconds, and
+# then with the next request.
+LONGEST_LOCK = 5.0
+RETRY_SECONDS = 0.1
 
 COLUMNS = (
     "begun",
@@ -93,25 +101,36 @@ class Line:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The budgets of a day and a month in one currency, and what of them is used.
+
+    `spent` and `held` are known for the periods that have a budget or were asked for.
+    """
+
+    budgets: dict[Period, Decimal] = field(default_factory=dict)
+    spent: dict[Period, Decimal] = field(default_factory=dict)
+    held: dict[Period, Decimal] = field(default_factory=dict)
+
+
 class Ledger:
     """The requests of a user, in the file at `path` (default: the user's data folder).
 
     Nothing here raises: where the file cannot be read or written, answers go on, and
     `next_warning()` says once what is wrong. A damaged file is put aside under another name.
+    What cannot be written because another program has locked the file is written later.
     """
 
-    path: Path = field(
-        default_factory=lambda: (
-            platformdirs.user_data_path("glm-jupyter", appauthor=False) / "ledger.sqlite"
-        )
-    )
-    _file: LedgerFile = field(init=False)
-    _background: Background[Statement] | None = None
-    _budgets: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        data = platformdirs.user_data_path("glm-jupyter", appauthor=False)
+        self.path = path or data / "ledger.sqlite"
         self._file = LedgerFile(self.path)
+        self._lock = RLock()
+        self._waiting: list[Statement] = []  # to be written before anything is read
+        self._batches = 0
+        self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing = False
 
     @property
     def broken(self) -> bool:
@@ -126,19 +145,18 @@ class Ledger:
     def in_background(self) -> Iterator[None]:
         """Write from another thread meanwhile, many rows at a time.
 
-        For many requests at once: none waits for the disk. Sums wait for what is not written
-        yet; a budget that another kernel sets counts from the next write on.
+        For many requests at once: none waits for the disk, but those that a budget of the day or
+        the month concerns. Such a budget that another kernel sets counts from the next write on.
         """
-        if self._background:
-            yield
-            return
-        self._budgets = self._read_budgets()
-        self._background = Background(self._write_all)
+        with self._lock:
+            self._batches += 1
+            self._budgets = self._read_budgets()
         try:
             yield
         finally:
-            self._background.close()
-            self._background = None
+            with self._lock:
+                self._batches -= 1
+                self._flush()
 
     def begin(
         self,
@@ -152,16 +170,47 @@ class Ledger:
 
         Until it ends, this holds back the money in the budgets of all kernels.
         """
-        values = {
-            "id": answer.id,
-            "begun": _stamp(datetime.now(UTC)),
-            "endpoint": answer.endpoint,
-            "model": answer.model,
-            "notebook": notebook,
-            "most": _text(most),
-            "currency": currency,
-        }
-        self._write(values)
+        self._write(_begun(answer, most, currency, notebook))
+
+    def reserve(
+        self,
+        answer: Answer,
+        allow: Callable[[Standing | None], None],
+        *,
+        most: Decimal | None,
+        currency: str,
+        notebook: str | None = None,
+        periods: Collection[Period] = (),
+    ) -> None:
+        """`begin` where `allow` does not raise, with no other kernel coming between.
+
+        `allow` is given the standing of `currency`, with what is used in `periods` besides those
+        that have a budget; None where the file cannot be used.
+        """
+        statement = _begun(answer, most, currency, notebook)
+
+        def work(db: sqlite3.Connection) -> bool:
+            db.execute("BEGIN IMMEDIATE")
+            allow(self._standing(db, currency, periods))
+            db.execute(*statement)
+            db.execute("COMMIT")
+            return True
+
+        with self._lock:
+            limited = periods or any(of == currency for _, of in self._budgets)
+            if self._batches and not limited:
+                allow(Standing())
+                self._write(statement)
+            elif not self._use(work, False):
+                allow(None)
+                self._write(statement)
+
+    def standing(self, currency: str, periods: Collection[Period] = ()) -> Standing | None:
+        """The budgets in `currency` and what of them is used, also in `periods` without one.
+
+        None where the file cannot be used.
+        """
+        return self._use(lambda db: self._standing(db, currency, periods), None)
 
     def finish(self, answer: Answer, finish: str, *, notebook: str | None = None) -> None:
         """Note how a request ended and what it took. Saying it twice is saying it once."""
@@ -183,7 +232,7 @@ class Ledger:
             "seconds": answer.seconds,
             "request_id": answer.request_id,
         }
-        self._write(values)
+        self._write(_upsert(values))
 
     def lines(
         self,
@@ -195,37 +244,17 @@ class Ledger:
 
         Those under way are not counted until they have ended: see `held`.
         """
-        self._all_written()
-        key = GROUPS[by] if by else "''"
-        where, moments = _where(since, until)
-        values = [*moments, _stamp(datetime.now(UTC) - LONGEST_REQUEST)]
-        query = f"""
-            SELECT {key}, currency, {_SUMS} FROM requests
-            WHERE {where} AND (finish IS NOT NULL OR begun < ?)
-            GROUP BY 1, 2 ORDER BY 1, 2
-        """
-        return self._file.use(lambda db: [Line(*row) for row in _lines(db, query, values)], [])
+        return self._use(lambda db: _sums(db, by, since, until), [])
 
     def held(self, since: datetime) -> dict[str, Decimal]:
         """What the requests now under way in all kernels cost at most: currency -> amount."""
-        self._all_written()
-        now = datetime.now(UTC)
-        # A clock that was ahead leaves requests that seem to begin tomorrow.
-        bounds = [_stamp(max(since, now - LONGEST_REQUEST)), _stamp(now + LONGEST_REQUEST)]
-        query = """
-            SELECT currency, exact_sum(most) FROM requests
-            WHERE finish IS NULL AND most IS NOT NULL AND begun >= ? AND begun < ? GROUP BY 1
-        """
-        return self._file.use(
-            lambda db: {currency: Decimal(most) for currency, most in db.execute(query, bounds)}, {}
-        )
+        return self._use(lambda db: _held(db, since), {})
 
     def rows(self, since: datetime | None = None) -> list[dict[str, Any]]:
         """Every request begun since then, oldest first; `begun` is local time, `cost` a Decimal."""
-        self._all_written()
         where, moments = _where(since, None)
         query = f"SELECT {', '.join(COLUMNS)} FROM requests WHERE {where} ORDER BY begun, rowid"
-        return self._file.use(
+        return self._use(
             lambda db: [
                 _row(dict(zip(COLUMNS, values, strict=True)))
                 for values in db.execute(query, moments)
@@ -233,16 +262,15 @@ class Ledger:
             [],
         )
 
-    def budgets(self) -> dict[tuple[str, str], Decimal]:
-        """The user's budgets: (period, currency) -> amount."""
-        return dict(self._budgets) if self._background else self._read_budgets()
+    @property
+    def known_budgets(self) -> dict[tuple[Period, str], Decimal]:
+        """The user's budgets as they were last read."""
+        return dict(self._budgets)
 
-    def _read_budgets(self) -> dict[tuple[str, str], Decimal]:
-        query = "SELECT period, currency, amount FROM budgets"
-        return self._file.use(
-            lambda db: {(period, of): Decimal(amount) for period, of, amount in db.execute(query)},
-            {},
-        )
+    def budgets(self) -> dict[tuple[Period, str], Decimal]:
+        """The user's budgets: (period, currency) -> amount."""
+        with self._lock:
+            return dict(self._budgets) if self._batches else self._read_budgets()
 
     def set_budget(self, period: Period, currency: str, amount: Decimal | None) -> bool:
         """Keep a budget for all kernels, or none; False where it could not be kept."""
@@ -257,44 +285,87 @@ class Ledger:
                     "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)",
                     [period, currency, _text(amount)],
                 )
+            self._budgets = _budgets(db)
             return True
 
-        kept = self._file.use(work, False)
-        self._budgets = self._read_budgets()
-        return kept
+        return self._use(work, False)
 
-    def _write(self, values: dict[str, Any]) -> None:
-        names = ", ".join(values)
-        # What `begin` wrote about when and where stays, and what the end knows nothing about.
-        kept = ("id", "begun", "notebook")
-        changes = ", ".join(
-            f"{name} = coalesce(excluded.{name}, {name})" for name in values if name not in kept
-        )
-        query = f"""
-            INSERT INTO requests ({names}) VALUES ({", ".join("?" * len(values))})
-            ON CONFLICT (id) DO UPDATE SET {changes}
-        """
+    def _read_budgets(self) -> dict[tuple[Period, str], Decimal]:
+        return self._use(_budgets, {})
 
-        statement = query, list(values.values())
-        if self._background:
-            self._background.add(statement)
-        else:
-            self._write_all([statement])
+    def _standing(
+        self, db: sqlite3.Connection, currency: str, periods: Collection[Period]
+    ) -> Standing:
+        self._budgets = _budgets(db)
+        found = Standing()
+        for period in PERIODS:
+            budget = self._budgets.get((period, currency))
+            if budget is not None:
+                found.budgets[period] = budget
+            if budget is not None or period in periods:
+                since, until = span(period)
+                lines = _sums(db, None, since, until)
+                costs = (line.cost for line in lines if line.currency == currency)
+                found.spent[period] = add(*costs)
+                found.held[period] = _held(db, since).get(currency, Decimal(0))
+        return found
 
-    def _write_all(self, statements: list[Statement]) -> None:
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("BEGIN IMMEDIATE")
-            for query, values in statements:
-                db.execute(query, values)
-            db.execute("COMMIT")
+    def _use(
+        self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, again: bool = False
+    ) -> T:
+        """Do `work` with the file, after all that waits to be written."""
 
-        self._file.use(work, None)
-        if self._background:
-            self._budgets = self._read_budgets()
+        def both(db: sqlite3.Connection) -> T:
+            if self._waiting:
+                db.execute("BEGIN IMMEDIATE")
+                for query, values in self._waiting:
+                    db.execute(query, values)
+                if self._batches:
+                    self._budgets = _budgets(db)
+                db.execute("COMMIT")
+                self._waiting.clear()
+            return work(db)
 
-    def _all_written(self) -> None:
-        if self._background:
-            self._background.submit(lambda: None).result()
+        with self._lock:
+            result = self._file.use(both, otherwise, again=again)
+            if self._waiting and not self._file.locked:
+                self._waiting.clear()  # it cannot be written, and `next_warning` says why
+            return result
+
+    def _write(self, statement: Statement) -> None:
+        with self._lock:
+            self._waiting.append(statement)
+            if self._batches:
+                self._write_soon()
+            else:
+                self._flush()
+
+    def _flush(self) -> None:
+        self._use(lambda db: None, None, again=True)
+        if self._waiting:
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        if self._writing:
+            return
+        self._writer = self._writer or ThreadPoolExecutor(1, thread_name_prefix="glm-jupyter-disk")
+        try:
+            self._writer.submit(self._write_waiting)
+            self._writing = True
+        except RuntimeError:  # the interpreter ends
+            self._use(lambda db: None, None)
+
+    def _write_waiting(self) -> None:
+        """Write what waits, also where the file is locked for some seconds."""
+        until = time.monotonic() + LONGEST_LOCK
+        while True:
+            last = time.monotonic() > until
+            with self._lock:
+                self._use(lambda db: None, None, again=not last)
+                if last or not self._waiting:
+                    self._writing = False
+                    return
+            time.sleep(RETRY_SECONDS)
 
 
 def span(period: Period, now: datetime | None = None) -> tuple[datetime, datetime]:
@@ -305,6 +376,65 @@ def span(period: Period, now: datetime | None = None) -> tuple[datetime, datetim
     after = following if period == "day" else following.replace(day=1)
     # Each with the offset of its own moment, which may not be that of now.
     return first.astimezone(), after.astimezone()
+
+
+def _begun(
+    answer: Answer, most: Decimal | None, currency: str | None, notebook: str | None
+) -> Statement:
+    values = {
+        "id": answer.id,
+        "begun": _stamp(datetime.now(UTC)),
+        "endpoint": answer.endpoint,
+        "model": answer.model,
+        "notebook": notebook,
+        "most": _text(most),
+        "currency": currency,
+    }
+    return _upsert(values)
+
+
+def _upsert(values: dict[str, Any]) -> Statement:
+    names = ", ".join(values)
+    # What `begin` wrote about when and where stays, and what the end knows nothing about.
+    kept = ("id", "begun", "notebook")
+    changes = ", ".join(
+        f"{name} = coalesce(excluded.{name}, {name})" for name in values if name not in kept
+    )
+    query = f"""
+        INSERT INTO requests ({names}) VALUES ({", ".join("?" * len(values))})
+        ON CONFLICT (id) DO UPDATE SET {changes}
+    """
+    return query, list(values.values())
+
+
+def _budgets(db: sqlite3.Connection) -> dict[tuple[Period, str], Decimal]:
+    rows = db.execute("SELECT period, currency, amount FROM budgets")
+    return {(period, of): Decimal(amount) for period, of, amount in rows}
+
+
+def _sums(
+    db: sqlite3.Connection, by: str | None, since: datetime | None, until: datetime | None
+) -> list[Line]:
+    key = GROUPS[by] if by else "''"
+    where, moments = _where(since, until)
+    values = [*moments, _stamp(datetime.now(UTC) - LONGEST_REQUEST)]
+    query = f"""
+        SELECT {key}, currency, {_SUMS} FROM requests
+        WHERE {where} AND (finish IS NOT NULL OR begun < ?)
+        GROUP BY 1, 2 ORDER BY 1, 2
+    """
+    return [Line(*row) for row in _lines(db, query, values)]
+
+
+def _held(db: sqlite3.Connection, since: datetime) -> dict[str, Decimal]:
+    now = datetime.now(UTC)
+    # A clock that was ahead leaves requests that seem to begin tomorrow.
+    bounds = [_stamp(max(since, now - LONGEST_REQUEST)), _stamp(now + LONGEST_REQUEST)]
+    query = """
+        SELECT currency, exact_sum(most) FROM requests
+        WHERE finish IS NULL AND most IS NOT NULL AND begun >= ? AND begun < ? GROUP BY 1
+    """
+    return {currency: Decimal(most) for currency, most in db.execute(query, bounds)}
 
 
 def _lines(db: sqlite3.Connection, query: str, values: Iterable[str]) -> Iterator[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from glm_jupyter.exact import add
 
 T = TypeVar("T")
 
-# How long a write may wait for other kernels. One write takes milliseconds.
-BUSY_SECONDS = 5.0
+# How long to wait for other kernels, whose writes take milliseconds; no answer waits longer.
+BUSY_SECONDS = 1.0
+# For so long after that has been too short, nothing waits again.
+NO_WAIT_SECONDS = 5.0
 
 # Each brings the file from one `user_version` to the next. What has shipped is never edited.
 # Money is decimal text: a binary fraction would not add up. Times are UTC.
@@ -62,11 +65,13 @@ class LedgerFile:
     path: Path
     _complaints: dict[str, str] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
+    locked: bool = False  # by another program, when it was last used
+    _no_wait_until: float = 0.0
 
     @property
     def broken(self) -> bool:
         """Whether the file could not be used, so that sums over it are not the whole."""
-        return "file" in self._complaints
+        return self.locked or "file" in self._complaints
 
     def next_warning(self) -> str | None:
         """What is wrong with the file, each thing once."""
@@ -76,17 +81,36 @@ class LedgerFile:
                 return text
         return None
 
-    def use(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Do `work` with the file open; give `otherwise` where it cannot be done."""
+    def use(
+        self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, again: bool = False
+    ) -> T:
+        """Do `work` with the file open; give `otherwise` where it cannot be done.
+
+        That the file is locked is no matter for a warning where the work is done `again`.
+        """
         try:
             try:
-                return self._with_file(work)
+                result = self._with_file(work)
             except sqlite3.DatabaseError as error:
                 if not _damaged(error):
                     raise
                 self._set_aside()
-                return self._with_file(work)
+                result = self._with_file(work)
+            self.locked = False
+            return result
         except (OSError, sqlite3.Error, _Newer, ArithmeticError, ValueError) as error:
+            self.locked = _busy(error)
+            if self.locked:
+                self._no_wait_until = time.monotonic() + NO_WAIT_SECONDS
+                if again:
+                    return otherwise
+                self._complaints.setdefault(
+                    "locked",
+                    f"The ledger {_homely(self.path)} is locked by another program. Answers go "
+                    "on; what they cost is missing in the sums of today and this month until it "
+                    "is free.",
+                )
+                return otherwise
             self._complaints.setdefault(
                 "file",
                 f"The ledger {_homely(self.path)} cannot be used: {_reason(error)}. Answers go "
@@ -106,7 +130,8 @@ class LedgerFile:
     def _with_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Without isolation level, each statement is a transaction of its own.
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+        wait = 0 if time.monotonic() < self._no_wait_until else BUSY_SECONDS
+        with closing(sqlite3.connect(self.path, timeout=wait, isolation_level=None)) as db:
             db.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
             _migrate(db)
             return work(db)
@@ -167,6 +192,11 @@ def _migrate(db: sqlite3.Connection) -> None:
 def _damaged(error: sqlite3.DatabaseError) -> bool:
     code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _busy(error: Exception) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _reason(error: Exception) -> str:

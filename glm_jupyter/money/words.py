@@ -18,3 +18,9 @@ def number(value: Decimal) -> str:
     """The amount alone, without zeros that say nothing."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(value: Decimal) -> str:
+    """The amount for the eye: with its cents, or three digits of what is less than one."""
+    places = 2 if abs(value) >= 1 else 2 - value.adjusted()
+    return number(Decimal(f"{value:.{places}f}"))

@@ -12,7 +12,7 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.endpoints import DEFAULT, resolve
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.errors import GLMError
-from glm_jupyter.magics.commands.models import price
+from glm_jupyter.models import price
 from glm_jupyter.sessions.session import USUAL_ANSWER
 from glm_jupyter.sessions.settings import GLM
 

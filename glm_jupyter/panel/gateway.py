@@ -7,8 +7,8 @@ from threading import Lock, Thread
 
 import ipywidgets as widgets
 
-from glm_jupyter.money import gateway
-from glm_jupyter.money.gateway import Counted
+from glm_jupyter import gateway_usage
+from glm_jupyter.gateway_usage import Counted
 
 
 class GatewaySums:
@@ -25,7 +25,7 @@ class GatewaySums:
 
     def refresh(self) -> None:
         """Fetch the sums anew."""
-        if gateway.known() is None:
+        if gateway_usage.known() is None:
             self.widget.value = ""
             return
         with self._lock:
@@ -42,8 +42,8 @@ class GatewaySums:
                     self._running = False
                     return
                 self._wanted = False
-            endpoint = gateway.known()
-            found = gateway.counted(endpoint) if endpoint else None
+            endpoint = gateway_usage.known()
+            found = gateway_usage.counted(endpoint) if endpoint else None
             self.widget.value = "" if found is None else view(found)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.exact import add
-from glm_jupyter.magics.commands.models import price, size
+from glm_jupyter.models import price, size
 from glm_jupyter.money.words import number
 from glm_jupyter.render.summary import thought
 from glm_jupyter.text import clean, prose

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
+from glm_jupyter import spending
 from glm_jupyter.api.events import Usage
-from glm_jupyter.money import usage as spending
-from glm_jupyter.money.budget import Limit
 from glm_jupyter.money.ledger import Line, span
+from glm_jupyter.money.limit import Limit
 from glm_jupyter.money.words import number
 from glm_jupyter.render import chart, summary
 
@@ -34,7 +34,7 @@ def view(session: Session) -> str:
         _sum("This month", ledger.lines(None, *span("month"))),
     ]
     currencies = spending.currencies_in_use(session)
-    limits = [limit for of in currencies for limit in session.budgets.limits(of, session.spent)]
+    limits = [limit for of in currencies for limit in session.budgets.limits(of)]
     parts = ["<h4>Spending</h4>", _table(rows)]
     if ledger.broken:
         parts.append(

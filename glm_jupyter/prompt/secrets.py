@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
+
+from glm_jupyter.api.endpoints import bare
 
 # A variable whose name has one of these words holds a secret.
 _WORDS = "KEY|APIKEY|TOKEN|SECRET|PASS|PASSPHRASE|CREDENTIAL"
@@ -27,9 +31,12 @@ def redacted(text: str) -> str:
 
 
 def _secrets() -> Iterator[tuple[str, str]]:
-    """Each secret as it is, and as it looks inside quotes."""
+    """Each secret as it is, without what was copied along, inside quotes, in JSON, in a URL."""
     for name, value in os.environ.items():
-        if _NAME.search(name) and len(value) >= SHORTEST:
-            yield name, value
-            if (quoted := repr(value)[1:-1]) != value:
-                yield name, quoted
+        if not _NAME.search(name):
+            continue
+        key = bare(value)
+        quoted = (repr(value)[1:-1], json.dumps(value)[1:-1], quote(key, safe=""))
+        for spelling in dict.fromkeys((value, *quoted, key)):
+            if len(spelling) >= SHORTEST:
+                yield name, spelling

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from glm_jupyter.api import tokens
 
+from .frames import MAX_COLUMNS, Frame, frame_of
+
 # A value in a prompt is paid for at every run, so long tables and lists are cut to their ends.
 MAX_ROWS = 60
-MAX_COLUMNS = 30
 MAX_CELL_CHARACTERS = 200
 MAX_ITEMS = 200
 MAX_ELEMENTS = 1000
@@ -34,15 +36,13 @@ class Shown:
 
 
 def as_text(value: Any, most_tokens: int | None = None) -> Shown:
-    """The text a value stands for in a prompt: of a DataFrame a markdown table, cut to size.
+    """The text a value stands for in a prompt: of a data frame a markdown table, cut to size.
 
     A text is only cut where it has more than `most_tokens`, by estimate.
     """
-    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
-    if pandas is not None and isinstance(value, pandas.Series):
-        value = value.to_frame(value.name if value.name is not None else "value")
-    if pandas is not None and isinstance(value, pandas.DataFrame):
-        return _fitted(_table(value), most_tokens)
+    if (frame := frame_of(value)) is not None:
+        return _fitted(_table(frame), most_tokens)
+    numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         with numpy.printoptions(threshold=MAX_ELEMENTS):
             text = str(value)
@@ -51,7 +51,9 @@ def as_text(value: Any, most_tokens: int | None = None) -> Shown:
     if isinstance(value, Mapping | Sequence | Set) and not isinstance(
         value, str | bytes | bytearray
     ):
-        return _fitted(_container(value), most_tokens)
+        # As numpy 1 wrote its numbers: 0.1, not np.float64(0.1).
+        with numpy.printoptions(legacy="1.25") if numpy is not None else nullcontext():
+            return _fitted(_container(value), most_tokens)
     return _fitted(Shown(str(value)), most_tokens)
 
 
@@ -78,18 +80,16 @@ def _container(value: Any) -> Shown:
     return Shown(str(first), cut)
 
 
-def _table(frame: Any) -> Shown:
+def _table(frame: Frame) -> Shown:
     rows, columns = frame.shape
-    shown = frame.iloc[:, :MAX_COLUMNS]
-    names = ", ".join(str(name) for name in frame.index.names if name is not None)
-    lines = [[names, *shown.columns], ["---"] * (shown.shape[1] + 1)]
+    lines = [frame.names, ["---"] * len(frame.names)]
     if rows > MAX_ROWS:
         head, tail = MAX_ROWS - MAX_ROWS // 3, MAX_ROWS // 3
-        lines += shown.iloc[:head].itertuples(name=None)
-        lines.append(["…"] * (shown.shape[1] + 1))
-        lines += shown.iloc[-tail:].itertuples(name=None)
+        lines += frame.rows(0, head)
+        lines.append(["…"] * len(frame.names))
+        lines += frame.rows(rows - tail, rows)
     else:
-        lines += shown.itertuples(name=None)
+        lines += frame.rows(0, rows)
     cells = [[_cell(value) for value in line] for line in lines]
     long = sum(len(cell) > MAX_CELL_CHARACTERS for line in cells for cell in line)
     cut = []

@@ -15,12 +15,13 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, InputError, clean
 from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.transport import Transport
 from glm_jupyter.prompt.secrets import leaked
 
 VERSION = 1
@@ -31,16 +32,6 @@ MOST_CALLS = 1000  # function calls in an answer: more is no answer
 _TRANSPORT = ("stream", "stream_options")
 
 Timed = tuple[int, ev.Event]  # milliseconds since the request went out
-
-
-class Transport(Protocol):
-    """Where answers come from: a client, or something that stands around it or in its place."""
-
-    def stream(self, endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev.Event, None]:
-        """The events of the answer as they come; Finish is the last."""
-
-    async def models(self, endpoint: Endpoint) -> list[str]:
-        """The names of the models there."""
 
 
 @dataclass(frozen=True, slots=True)

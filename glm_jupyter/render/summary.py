@@ -14,6 +14,8 @@ _ENDINGS = {
     "length": "cut off at the token limit",
     "model_context_window_exceeded": "cut off: the model's context window is full",
     "sensitive": "stopped by the service's content filter",
+    "content_filter": "stopped by the service's content filter",
+    "refusal": "the model refused to answer",
     "network_error": "broke off inside the service",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wcwidth import wcswidth
 
@@ -12,31 +12,43 @@ Rows = Sequence[Sequence[str]]
 
 
 def table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str = "",
+    *,
+    numbers: Collection[str] = (),
 ) -> dict[str, str]:
-    """The rows under their headers, with a caption below; all cells are plain text."""
+    """The rows under their headers, with a caption below; all cells are plain text.
+
+    Under the headers `numbers` the cells are aligned to the right.
+    """
+    right = [header in numbers for header in headers]
     return {
-        "text/markdown": _markdown(headers, rows, caption),
-        "text/plain": _plain(headers, rows, caption),
+        "text/markdown": _markdown(headers, rows, caption, right),
+        "text/plain": _plain(headers, rows, caption, right),
     }
 
 
-def _markdown(headers: Sequence[str], rows: Rows, caption: str) -> str:
-    lines = [_row(headers), _row(["---"] * len(headers)), *(_row(row) for row in rows)]
+def _markdown(headers: Sequence[str], rows: Rows, caption: str, right: Sequence[bool]) -> str:
+    rule = " | ".join("---:" if is_number else "---" for is_number in right)
+    lines = [_row(headers), f"| {rule} |", *(_row(row) for row in rows)]
     return "\n".join(lines) + (f"\n\n<small>{prose(caption)}</small>" if caption else "")
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell if cell == "---" else literal(cell) for cell in cells) + " |"
+    return "| " + " | ".join(map(literal, cells)) + " |"
 
 
-def _plain(headers: Sequence[str], rows: Rows, caption: str) -> str:
+def _plain(headers: Sequence[str], rows: Rows, caption: str, right: Sequence[bool]) -> str:
     columns = list(zip(headers, *rows, strict=True))
     widths = [max(wcswidth(cell) for cell in column) for column in columns]
     lines = [
-        "  ".join(
-            cell + " " * (width - wcswidth(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
+        "  ".join(map(_padded, row, widths, right)).rstrip()
         for row in [headers, ["-" * width for width in widths], *rows]
     ]
     return "\n".join(lines) + (f"\n\n{caption}" if caption else "")
+
+
+def _padded(cell: str, width: int, right: bool) -> str:
+    room = " " * (width - wcswidth(cell))
+    return room + cell if right else cell + room

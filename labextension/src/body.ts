@@ -378,6 +378,7 @@ function frameCode(pre: HTMLElement): void {
       button('glm-copy-code', 'Copy', 'Copy this code')
     )
   );
+  pre.tabIndex = 0; // its lines may be longer than the page is wide
   pre.replaceWith(frame);
   frame.append(pre);
 }

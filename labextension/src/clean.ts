@@ -97,6 +97,7 @@ function tidy(node: HTMLElement, formulas: Formula[]): void {
     tidyImage(node);
   } else if (node instanceof HTMLInputElement) {
     node.disabled = true;
+    node.setAttribute('aria-label', node.checked ? 'done' : 'not done');
   }
 }
 

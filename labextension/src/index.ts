@@ -7,9 +7,10 @@ import type { Kernel } from '@jupyterlab/services';
 
 import { AnswerView } from './answer.js';
 import { showPrompts } from './cell.js';
+import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
-import { keepKeys } from './panel.js';
 import { Link, Streams } from './stream.js';
+import { warmUp } from './typeset.js';
 
 /** Shows answers, live where a kernel sends them. */
 const answers: JupyterFrontEndPlugin<void> = {
@@ -20,6 +21,11 @@ const answers: JupyterFrontEndPlugin<void> = {
   activate: (_: JupyterFrontEnd, rendermime: IRenderMimeRegistry, tracker: INotebookTracker) => {
     const streams = new Streams();
     const notebooks = new OpenNotebooks(tracker);
+    // The first formula of a page would wait for the typesetter to be loaded.
+    const warm = () => {
+      void warmUp(rendermime.latexTypesetter);
+      void rendermime.markdownParser?.render('');
+    };
     // Two views of one notebook have one connection.
     const links = new WeakMap<Kernel.IKernelConnection, Link>();
     rendermime.addFactory({
@@ -32,7 +38,7 @@ const answers: JupyterFrontEndPlugin<void> = {
       const connect = () => {
         const kernel = panel.sessionContext.session?.kernel;
         if (kernel && !links.has(kernel)) {
-          links.set(kernel, new Link(kernel, streams, notebooks));
+          links.set(kernel, new Link(kernel, streams, notebooks, warm));
         }
       };
       panel.sessionContext.kernelChanged.connect(connect);
@@ -67,12 +73,12 @@ const prompts: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Makes the widget panel usable by keyboard. */
-const panel: JupyterFrontEndPlugin<void> = {
-  id: 'glm-jupyter:panel',
-  description: 'Keeps the keys typed in the panel of %glm out of the notebook.',
+/** Makes answers and the widget panel usable by keyboard. */
+const keys: JupyterFrontEndPlugin<void> = {
+  id: 'glm-jupyter:keys',
+  description: 'Keeps the keys typed in answers and in the panel of %glm out of the notebook.',
   autoStart: true,
   activate: keepKeys
 };
 
-export default [answers, prompts, panel];
+export default [answers, prompts, keys];

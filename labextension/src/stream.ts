@@ -117,7 +117,8 @@ export class Link {
   constructor(
     private readonly _kernel: Kernel.IKernelConnection,
     private readonly _streams: Streams,
-    private readonly _notebooks: Notebooks
+    private readonly _notebooks: Notebooks,
+    private readonly _opened: () => void = () => undefined
   ) {
     if (!_kernel.handleComms) {
       return;
@@ -157,6 +158,7 @@ export class Link {
   }
 
   private _attach(comm: Kernel.IComm): void {
+    this._opened();
     this._comm = comm;
     comm.onMsg = message => {
       this._handle(message.content.data as unknown as Message);

@@ -179,6 +179,13 @@ async function typesetTogether(
   return single;
 }
 
+/** Have the typesetter loaded before the first formula comes. */
+export async function warmUp(typesetter: IRenderMime.ILatexTypesetter | null): Promise<void> {
+  if (typesetter && !stage) {
+    await typesetTogether(typesetter, ['\\(x\\)']);
+  }
+}
+
 function makeStage(): HTMLElement {
   const element = document.createElement('div');
   element.className = 'jp-RenderedHTMLCommon glm-Stage';

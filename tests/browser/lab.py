@@ -44,7 +44,11 @@ def chromium_path() -> str:
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(),
+            args=CHROMIUM_ARGS,
+            ignore_default_args=["--hide-scrollbars"],  # pages as people see them
+        )
         yield browser
         browser.close()
 

@@ -92,6 +92,21 @@ def test_a_call_is_made_and_its_result_sent_back(ready: Kernel, server) -> None:
     assert "461" in run.bundle["text/plain"]
 
 
+def test_a_call_in_the_wrapping_of_a_gateway_is_made_and_sent_back_plain(
+    ready: Kernel, server
+) -> None:
+    twice = '{"a": "[1]", "b": 2}' * 2
+    server.enqueue(asks_for(call("add", twice), call("partly", "null")), Reply("Done."))
+    ready.run("import functools\npartly = functools.partial(add, a=40)")
+    run = ready.run("%%glm -m glm-4.7 --tools add,partly\nAdd.")
+    assert run.ok, run.error
+    _, assistant, failed, result = messages(server, 1)
+    written = [made["function"]["arguments"] for made in assistant["tool_calls"]]
+    assert written == ['{"a": "[1]", "b": 2}', "{}"]
+    assert "a: Input should be a valid integer" in failed["content"]
+    assert result["content"] == "41"
+
+
 def test_tokens_and_cost_are_sums_of_requests_priced_one_by_one(ready: Kernel, server) -> None:
     # Of glm-4.7 an answer below 200 tokens is cheaper: 2 and 8, not 3 and 14 RMB per million.
     server.enqueue(

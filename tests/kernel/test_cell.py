@@ -68,7 +68,7 @@ def test_an_answer_without_text_is_shown_with_its_price(running: Kernel, server)
     assert run.bundle[VENDOR]["text"] == ""
 
 
-@pytest.mark.parametrize("reason", ["network_error", "sensitive"])
+@pytest.mark.parametrize("reason", ["network_error", "sensitive", "content_filter"])
 def test_a_failure_inside_the_service_is_the_finish_reason(running, server, reason) -> None:
     server.enqueue(Reply(text="Half", finish_reason=reason))
     run = running.run(ASK)
@@ -488,9 +488,10 @@ def test_the_doctor_tells_of_a_catalogue_with_a_mistake(env, tmp_path) -> None:
         assert "cannot be used" in run.bundle["text/plain"]
 
 
-def test_certificates_that_cannot_be_read(env) -> None:
+def test_certificates_that_cannot_be_read_are_named_where_they_are_needed(env) -> None:
     with kernel({**env, "SSL_CERT_FILE": "/nowhere/certificates.pem"}) as running:
-        run = running.run(ASK)
+        assert running.run(ASK).ok  # a server of plain http
+        run = running.run("%%glm -e https://127.0.0.1:9/v1 -m m\nHello")
         assert not run.ok
         assert_short_error(run.error, "SSL_CERT_FILE")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kernels import Kernel
 from tests.protocol_server import Reply
 
@@ -32,7 +30,6 @@ def asked(server) -> str:
 
 
 def test_the_last_error_is_explained_and_the_mended_cell_offered(running: Kernel, server) -> None:
-    pytest.importorskip("pandas")
     running.run("import pandas as pd\nframe = pd.DataFrame({'price': [9171.25], 'size': [2]})")
     running.run("def total(table, key):\n    return table[key].sum()")
     assert not running.run("column = 'pirce'\ntotal(frame, column)  # {{ braces }} {x}").ok

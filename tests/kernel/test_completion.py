@@ -51,13 +51,49 @@ def test_tab(running: Kernel, code: str, offered: str, tmp_path) -> None:
     assert any(match.endswith(offered.split(".")[-1]) for match in matches), matches
 
 
-def test_hints_tell_price_and_context(running: Kernel) -> None:
-    code = "%%glm -m bigmodel/glm-4-airx"
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("%%glm --mo", "option"),
+        ("%%glm -m bigmodel/glm-4-airx", "model"),
+        ("%glm mod", "command"),
+        ("%glm local sta", "choice"),
+        ("%%glm -e big", "endpoint"),
+    ],
+)
+def test_the_kind_of_what_tab_offers_is_a_word(running: Kernel, code: str, kind: str) -> None:
     content = running.client.complete(code, len(code), reply=True, timeout=30)["content"]
-    (item,) = content["metadata"]["_jupyter_types_experimental"]
-    assert item["text"] == "bigmodel/glm-4-airx"
-    assert "10 / 10 RMB" in item["type"]
-    assert "8K" in item["type"]
+    kinds = {item["type"] for item in content["metadata"]["_jupyter_types_experimental"]}
+    assert kinds == {kind}
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("%%glm --max-cost", "AMOUNT\n\nmost the answer may cost"),
+        ("%%glm -m", "`%glm models` lists them"),
+        ("%%glm -m glm-4-airx", "Price per million tokens in / out: 10 / 10 RMB\nContext: 8K"),
+        ("%%glm --compare glm-4.7,zai/glm-4.7", "zai/glm-4.7\n"),
+        ("x = 1\n%glm budget", "--month"),
+        ("%glm use glm-4.7", "Can: thinks"),
+    ],
+)
+def test_what_is_to_be_known_is_told_where_the_front_end_asks(
+    running: Kernel, code: str, told: str
+) -> None:
+    for cursor in (len(code), len(code) - 1):
+        reply = running.client.inspect(code, cursor, reply=True, timeout=30)["content"]
+        assert told in reply["data"]["text/plain"]
+        assert "%%g" not in reply["data"]["text/plain"]
+
+
+def test_python_names_are_told_of_as_before(running: Kernel) -> None:
+    running.run("def helper():\n    'Helps.'")
+    for code in ("helper", "%%glm\nAbout helper"):
+        reply = running.client.inspect(code, len(code), reply=True, timeout=30)["content"]
+        assert "Helps." in reply["data"]["text/plain"]
+    running.run("%unload_ext glm_jupyter")
+    assert not running.client.inspect("%%glm -m", 8, reply=True, timeout=30)["content"]["found"]
 
 
 def test_only_files_are_offered_where_a_file_is_meant(running: Kernel, tmp_path) -> None:

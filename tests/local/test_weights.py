@@ -10,12 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nbclient
 import nbformat
 import pytest
 
 from glm_jupyter.api.errors import GLMError, InputError, NetworkError
 from glm_jupyter.engine import EMBEDDED, Engine
+from tests.kernels import execute
 from tests.local.conftest import make_wheel
 
 
@@ -174,7 +174,7 @@ def test_a_saved_notebook_keeps_one_plain_line_of_the_fetch(
         "from glm_jupyter.engine import engine\n_ = await engine().start()\nengine().stop()"
     )
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    execute(notebook, timeout=120, kernel_name="python3")
     (output,) = notebook.cells[0].outputs
     assert dict(output.data) == {
         "text/plain": "The weights of SmolLM2-135M-Instruct are here, checked."

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from glm_jupyter.api.events import TextDelta
 from glm_jupyter.recordings.recorder import read
-from tests.kernels import VENDOR
+from tests.kernels import VENDOR, execute
 from tests.notebooks.record_samples import FOLDER, LABEL, SAMPLES, samples
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -25,7 +24,7 @@ def test_it_runs_without_a_key(path: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     copy = shutil.copytree(FOLDER, tmp_path / "lesson")
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(copy)}}).execute()
+    execute(notebook, timeout=300, resources={"metadata": {"path": str(copy)}})
     answers = [
         output["data"]
         for cell in notebook.cells
@@ -39,14 +38,16 @@ def test_it_runs_without_a_key(path: Path, tmp_path: Path, monkeypatch) -> None:
         assert data[VENDOR]["text"]
 
 
-def test_the_quickstart_answers_say_that_a_tiny_model_gave_them(tmp_path: Path) -> None:
+def test_the_quickstart_answers_say_that_a_tiny_model_gave_them(tmp_path: Path, caplog) -> None:
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_code_cell("%load_ext glm_jupyter"),
             nbformat.v4.new_code_cell("%%glm -m local/smollm2-135m --max-tokens 20\nSay hello."),
         ]
     )
-    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    with caplog.at_level("WARNING"):
+        execute(notebook, resources={"metadata": {"path": str(tmp_path)}})
+    assert not [record.message for record in caplog.records if "comm" in record.message]
     shown = notebook.cells[1].outputs[-1]["data"]["text/markdown"]
     assert "expect mistakes" in shown.splitlines()[-1]
 

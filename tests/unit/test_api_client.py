@@ -368,9 +368,34 @@ async def test_host_that_cannot_be_one(client: Client, url: str) -> None:
 
 async def test_proxy_that_cannot_be_used(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "nonsense://user:password@127.0.0.1")
-    with pytest.raises(NetworkError, match="proxy") as caught:
+    with pytest.raises(NetworkError, match="proxy that ALL_PROXY names cannot") as caught:
         await answer_of(client.stream(Endpoint("e", "http://example.invalid/v1"), ASKED))
     assert "password" not in str(caught.value)
+
+
+async def test_a_proxy_that_does_not_answer_is_named(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://user:password@127.0.0.1:9")
+    with pytest.raises(NetworkError, match="proxy that HTTP_PROXY names does not") as caught:
+        await answer_of(client.stream(Endpoint("e", "http://example.invalid/v1"), ASKED))
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "no_proxy", ["::1,fd00::/8", "[::1]", "10.0.0.0/8,", "fe80::/10, localhost", "*.a.b:x:y"]
+)
+async def test_any_no_proxy_is_read(
+    server: ProtocolServer,
+    endpoint: Endpoint,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    no_proxy: str,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/api/paas/v4"))
+    there = Endpoint("e", "http://198.51.100.7/api/paas/v4", key=endpoint.key)
+    assert (await answer_of(client.stream(there, ASKED))).complete  # from the proxy
 
 
 async def test_this_machine_is_not_reached_through_a_proxy(
@@ -410,6 +435,28 @@ async def test_key_is_in_no_stream_that_quotes_it_in_pieces(
     answer = await answer_of(client.stream(endpoint, ASKED))
     assert (answer.reasoning, answer.text) == (shown, shown)
     assert answer.tool_calls[0]["function"] == {"name": "f", "arguments": shown}
+
+
+ESCAPED = (
+    "".join(f"\\u{ord(character):04X}" for character in KEY),
+    "".join(f"\\\\u{ord(character):04x}" for character in KEY),
+    "".join(f"%{ord(character):02x}" for character in KEY),
+    KEY.replace(".", "%252E").replace("-", "\\-"),
+)
+
+
+@pytest.mark.parametrize("escaped", ESCAPED)
+@pytest.mark.parametrize("chunk", [1, 3, 500])
+async def test_an_escaped_key_is_hidden_too(
+    server: ProtocolServer, endpoint: Endpoint, client: Client, escaped: str, chunk: int
+) -> None:
+    server.enqueue(Reply(f"50% of C:\\id, {escaped}, \\", chunk=chunk))
+    answer = await answer_of(client.stream(endpoint, ASKED))
+    assert answer.text == "50% of C:\\id, (the key), \\"
+    body = {"error": {"code": "1002", "message": f"bad {escaped}"}}
+    server.enqueue(Reply(status=401, body=body))
+    with pytest.raises(AuthenticationError, match=r"bad \(the key\)\s"):
+        await answer_of(client.stream(endpoint, ASKED))
 
 
 async def test_what_might_have_become_the_key_is_not_lost(

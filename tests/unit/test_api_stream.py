@@ -21,6 +21,7 @@ from glm_jupyter.api.errors import (
     RequestError,
 )
 from glm_jupyter.api.stream import StreamDecoder
+from glm_jupyter.render.summary import ending
 
 
 def frame(finish: str | None = None, /, **delta: Any) -> str:
@@ -223,6 +224,16 @@ def test_id_repeated_with_each_piece() -> None:
     assert calls(call(0, "A", "add", '{"a": '), call(0, "A", None, "1}")) == [ADD]
 
 
+@pytest.mark.parametrize(("index", "name"), [(0, "add"), (0, None), (-1, None), (None, None)])
+def test_a_new_id_with_each_piece_is_no_new_call(index: int | None, name: str | None) -> None:
+    pieces = [call(index, f"A{n}", name, piece) for n, piece in enumerate(('{"a"', ": ", "1}"))]
+    assert calls(call(index, "A", "add", ""), *pieces) == [ADD]
+
+
+def test_calls_of_one_function_that_share_an_index_are_two() -> None:
+    assert calls(call(0, *ADD), call(0, "B", "add", '{"a": 2}')) == [ADD, ("B", "add", '{"a": 2}')]
+
+
 def test_arguments_as_an_object_and_calls_without_ids() -> None:
     made = calls(call(None, None, "add", {"a": 1}), call(None, None, "sub", {}))
     assert made == [(None, "add", '{"a": 1}'), (None, "sub", "{}")]
@@ -272,10 +283,19 @@ def test_network_error_inside_the_service() -> None:
     assert (answer.text, error.code, error.retryable) == ("abc", "network_error", True)
 
 
-def test_safety_filter() -> None:
-    answer, error = failure_of([*contents("abc"), frame("sensitive"), "[DONE]"], RequestError)
-    assert (answer.text, error.code, error.retryable) == ("abc", "sensitive", False)
+@pytest.mark.parametrize("reason", ["sensitive", "content_filter"])
+def test_safety_filter(reason: str) -> None:
+    answer, error = failure_of([*contents("abc"), frame(reason), "[DONE]"], RequestError)
+    assert (answer.text, error.code, error.retryable) == ("abc", reason, False)
     assert "safety filter" in str(error)
+
+
+def test_a_refusal_is_shown_and_is_no_whole_answer() -> None:
+    pieces = [frame(content=None, refusal=piece) for piece in ("I cannot ", "help with that.")]
+    answer = answer_of([*pieces, frame("stop"), "[DONE]"])
+    assert (answer.text, answer.complete) == ("I cannot help with that.", False)
+    answer.stop_clock()
+    assert ending(answer) == "the model refused to answer"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def test_inside_a_running_loop() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not exist there")
 def test_inside_a_loop_that_cannot_nest() -> None:
-    uvloop = pytest.importorskip("uvloop")
+    import uvloop
+
     loop = uvloop.new_event_loop()
     try:
         assert loop.run_until_complete(inside()) == EXPECTED

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -14,12 +18,14 @@ from hypothesis import strategies as st
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.errors import IncompleteError, InputError
-from glm_jupyter.money import budget, ceiling
+from glm_jupyter.money import ceiling, ledger_file
 from glm_jupyter.money.amounts import LARGEST, parse_amount
-from glm_jupyter.money.budget import BudgetError, Budgets
+from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.money.limit import BudgetError, Limit
 from glm_jupyter.render.summary import line
 from glm_jupyter.sessions.session import Session
+from glm_jupyter.sessions.turn import Turn
 from tests.protocol_server import ProtocolServer, Reply
 
 
@@ -36,6 +42,12 @@ async def ask(session: Session, prompt: str = "Hello", **options: Any) -> Answer
     async for _ in turn.stream():
         pass
     return turn.answer
+
+
+def paid(cost: str) -> Answer:
+    answer = Answer("glm-5", "bigmodel")
+    answer.cost, answer.currency = Decimal(cost), "RMB"
+    return answer
 
 
 def set_ceiling(tmp_path: Path, text: str, name: str = "ipython/ipython_config.py") -> None:
@@ -221,6 +233,70 @@ async def test_requests_of_one_session_at_the_same_time_share_its_budget(session
     assert (await ask(session, model="glm-4-airx", max_tokens=1000)).complete
 
 
+async def test_kernels_that_ask_at_once_share_the_budget_of_a_day(
+    session: Session, ledger: Ledger, server: ProtocolServer
+) -> None:
+    session.budgets.set("day", "RMB", Decimal("0.015"))  # for one and a half requests
+    others = [Session(budgets=Budgets(Ledger(ledger.path))) for _ in range(4)]
+    turns = [one.turn("Hello", model="glm-4-airx", max_tokens=1000) for one in others]
+    meet = threading.Barrier(4)
+
+    def send(turn: Turn) -> bool:
+        meet.wait()
+        try:
+            turn.opening.reserve(turn.budgets)
+        except BudgetError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(send, turns)) == 1
+
+
+def test_nothing_is_lost_where_many_threads_book(ledger: Ledger) -> None:
+    budgets = Budgets(ledger)
+    seen: list[object] = []
+    ended = threading.Event()
+
+    def book() -> None:
+        for _ in range(500):
+            budgets.settle(paid("0.01"), "stop")
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.append((budgets.spent, budgets.so_far, budgets.booked))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ledger.in_background(), ThreadPoolExecutor() as pool:
+            looking = pool.submit(look)
+            for done in [pool.submit(book) for _ in range(8)]:
+                done.result()
+            ended.set()
+            looking.result()
+    finally:
+        sys.setswitchinterval(before)
+    assert budgets.spent == {"RMB": Decimal(40)}
+    assert [line.requests for line in budgets.booked] == [4000]
+    assert ledger.lines()[0].cost == 40
+
+
+async def test_waiting_for_the_ledger_is_no_time_of_the_answer(
+    session: Session, ledger: Ledger
+) -> None:
+    await ask(session, model="glm-4-airx")
+    with sqlite3.connect(ledger.path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        answer = await ask(session, model="glm-4-airx")
+        other.execute("COMMIT")
+    assert answer.complete
+    assert any("locked by another program" in note for note in answer.notes)
+    assert len(ledger.rows()) == 2
+    assert answer.seconds
+    assert answer.seconds < ledger_file.BUSY_SECONDS  # what it has waited for the ledger
+
+
 @pytest.mark.parametrize("limit", ["0.01", "0.01 RMB", "¥0.01"])
 async def test_max_cost_limits_one_cell(session: Session, limit: str) -> None:
     with pytest.raises(BudgetError, match="--max-cost"):
@@ -341,7 +417,7 @@ async def test_a_ceiling_holds_beside_a_higher_budget(session: Session, tmp_path
     with pytest.raises(BudgetError, match="administrator") as refusal:
         await ask(session, model="glm-4-airx")
     assert "administrator" in refusal.value.remedy
-    limits = session.budgets.limits("RMB", {})
+    limits = session.budgets.limits("RMB")
     assert [(limit.amount, limit.ceiling) for limit in limits] == [
         (Decimal(100), False),
         (Decimal("0.01"), True),
@@ -425,7 +501,8 @@ def test_a_budget_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
         budgets.set("day", "RMB", Decimal(5))
     assert "session" in refusal.value.remedy
     budgets.set("session", "RMB", Decimal(5))
-    (limit,) = budgets.limits("RMB", {"RMB": Decimal(2)})
+    budgets.settle(paid("2"), "stop")
+    (limit,) = budgets.limits("RMB")
     assert limit.left == 3
 
 
@@ -433,7 +510,8 @@ def test_a_ledger_that_cannot_be_read_still_counts_the_session(tmp_path: Path) -
     (tmp_path / "data").write_text("")
     set_ceiling(tmp_path, "c.GLMCeiling.day = ['5 RMB']")
     budgets = Budgets(Ledger(tmp_path / "data" / "ledger.sqlite"))
-    (limit,) = budgets.limits("RMB", {"RMB": Decimal(2)})
+    budgets.settle(paid("2"), "stop")
+    (limit,) = budgets.limits("RMB")
     assert limit.left == 3
 
 
@@ -445,7 +523,7 @@ async def test_money_does_not_follow_the_precision_of_a_lesson_on_rounding(
         answer = await ask(session, model="glm-4-airx")
         await ask(session, model="glm-4-airx")
         session.budgets.set("day", "RMB", Decimal("5.0000001"))
-        (limit,) = session.budgets.limits("RMB", session.spent)
+        (limit,) = session.budgets.limits("RMB")
         left = limit.left
     assert answer.cost == Decimal("1.24458")  # 124,458 tokens x 10, per million
     assert ledger.lines()[0].cost == session.spent["RMB"] == Decimal("1.24504")
@@ -460,6 +538,6 @@ async def test_money_does_not_follow_the_precision_of_a_lesson_on_rounding(
 def test_what_is_left_is_never_below_nothing_nor_above_the_budget(
     spent: Decimal, held: Decimal, amount: Decimal
 ) -> None:
-    limit = budget.Limit("day", amount, "RMB", spent, held)
+    limit = Limit("day", amount, "RMB", spent, held)
     assert 0 <= limit.left <= amount
     assert limit.left == 0 or limit.left + spent + held == amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,17 +11,16 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.catalogue import Model
 from glm_jupyter.api.endpoints import resolve
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.money.alternatives import comparison, others
-from glm_jupyter.sessions.session import Target
-from glm_jupyter.sessions.turn import ModelRequest
+from glm_jupyter.magics.alternatives import comparison, others
+from glm_jupyter.money.quote import Quote
 
 MODELS = [model for model in catalogue.models(endpoint="bigmodel") if model.prices]
 
 
-def asked(name: str, text: str = "Hello", **options: object) -> ModelRequest:
+def asked(name: str, text: str = "Hello", **options: object) -> Quote:
     message = {"role": "user", "content": text}
     request = ChatRequest(name, (message,), **options)  # type: ignore[arg-type]
-    return ModelRequest(Target(resolve("bigmodel", {}), name), request)
+    return Quote.of(request, resolve("bigmodel", {}), name, Decimal(0))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -42,8 +42,7 @@ def test_what_the_others_cannot_take_is_not_proposed() -> None:
 
 
 def test_the_table_is_worked_out_by_hand() -> None:
-    one = asked("glm-4-airx", max_tokens=100)
-    one.prompt_tokens = 1_000
+    one = replace(asked("glm-4-airx", max_tokens=100), prompt_tokens=1_000)
     bundle = comparison(one)
     assert bundle
     first = bundle["text/plain"].splitlines()[2].split()
@@ -54,8 +53,7 @@ def test_the_table_is_worked_out_by_hand() -> None:
 
 
 def test_a_web_search_is_part_of_what_it_costs_at_most() -> None:
-    one = asked("glm-4.7-flash", max_tokens=100)
-    one.search_price = Decimal("0.01")
+    one = replace(asked("glm-4.7-flash", max_tokens=100), search_price=Decimal("0.01"))
     bundle = comparison(one)
     assert bundle
     own, *rest = [line.split()[-2:] for line in bundle["text/plain"].splitlines()[2:]]

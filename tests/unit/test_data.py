@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,6 @@ from glm_jupyter.prompt.values import as_text
 
 
 def test_series_and_descriptions_are_tables() -> None:
-    pandas = pytest.importorskip("pandas")
     series = pandas.Series([1.0, 2.5], index=["a", "b"], name="price")
     assert str(as_text(series)).splitlines()[-1] == "| b | 2.5 |"
     assert "| price |" in str(as_text(series))
@@ -25,7 +26,6 @@ def test_series_and_descriptions_are_tables() -> None:
 
 
 def test_wide_frames_are_cut() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame([range(100)])
     shown = as_text(frame)
     assert shown.cut == "30 of 100 columns"
@@ -33,7 +33,6 @@ def test_wide_frames_are_cut() -> None:
 
 
 def test_names_of_an_index_head_its_column() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"species": ["a", "a", "b"], "year": [1, 2, 1], "mass": [1, 2, 3]})
     assert str(as_text(frame.groupby("species").mean())).startswith("| species | year | mass |")
     assert str(as_text(frame.groupby(["species", "year"]).sum())).splitlines()[::2] == [
@@ -44,7 +43,6 @@ def test_names_of_an_index_head_its_column() -> None:
 
 
 def test_large_numbers_keep_their_digits() -> None:
-    pandas = pytest.importorskip("pandas")
     numbers = [1234567.891, 98765.4, 20000.0, 0.1 + 0.2, 123.456789, 1e-9, 1e300, float("nan")]
     lines = str(as_text(pandas.Series(numbers, name="n"))).splitlines()[2:]
     assert [line.split(" | ")[1].rstrip("| ") for line in lines] == [
@@ -53,7 +51,6 @@ def test_large_numbers_keep_their_digits() -> None:
 
 
 def test_a_cell_is_one_line_and_a_long_one_is_cut_saying_so() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": ["a|b\r\nc\u2028d", "e" * 1000]})
     shown = as_text(frame)
     assert shown.text.splitlines()[2:] == ["| 0 | a\\|b c d |", f"| 1 | {'e' * 200}… |"]
@@ -61,7 +58,6 @@ def test_a_cell_is_one_line_and_a_long_one_is_cut_saying_so() -> None:
 
 
 def test_arrays() -> None:
-    numpy = pytest.importorskip("numpy")
     assert str(as_text(numpy.eye(2))) == "[[1. 0.]\n [0. 1.]]"
     shown = as_text(numpy.zeros((100, 100)))
     assert "..." in shown.text
@@ -155,3 +151,51 @@ def test_what_is_no_secret_is_expanded(secret: str) -> None:
 def test_secrets_are_taken_out_of_text(secret: str) -> None:
     text = redacted(f"{secret} and {[secret]}")
     assert text == '(the value of SOME_API_KEY) and ["(the value of SOME_API_KEY)"]'
+
+
+@pytest.mark.parametrize("pasted", ['"id/abc.def123"', " id/abc.def123\n", "Bearer id/abc.def123"])
+def test_a_secret_is_known_without_what_was_copied_along_and_in_a_url(
+    pasted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZAI_API_KEY", pasted)
+    hidden = "(the value of ZAI_API_KEY)"
+    assert redacted("it is id/abc.def123 now") == f"it is {hidden} now"
+    assert redacted("?key=id%2Fabc.def123") == f"?key={hidden}"
+
+
+def test_numbers_of_numpy_in_lists_are_numbers() -> None:
+    import numpy
+
+    values = {"x": [numpy.float64(0.1), numpy.int64(3), numpy.True_], numpy.int64(1): None}
+    assert expand("{{ values }}", {"values": values}).text == "{'x': [0.1, 3, True], 1: None}"
+
+
+def test_frames_of_polars_and_tables_of_arrow_are_markdown_tables() -> None:
+    import polars
+
+    frame = polars.DataFrame({"a|b": [1.123456789, None], "s": ["x\ny", "ü"], "n": [[1, 2], []]})
+    table = "| a\\|b | s | n |\n| --- | --- | --- |\n| 1.12346 | x y | [1, 2] |\n| null | ü | [] |"
+    for value in (frame, frame.to_arrow(), frame.to_arrow().to_batches()[0]):
+        assert expand("{{ value }}", {"value": value}).text == table
+    for value in (frame["s"], frame.to_arrow()["s"]):
+        shown = expand("{{ value }}", {"value": value}).text
+        assert shown.endswith(" |\n| --- |\n| x y |\n| ü |")
+
+
+def test_long_frames_of_polars_and_tables_of_arrow_are_cut_and_say_so() -> None:
+    import polars
+
+    frame = polars.DataFrame({f"c{n}": range(5000) for n in range(40)})
+    for value in (frame, frame.to_arrow()):
+        (shown,) = expand("{{ value }}", {"value": value}).values
+        assert shown.cut == "60 of 5,000 rows and 30 of 40 columns"
+        lines = expand("{{ value }}", {"value": value}).text.splitlines()
+        assert (lines[2][:8], lines[-2][-7:]) == ("| 0 | 0 ", "| 4999 |"[-7:])
+        assert "| … | … |" in lines[42]
+
+
+def test_empty_frames_are_tables_too() -> None:
+    import polars
+
+    for value in (polars.DataFrame({"a": []}), polars.DataFrame({"a": []}).to_arrow()):
+        assert expand("{{ value }}", {"value": value}).text == "| a |\n| --- |"

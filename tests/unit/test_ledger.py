@@ -6,6 +6,7 @@ import multiprocessing
 import resource
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -233,6 +234,38 @@ def test_a_killed_kernel_loses_at_most_its_unfinished_request(ledger: Ledger) ->
     assert sum(row["cost"] == 7 for row in rows) == 1
     ledger.finish(answered("8"), "stop")
     assert len(ledger.rows()) == len(rows) + 1
+    assert ledger.next_warning() is None
+
+
+def test_what_a_lock_keeps_from_being_written_is_written_when_it_is_free(ledger: Ledger) -> None:
+    ledger.finish(answered("1"), "stop")
+    with sqlite3.connect(ledger.path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        ledger.begin(late := answered("2"))
+        ledger.finish(late, "stop")
+        assert ledger.rows() == []
+        assert ledger.broken
+        assert "locked by another program" in str(ledger.next_warning())
+        other.execute("COMMIT")
+    assert [row["cost"] for row in ledger.rows()] == [1, 2]
+    assert not ledger.broken
+    assert ledger.next_warning() is None
+
+
+def test_requests_beside_an_ending_map_raise_nothing_and_are_kept(ledger: Ledger) -> None:
+    def maps() -> None:
+        for _ in range(50):
+            with ledger.in_background():
+                ledger.finish(answered("1"), "stop")
+
+    def cells() -> None:
+        for _ in range(100):
+            ledger.finish(answered("1"), "stop")
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(maps), pool.submit(maps), pool.submit(cells)]:
+            done.result()
+    assert len(ledger.rows()) == 200
     assert ledger.next_warning() is None
 
 

@@ -19,8 +19,9 @@ import glm_jupyter as glm
 from glm_jupyter.api.errors import AuthenticationError, InputError, RequestError
 from glm_jupyter.mapping import Answers, MapStopped
 from glm_jupyter.mapping import scheduler as dispatch
-from glm_jupyter.money.budget import BudgetError, Budgets
+from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.recordings.recorder import Recorder
 from glm_jupyter.recordings.replayer import Replayer
 from glm_jupyter.sessions import session as sessions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -17,6 +19,24 @@ def test_quoted_text_and_repeated_options() -> None:
     assert args.temperature == -0.5
     assert args.continue_ is True
     assert args.think is None
+
+
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_quotation_marks_are_no_part_of_a_text_on_any_system(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "name", system)
+    args = cell_parser().parse_line("""-s "be brief" --map "df.x" --stop 'a # b' -c=notes""")
+    assert (args.system, args.map, args.stop) == ("be brief", "df.x", ["a # b"])
+
+
+def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "name", "nt")
+    args = cell_parser().parse_line(r'-i C:\new\plot.png -i "C:\my plots\a.png" -s @C:\t.md')
+    assert args.image == [r"C:\new\plot.png", r"C:\my plots\a.png"]
+    assert args.system == r"@C:\t.md"
+    monkeypatch.setattr(os, "name", "posix")
+    assert cell_parser().parse_line(r"-i my\ plot.png").image == ["my plot.png"]
 
 
 @pytest.mark.parametrize(

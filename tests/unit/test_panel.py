@@ -18,11 +18,11 @@ import pytest
 from glm_jupyter.api.events import Started
 from glm_jupyter.money import ceiling
 from glm_jupyter.money.ledger import Ledger
-from glm_jupyter.money.usage import report
 from glm_jupyter.panel import Panel, panel_of
 from glm_jupyter.panel import spending as bill
 from glm_jupyter.panel import throttle as redrawing
 from glm_jupyter.sessions.session import Session
+from glm_jupyter.spending import report
 from tests.protocol_server import ProtocolServer, Reply
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,7 +91,6 @@ def test_a_value_without_text_is_an_error(expression: str, said: str) -> None:
 
 
 def test_a_frame_becomes_a_table() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"name": ["a|b", "c"], "value": [1.5, 2.0]})
     assert expand("{{ frame }}", {"frame": frame}).text.splitlines() == [
         "|  | name | value |",
@@ -101,7 +101,6 @@ def test_a_frame_becomes_a_table() -> None:
 
 
 def test_a_frame_within_a_line_is_a_table_all_the_same() -> None:
-    pandas = pytest.importorskip("pandas")
     table = "|  | n |\n| --- | --- |\n| 0 | 7 |"
     namespace = {"frame": pandas.DataFrame({"n": [7]})}
     text = expand("Compare {{ frame }} with {{ frame }}\nand {{ 1 }}.", namespace).text
@@ -109,7 +108,6 @@ def test_a_frame_within_a_line_is_a_table_all_the_same() -> None:
 
 
 def test_a_long_frame_is_cut_and_says_so() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"n": range(5000)})
     text = expand("{{ frame }}", {"frame": frame}).text
     assert f"{MAX_ROWS} of 5,000 rows" in text

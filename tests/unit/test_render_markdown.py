@@ -125,6 +125,8 @@ def test_the_cost_in_the_last_line(cost: Decimal | None, estimated: bool, shown:
         ("length", "Cut off at the token limit."),
         ("model_context_window_exceeded", "Cut off: the model's context window is full."),
         ("sensitive", "Stopped by the service's content filter."),
+        ("content_filter", "Stopped by the service's content filter."),
+        ("refusal", "The model refused to answer."),
         ("network_error", "Broke off inside the service."),
         (None, "Broke off."),
     ],

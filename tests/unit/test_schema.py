@@ -39,9 +39,11 @@ class Tree(BaseModel):
     branches: list[Tree] = []
 
 
+# Before a letter these may be meant as the backslash and the first letter of a command of TeX.
+TEXTS = st.text().filter(lambda text: not re.search(r"[\b\f\n\r\t][a-zA-Z]", text))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
 )
 ANYTHING: dict[str, Any] = {"type": "object"}
 
@@ -90,10 +92,52 @@ AROUND = [
 ]
 
 
-@given(st.dictionaries(st.text(), JSON), st.sampled_from(AROUND))
+@given(st.dictionaries(TEXTS, JSON), st.sampled_from(AROUND))
 def test_json_is_found_whatever_stands_around_it(value: Any, around: str) -> None:
     text = around.replace("{}", json.dumps(value, indent=1))
     assert schema_of(ANYTHING).parse(text) == value
+
+
+MATRIX = r"\begin{pmatrix} 1 & 2 \\ 3 & \nu \end{pmatrix}"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"\frac \beta", r"\frac \beta"),
+        (r"\theta\rho \nabla f \times \neq", r"\theta\rho \nabla f \times \neq"),
+        (r"\(\alpha\,\upsilon\)", r"\(\alpha\,\upsilon\)"),
+        (MATRIX, MATRIX),
+        (MATRIX.replace("\\", "\\\\"), MATRIX),
+        (r"\alpha\n\nnext \"line\" \u00e9", '\\alpha\n\nnext "line" é'),
+        (r"a\tb\nu = 1\r\nC", "a\tb\nu = 1\r\nC"),
+        (r"\\frac and\nnot \\\\ \/", "\\frac and\nnot \\\\ /"),
+        ("two\nlines\tof it", "two\nlines\tof it"),
+    ],
+)
+def test_texts_are_what_the_model_meant(written: str, meant: str) -> None:
+    for around in ('{"name": "%s"}', '```json\n{"name": "%s"}\n``` of \\(x\\)'):
+        assert schema_of(Part).parse(around % written) == {"name": meant}
+
+
+@given(st.dictionaries(st.text('\\n\\"turb&é', max_size=9), JSON))
+def test_json_that_is_escaped_well_is_not_touched(value: Any) -> None:
+    assert schema_of(ANYTHING).parse(json.dumps(value)) == value
+
+
+NAMED = {"name": "wheel", "strict": True, "schema": {"type": "object", "required": ["n"]}}
+
+
+@pytest.mark.parametrize("envelope", [NAMED, {"type": "json_schema", "json_schema": NAMED}])
+def test_a_schema_in_the_envelope_of_openai_is_checked(envelope: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError, match="'n' is a required property"):
+        schema_of(envelope).parse('{"m": 1}')
+    assert schema_of(envelope).json_schema == NAMED["schema"]
+
+
+def test_a_schema_may_have_a_property_called_schema() -> None:
+    kind = {"type": "object", "properties": {"schema": {"type": "string"}}}
+    assert schema_of(kind).json_schema == kind
 
 
 def test_of_several_values_the_first_that_fits_counts() -> None:
@@ -164,7 +208,8 @@ def test_problems_are_named_with_their_place_and_not_without_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", [3, "text", [1], len, lambda: 1, object(), {"type": "strnig"}, pytest.Item]
+    "thing",
+    [3, "text", [1], len, lambda: 1, object(), {"type": "strnig"}, {"name": "text"}, pytest.Item],
 )
 def test_what_is_no_schema(thing: Any) -> None:
     with pytest.raises(GLMError) as caught:

@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import glm_jupyter
+from glm_jupyter import spending
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
-from glm_jupyter.magics.commands.models import listing
-from glm_jupyter.money import usage as spending
+from glm_jupyter.models import listing
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.money.words import rounded
 from glm_jupyter.render import chart
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.session import Session
@@ -60,6 +61,51 @@ def test_the_report_has_a_line_for_each_and_a_sum_for_each_currency(ledger: Ledg
     assert ["USD", "1", "1,000", "10", "200", "20", "0.05", "USD"] in sums
     assert "0.2 RMB" in rmb["text/plain"]
     assert "0.05 USD" in usd["text/plain"]
+
+
+def test_the_report_names_its_period_and_aligns_its_numbers(ledger: Ledger) -> None:
+    table = spending.report(ledger, "model", None)[0]
+    assert f"All notebooks, since {date.today().isoformat()}." in table["text/plain"]
+    assert table["text/markdown"].splitlines()[1] == "| --- |" + " ---: |" * 6
+    lines = table["text/plain"].splitlines()
+    ends = {len(line) for line in lines if line.endswith(("cost", "RMB", "USD", "-", "free"))}
+    assert len(ends) == 1
+
+
+def test_what_was_refused_is_not_called_free(ledger: Ledger) -> None:
+    answer = Answer("glm-nope", "bigmodel")
+    answer.cost = Decimal(0)
+    ledger.finish(answer, "error 1211")
+    (line,) = [
+        line
+        for line in spending.report(ledger, "model", None)[0]["text/plain"].splitlines()
+        if "glm-nope" in line
+    ]
+    assert line.endswith("no cost")
+
+
+@pytest.mark.parametrize(
+    ("exact", "shown"),
+    [
+        ("12.3456789", "12.35"),
+        ("0.0123456789", "0.0123"),
+        ("0.00000123456", "0.00000123"),
+        ("0.5", "0.5"),
+        ("1200", "1200"),
+        ("0", "0"),
+    ],
+)
+def test_amounts_are_rounded_for_the_eye_and_kept_whole_for_programs(
+    exact: str, shown: str, tmp_path: Path
+) -> None:
+    assert rounded(Decimal(exact)) == shown
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    answer = Answer("glm-4.7", "bigmodel")
+    answer.usage = Usage(1, 1, 2)
+    answer.cost, answer.currency = Decimal(exact), "RMB"
+    ledger.finish(answer, "stop")
+    spending.write_csv(ledger, tmp_path / "all.csv", None)
+    assert f",{exact},RMB" in (tmp_path / "all.csv").read_text()
 
 
 def test_charts_are_well_formed_and_told_in_words(ledger: Ledger) -> None:

@@ -8,6 +8,8 @@ import time
 import warnings
 from typing import Annotated, Any, Literal
 
+import numpy
+import pandas
 import pytest
 from pydantic import BaseModel, Field
 
@@ -105,7 +107,6 @@ async def test_the_time_of_a_call_is_without_that_of_whoever_allows_it() -> None
 
 
 async def test_a_table_comes_back_as_one_and_what_is_no_json_as_its_text() -> None:
-    pandas = pytest.importorskip("pandas")
 
     def table() -> Any:
         """A table."""
@@ -130,13 +131,19 @@ async def test_a_long_result_is_cut_and_says_so() -> None:
 
 
 async def test_numbers_of_numpy_in_a_result_are_json() -> None:
-    numpy = pytest.importorskip("numpy")
 
     def counted() -> Any:
         """Numbers."""
         return {"n": numpy.int64(3), "yes": numpy.bool_(True), "x": numpy.float32(0.5)}
 
     assert (await call(counted, {})).text == '{"n":3,"yes":true,"x":0.5}'
+
+    def mixed() -> Any:
+        """Numbers beside what is no JSON."""
+        return {"x": numpy.float64(0.1), "a": numpy.array([1.5, 2.0]), "what": len}
+
+    text = (await call(mixed, {})).text
+    assert text == '{"x":0.1,"a":[1.5,2.0],"what":"<built-in function len>"}'
 
 
 class Wordless(Exception):
@@ -208,10 +215,77 @@ def test_what_cannot_be_declared_is_refused(thing: Any) -> None:
     assert "model_config" not in str(caught.value)
 
 
-async def test_a_cached_function_is_one_and_a_partial_is_not() -> None:
+async def test_a_cached_function_is_one() -> None:
     assert (await call(functools.cache(square), {"a": 3})).text == "9"
-    with pytest.raises(GLMError, match="power cannot be a tool: it is not a function"):
-        tool_of(functools.partial(square, 2), "power")
+
+
+async def of_tool(made: Any, arguments: str) -> Any:
+    return await Toolbox([made]).call(0, {"function": {"name": made.name, "arguments": arguments}})
+
+
+async def test_a_partial_takes_what_is_left_of_its_function() -> None:
+    made = tool_of(functools.partial(distance, unit="km"))
+    function = made.declaration["function"]
+    assert (function["name"], function["description"][:7]) == ("distance", "How far")
+    assert list(function["parameters"]["properties"]) == ["a"]
+    assert (await of_tool(made, '{"a": {"x": 3, "y": 4}}')).text == "0.005"
+    assert (await of_tool(made, '{"a": {"x": 3}, "unit": "m"}')).failed
+    made = tool_of(functools.partial(positional, 1), "rest_of_it")
+    assert (await of_tool(made, '{"b": 2}')).text == "[1,2,0,0]"
+
+
+class Counter:
+    """Counts calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, by: int = 1) -> int:
+        self.calls += by
+        return self.calls
+
+
+async def test_an_object_that_can_be_called_is_one() -> None:
+    made = tool_of(Counter(), "count")
+    assert made.declaration["function"]["description"] == "Counts calls."
+    assert (await of_tool(made, "{}")).text == "1"
+    assert (await of_tool(made, '{"by": 2}')).text == "3"
+    assert tool_of(Counter()).name == "Counter"
+
+
+def listed(names: list[str], where: dict[str, int] | None = None, unit: str = "m") -> Any:
+    """Names and places."""
+    return [names, where, unit]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"names": ["a"], "where": {"b": 1}}',
+        '{"names": "[\\"a\\"]", "where": "{\\"b\\": 1}"}',
+        json.dumps('{"names": ["a"], "where": {"b": 1}}'),
+        json.dumps(json.dumps('{"names": "[\\"a\\"]", "where": {"b": 1}}')),
+        '{"names": ["a"], "where": {"b": 1}}{"names": ["a"], "where": {"b": 1}}',
+        '{}\n{"names": ["a"], "where": {"b": 1}}',
+        '{"names": ["a"], "where": {"b": 1}, "unit": null}',
+    ],
+)
+async def test_arguments_are_read_as_servers_wrap_them(arguments: str) -> None:
+    assert (await call(listed, arguments)).text == '[["a"],{"b":1},"m"]'
+
+
+async def test_arguments_that_contradict_each_other_call_nothing() -> None:
+    result = await call(listed, '{"names": ["a"]}{"names": ["b"]}')
+    assert result.failed
+    assert "not JSON" in result.text
+
+
+async def test_a_text_stays_a_text() -> None:
+    assert (await call(listed, {"names": ["[1]"], "unit": "[2]"})).text == '[["[1]"],null,"[2]"]'
+
+
+async def test_null_is_no_arguments() -> None:
+    assert (await of_tool(tool_of(Counter(), "count"), "null")).text == "1"
 
 
 def test_on_the_wire_it_is_what_the_official_client_sends(server: ProtocolServer) -> None:

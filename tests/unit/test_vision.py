@@ -9,7 +9,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+from matplotlib import figure as pyplot
 from PIL import Image
 
 from glm_jupyter import GLMError
@@ -51,8 +53,6 @@ def test_a_url_stays_a_url() -> None:
 
 
 def test_figures_arrays_and_images() -> None:
-    numpy = pytest.importorskip("numpy")
-    pyplot = pytest.importorskip("matplotlib.figure")
     figure = pyplot.Figure()
     axes = figure.subplots()
     axes.plot([1, 2])
@@ -80,7 +80,6 @@ def test_other_kinds_are_converted() -> None:
 def test_what_is_too_large_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sent(encoded((7000, 700))).size == (6000, 600)
     assert sent(encoded((7000, 700), "JPEG")).size == (6000, 600)
-    numpy = pytest.importorskip("numpy")
     noise = numpy.random.default_rng(0).integers(0, 256, (400, 400, 3)).astype("uint8")
     monkeypatch.setattr(vision, "MAX_BYTES", 100_000)
     small = sent(noise)
@@ -98,7 +97,6 @@ def test_a_photo_that_is_made_smaller_stays_upright_and_a_photo() -> None:
 
 
 def test_an_image_of_sixteen_bits_keeps_its_shades() -> None:
-    numpy = pytest.importorskip("numpy")
     deep = Image.fromarray(numpy.array([[1000, 33_000, 65_000]], "uint16"))
     file = BytesIO()
     deep.save(file, format="TIFF")
@@ -108,7 +106,6 @@ def test_an_image_of_sixteen_bits_keeps_its_shades() -> None:
 
 
 def test_values_beyond_those_of_an_image_are_refused() -> None:
-    numpy = pytest.importorskip("numpy")
     for array in (numpy.array([[300]]), numpy.array([[-1]]), numpy.array([[0.5, 17.0]])):
         with pytest.raises(GLMError, match="beyond 0 to"):
             image_part(array)
@@ -122,7 +119,6 @@ def test_what_is_no_image_is_refused(thing: Any) -> None:
 
 
 def test_shapes_that_are_no_image_are_refused() -> None:
-    numpy = pytest.importorskip("numpy")
     for array in (
         numpy.zeros(3),
         numpy.zeros((2, 2, 2)),

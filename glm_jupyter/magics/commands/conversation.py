@@ -14,6 +14,8 @@ from glm_jupyter.render.transcript import transcript
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.conversation import Conversation
 
+from .say import say
+
 
 def history(args: Namespace) -> dict[str, str] | None:
     """The conversation, for reading; of one that has not begun, so much is said."""
@@ -22,7 +24,7 @@ def history(args: Namespace) -> dict[str, str] | None:
     except InputError as nothing:
         if args.name:  # which may be misspelt
             raise
-        print(f"{nothing} {nothing.remedy}")  # noqa: T201
+        say(f"{nothing} {nothing.remedy}")
         return None
 
 
@@ -31,7 +33,7 @@ def reset(args: Namespace) -> None:
     try:
         conversation = _conversation(args.name)
     except InputError as nothing:
-        print(f"{nothing} {nothing.remedy}")  # noqa: T201
+        say(f"{nothing} {nothing.remedy}")
         return
     count = sum(message["role"] == "user" for message in conversation.messages)
     conversation.clear()

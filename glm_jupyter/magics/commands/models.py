@@ -1,75 +1,83 @@
-"""The catalogue for readers: a line for each model, with its prices, limits and abilities."""
+"""The commands about who answers: models, use, local."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from argparse import Namespace
 
-from glm_jupyter.money.words import number
-from glm_jupyter.render.table import table
+from glm_jupyter import bridge
+from glm_jupyter import engine as embedded
+from glm_jupyter.api import catalogue
+from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.models import listing
+from glm_jupyter.sessions import session as sessions
 
-if TYPE_CHECKING:
-    from glm_jupyter.api.catalogue import Model
-
-CAPTION = (
-    "Prices are per million tokens; a range depends on the length of prompt and answer. "
-    "? = sources contradict each other or are old. `%glm use MODEL` chooses one."
-)
-HEADERS = ("model", "input", "cached", "output", "context", "answer", "can", "as of")
+from .say import say
 
 
-def listing(models: Sequence[Model]) -> dict[str, str]:
-    """The models as a table, as a MIME bundle."""
-    return table(HEADERS, [_row(model) for model in models], CAPTION)
-
-
-def price(model: Model) -> str:
-    """A model's prices in a few words, such as "2-4 / 8-16 RMB"."""
-    if model.free:
-        return "free"
-    if not model.prices:
-        return "price unknown"
-    tiers = model.prices
-    inputs, outputs = [tier.input for tier in tiers], [tier.output for tier in tiers]
-    return f"{_span(inputs)} / {_span(outputs)} {model.currency}"
-
-
-def size(tokens: int | None) -> str:
-    """A size in tokens as the services write it, such as "128K"."""
-    if tokens is None:
-        return "?"
-    if tokens >= 1 << 20:
-        return f"{tokens >> 20}M"
-    return f"{round(tokens / 1024)}K" if tokens >= 1024 else str(tokens)
-
-
-def _row(model: Model) -> tuple[str, ...]:
-    name = f"{model.full_name}{' (retired)' if model.retired else ''}"
-    if model.free:
-        prices = ("free", "free", "free")
-    elif not model.prices:
-        prices = ("unknown", "unknown", "unknown")
-    else:
-        tiers = model.prices
-        cached = [tier.cached for tier in tiers if tier.cached is not None]
-        prices = (
-            f"{_span([tier.input for tier in tiers])} {model.currency}",
-            f"{_span(cached)} {model.currency}" if cached else "as input",
-            f"{_span([tier.output for tier in tiers])} {model.currency}",
+def models(args: Namespace) -> dict[str, str]:
+    """The catalogue as a table."""
+    found = catalogue.models(args.pattern)
+    if not found:
+        near = catalogue.suggest(args.pattern)
+        raise InputError(
+            f"No model of the catalogue matches {args.pattern}.",
+            remedy=(f"Did you mean {near[0]}? " if near else "")
+            + "A model that is not in the catalogue can be used all the same, by its full name.",
         )
-    date = f"{model.date}{' ?' if model.unsure else ''}"
-    return (name, *prices, size(model.context), size(model.max_output), _abilities(model), date)
+    return listing(found)
 
 
-def _abilities(model: Model) -> str:
-    words = ["thinks"] if model.reasons else []
-    if "image" in model.input:
-        words.append("sees")
-    words += [word for word in ("tools", "json", "web") if word in model.features]
-    return ", ".join(words)
+def use(args: Namespace) -> None:
+    """Let a model answer from now on."""
+    session = sessions.current()
+    before = session.model, session.endpoint
+    session.model, session.endpoint = args.model, None
+    try:
+        target = session.target()
+    except GLMError:
+        session.model, session.endpoint = before
+        raise
+    model = catalogue.find(target.model, target.endpoint.name)
+    if model is None and target.endpoint.name != "local":
+        near = catalogue.suggest(target.model)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        say(f"{target.model} is not in the catalogue: its price is unknown.{hint}")
+    say(f"{target.endpoint.name}/{target.model} answers from now on.")
 
 
-def _span(values: Sequence[Decimal]) -> str:
-    low, high = min(values), max(values)
-    return number(low) if low == high else f"{number(low)}–{number(high)}"
+def engine(args: Namespace) -> None:
+    """Start, stop or look at the embedded engine, or give it other weights."""
+    one = embedded.engine()
+    if args.action != "use" and args.file:
+        raise InputError(
+            f"`%glm local {args.action}` takes no file.",
+            remedy=f"`%glm local use {args.file}` makes the engine answer from it.",
+        )
+    if args.action == "start":
+        bridge.run(one.start())
+    elif args.action == "stop":
+        one.stop()
+    elif args.action == "use":
+        if not args.file:
+            raise InputError("Which weights?", remedy="`%glm local use FILE.gguf` names them.")
+        name = one.use(args.file)
+        one.stop()  # it would go on answering from the weights it has
+        sessions.current().model = f"local/{name}"
+        say(f"local/{name} answers from now on; its first answer waits until it is loaded.")
+        return
+    say(engine_status())
+
+
+def engine_status() -> str:
+    """The embedded engine in words."""
+    if not embedded.installed():
+        return "The embedded engine is not installed: pip install 'glm-jupyter[local]'."
+    status = embedded.engine().status()
+    note = f" ({status.note})" if status.note else ""
+    if status.running:
+        return (
+            f"local/{status.model}{note} runs: {status.context:,} tokens of context, "
+            f"{status.threads} threads, process {status.pid}."
+        )
+    weights = f"its weights are {status.file}" if status.file else "its weights are fetched once"
+    return f"The embedded engine is ready to start local/{status.model}{note}; {weights}."

@@ -10,9 +10,9 @@ import httpx
 from glm_jupyter.api import endpoints, gateways
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, clean
+from glm_jupyter.api.proxies import proxy_for
+from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
-
-from .words import number
 
 # It is a short answer of a server nearby; who reads it must not wait for one that is not there.
 TIMEOUT_SECONDS = 3.0
@@ -72,11 +72,13 @@ def known() -> Endpoint | None:
 def counted(endpoint: Endpoint) -> Counted | None:
     """What the gateway there counts for the user; None where there is no gateway."""
     try:
+        proxy = proxy_for(endpoint.base_url)
         response = httpx.get(
             f"{endpoint.base_url}/usage",
             headers={"Authorization": f"Bearer {endpoint.key.reveal()}"},
             timeout=TIMEOUT_SECONDS,
-            trust_env=not endpoint.on_this_machine,
+            proxy=proxy.url if proxy else None,
+            trust_env=False,  # `proxy_for` has read it
         )
         body = response.json()
         if response.status_code != 200 or body["object"] != "glm_gateway.usage":

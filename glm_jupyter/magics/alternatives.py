@@ -5,35 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.exact import add
+from glm_jupyter.money.words import amount
 from glm_jupyter.render.table import table
-
-from .words import amount
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
-    from glm_jupyter.api.request import ChatRequest
+    from glm_jupyter.money.quote import Quote
 
 # An answer of about a page, to compare prices by.
 PAGE = 1_000
 OTHERS = 3
 
 
-class Request(Protocol):
-    """A request that has been decided, but not sent. `search_price` is for a search it allows."""
-
-    model: Model | None
-    request: ChatRequest
-    prompt_tokens: int
-    search_price: Decimal
-
-
-def comparison(one: Request) -> dict[str, str] | None:
+def comparison(one: Quote) -> dict[str, str] | None:
     """The costs as a table, as a MIME bundle; None where there is nothing to compare."""
     if one.model is None or not one.model.prices or not (found := others(one, one.model)):
         return None
@@ -41,7 +31,7 @@ def comparison(one: Request) -> dict[str, str] | None:
     return table(headers, [_row(model, one) for model in [one.model, *found]])
 
 
-def others(one: Request, own: Model) -> list[Model]:
+def others(one: Quote, own: Model) -> list[Model]:
     """Up to three models of the same service and kind that can answer, by price: the cheapest,
     the next cheaper than `own`, the next dearer; where there is none, the next ones.
     """
@@ -61,7 +51,7 @@ def others(one: Request, own: Model) -> list[Model]:
     return sorted(found, key=_page_cost(one))
 
 
-def _can(model: Model, one: Request) -> bool:
+def _can(model: Model, one: Quote) -> bool:
     """Whether a model of known price takes the request, with shorter answers if need be."""
     if model.retired or model.unsure or not model.prices:
         return False
@@ -75,12 +65,12 @@ def _can(model: Model, one: Request) -> bool:
     return True
 
 
-def _page(one: Request) -> int:
+def _page(one: Quote) -> int:
     """The tokens of the answer to compare by: a page, or less where the request allows less."""
     return min(PAGE, one.request.max_tokens or PAGE)
 
 
-def _page_cost(one: Request) -> Callable[[Model], tuple[Decimal, str]]:
+def _page_cost(one: Quote) -> Callable[[Model], tuple[Decimal, str]]:
     def cost(model: Model) -> tuple[Decimal, str]:
         usage = Usage(prompt_tokens=one.prompt_tokens, completion_tokens=_page(one))
         return model.cost(usage) or Decimal(0), model.name
@@ -88,7 +78,7 @@ def _page_cost(one: Request) -> Callable[[Model], tuple[Decimal, str]]:
     return cost
 
 
-def _row(model: Model, one: Request) -> Sequence[str]:
+def _row(model: Model, one: Quote) -> Sequence[str]:
     most = one.request.max_tokens or model.max_output
     if most and model.max_output:
         most = min(most, model.max_output)

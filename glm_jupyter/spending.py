@@ -15,10 +15,10 @@ from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
-from .amounts import currencies
-from .budget import Limit
-from .ledger import COLUMNS, GROUPS, Ledger, Line
-from .words import number
+from .money.amounts import currencies
+from .money.ledger import COLUMNS, GROUPS, Ledger, Line
+from .money.limit import Limit
+from .money.words import number, rounded
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
@@ -68,12 +68,13 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
         (f"all in {line.currency}" if line.currency else "all without prices", *_cells(line))
         for line in ledger.lines(None, since)
     ]
-    caption = ""
+    days = lines if by == "day" else ledger.lines("day", since)
+    caption = f"All notebooks, since {min(line.key for line in days)}."
     if ledger.broken:
-        caption = "At least: the ledger could not be used for all requests."
+        caption += " At least: the ledger could not be used for all requests."
     elif any(line.estimated or line.unpriced for line in lines):
-        caption = "At least: some of it is estimated, or its price is not known."
-    bundles = [table((by, *HEADERS), [*rows, *totals], caption)]
+        caption += " At least: some of it is estimated, or its price is not known."
+    bundles = [table((by, *HEADERS), [*rows, *totals], caption, numbers=HEADERS)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
         bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)
         draw = chart.columns if by == "day" else chart.rows
@@ -189,9 +190,7 @@ def currencies_in_use(session: Session) -> list[str]:
     except GLMError:
         now = None
     return [
-        of
-        for of in currencies()
-        if of == now or of in session.spent or session.budgets.limits(of, session.spent)
+        of for of in currencies() if of == now or of in session.spent or session.budgets.limits(of)
     ]
 
 
@@ -216,8 +215,9 @@ def _cost(line: Line) -> str:
     if line.unpriced and not line.cost:
         return "unknown" if line.unpriced == line.requests else "unknown in part"
     if not line.cost:
-        return "free"
-    price = f"{number(line.cost)} {line.currency}"
+        # What was refused had no cost, whatever the model's price is.
+        return "free" if line.prompt_tokens or line.completion_tokens else "no cost"
+    price = f"{rounded(line.cost)} {line.currency}"
     return f"at least {price}" if line.estimated or line.unpriced else price
 
 

@@ -7,22 +7,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.magics.dry_run import preview
+from glm_jupyter.mapping.answers import Answers
+from glm_jupyter.mapping.budget import Allowance
+from glm_jupyter.mapping.items import each, prompt_for
+from glm_jupyter.mapping.mapping import answers_for, fill
 from glm_jupyter.money.amounts import total
-from glm_jupyter.money.budget import Limit, currency_of, left
+from glm_jupyter.money.limit import Limit, left
 from glm_jupyter.money.words import amount
 from glm_jupyter.prompt.expand import evaluate
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.text import prose
 
-from .answers import Answers
-from .budget import Allowance
-from .items import each, prompt_for
-from .mapping import answers_for, fill
+from .dry_run import preview
 
 if TYPE_CHECKING:
-    from glm_jupyter.magics.cell import Question
-    from glm_jupyter.sessions.turn import ModelRequest
+    from glm_jupyter.sessions.request import ModelRequest
+
+    from .cell import Question
 
 
 class CellMap:
@@ -61,7 +62,7 @@ class CellMap:
             raise errors[0] if errors else InputError("There is no item to ask about.")
         first, *_ = turns.values()
         requests = [turn.opening for turn in turns.values()]
-        whole = total(one.worst_cost() for one in requests)
+        whole = total(one.quote.worst for one in requests)
         lines = [self._verdict(requests[0], whole), _sums(requests, whole, items, len(errors))]
         bundle, lines = preview(first), [line for line in lines if line]
         return {
@@ -76,8 +77,8 @@ class CellMap:
         session, budget = sessions.current(), self._options["budget"]
         if first.recorded or first.target.endpoint.name == "local":
             return ""
-        currency = currency_of(first)
-        limits = session.budgets.limits(currency, session.spent) if currency else []
+        currency = first.quote.currency
+        limits = session.budgets.limits(currency) if currency else []
         try:
             if budget is not None:
                 own = Allowance(budget, first.target)
@@ -94,7 +95,7 @@ class CellMap:
 def _sums(requests: list[ModelRequest], whole: Decimal | None, items: int, skipped: int) -> str:
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
-    tokens = sum(one.prompt_tokens for one in requests)
+    tokens = sum(one.quote.prompt_tokens for one in requests)
     about = "" if items == len(requests) else f" about {items:,} items"
     parts = [f"The first of {len(requests):,} requests{about}. All: about {tokens:,} tokens in"]
     parts.append(f"at most {cost}" if whole else cost)

@@ -1,0 +1,62 @@
+"""The commands about money: usage, budget."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from glm_jupyter import gateway_usage, spending
+from glm_jupyter.api import endpoints
+from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
+from glm_jupyter.money.limit import Period
+from glm_jupyter.sessions import session as sessions
+
+from .say import say
+
+
+def usage(args: Namespace) -> None:
+    """What was spent, as a table and a chart, or as a CSV file."""
+    from IPython.display import publish_display_data
+
+    ledger = sessions.current().budgets.ledger
+    since = spending.moment(args.since)
+    if args.csv:
+        path = Path(args.csv).expanduser()
+        count = spending.write_csv(ledger, path, since)
+        say(f"{count} request{'' if count == 1 else 's'} written to {path}.")
+        return
+    if (place := gateway_usage.known()) and (counted := gateway_usage.counted(place)):
+        publish_display_data(counted.table())  # type: ignore[no-untyped-call]
+    for bundle in spending.report(ledger, args.by, since):
+        publish_display_data(bundle)  # type: ignore[no-untyped-call]
+    if complaint := ledger.next_warning():
+        say(complaint)
+
+
+def budget(args: Namespace) -> dict[str, str]:
+    """Set a budget or take it off, and show what is left of all that are in force."""
+    session = sessions.current()
+    text = " ".join(args.amount)
+    period: Period = args.period or "session"
+    if text.lower().startswith("off"):
+        named = text[len("off") :].strip()
+        for currency in [parse_currency(named)] if named else currencies():
+            session.budgets.set(period, currency, None)
+    elif text:
+        value, currency = parse_amount(text, _currency(session))
+        session.budgets.set(period, currency, value)
+    elif args.period:
+        raise InputError(
+            f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
+        )
+    limits = [limit for of in currencies() for limit in session.budgets.limits(of)]
+    return spending.limits_table(limits)
+
+
+def _currency(session: sessions.Session) -> str | None:
+    """The currency in use; a key is not needed to set a budget."""
+    try:
+        return session.target(to_send=False).endpoint.currency or endpoints.resolve().currency
+    except GLMError:
+        return endpoints.resolve().currency

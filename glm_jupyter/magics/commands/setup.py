@@ -1,0 +1,136 @@
+"""The commands about this installation: panel, login, logout, doctor."""
+
+from __future__ import annotations
+
+import platform
+from argparse import Namespace
+from getpass import getpass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from glm_jupyter.api import catalogue, endpoints
+from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
+from glm_jupyter.render.table import table
+from glm_jupyter.sessions import session as sessions
+
+from .models import engine_status
+from .say import say
+
+
+def panel(args: Namespace) -> Any:
+    """The widget panel."""
+    from IPython.core.getipython import get_ipython
+
+    if not hasattr(get_ipython(), "kernel"):
+        say(
+            "The panel needs a notebook. Here `%glm use MODEL` chooses who answers, `%glm usage` "
+            "tells what was spent, and `%glm --help` lists all."
+        )
+        return None
+    from glm_jupyter.panel import panel_of
+
+    return panel_of(sessions.current()).widget
+
+
+def login(args: Namespace) -> None:
+    """Ask for a key and keep it in the keyring."""
+    from IPython.core.error import StdinNotImplementedError
+
+    endpoint = endpoints.resolve(args.endpoint)
+    try:
+        key = getpass(f"Key for {endpoint.name} (it is not shown): ").strip()
+    except (StdinNotImplementedError, EOFError):
+        raise InputError(
+            "The key cannot be asked for: nobody can type an answer here.",
+            remedy=f"Set the environment variable {endpoints.KEY_VARIABLES[0]} before Jupyter "
+            "starts, or run `%glm login` in a notebook or terminal.",
+        ) from None
+    endpoints.store_key(endpoint, key)
+    say(
+        f"The key for {endpoint.name} is in the system's keyring; "
+        f"`%glm logout{endpoints.option(endpoint)}` removes it."
+    )
+
+
+def logout(args: Namespace) -> None:
+    """Forget the key in the keyring."""
+    endpoint = endpoints.resolve(args.endpoint)
+    endpoints.forget_key(endpoint)
+    say(f"The keyring holds no key for {endpoint.name} any more.")
+
+
+def doctor(args: Namespace) -> dict[str, str]:
+    """What is set up and what is missing, without any secret and without the network."""
+    session = sessions.current()
+    rows = [
+        ("glm-jupyter", version("glm-jupyter")),
+        ("Python", f"{platform.python_version()} on {platform.system()}"),
+        *((name, _version(name)) for name in ("ipython", "ipykernel", "ipywidgets", "jupyterlab")),
+        ("who answers now", _who_answers(session)),
+        *((f"key for {name}", _key_state(name)) for name in ("bigmodel", "zai")),
+        ("base URL", _base_url()),
+        ("embedded engine", engine_status()),
+        ("own catalogue", _catalogue_state(catalogue.override_path())),
+        ("JupyterLab extension", _extension_state()),
+    ]
+    return table(("what", "state"), rows)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed in the kernel's environment"
+
+
+def _who_answers(session: sessions.Session) -> str:
+    try:
+        target = session.target()
+    except GLMError as error:
+        return f"nobody: {error} {error.remedy}"
+    return f"{target.endpoint.name}/{target.model}"
+
+
+def _base_url() -> str:
+    try:
+        return str(endpoints.resolve())
+    except GLMError as error:
+        return f"cannot be used: {error} {error.remedy}"
+
+
+def _key_state(name: str) -> str:
+    try:
+        endpoint = endpoints.resolve(name)
+    except AuthenticationError as error:
+        return f"cannot be used: {error} {error.remedy}"
+    except InputError:  # of the base URL, which has a row of its own
+        source = endpoints.key_source(endpoints.SERVICES[name])
+        return f"found ({source})" if source else "none"
+    if source := endpoints.key_source(endpoint):
+        return f"found ({source})"
+    return f"none: set ZAI_API_KEY, or run %glm login{endpoints.option(endpoint)}"
+
+
+def _catalogue_state(path: Path) -> str:
+    if not path.exists():
+        return f"none ({path} would be)"
+    try:
+        catalogue.models()
+    except GLMError as error:
+        return f"cannot be used: {error} {error.remedy}"
+    return f"{path} is used"
+
+
+def _extension_state() -> str:
+    from IPython.core.getipython import get_ipython
+
+    from glm_jupyter.render.channel import channel_for
+
+    shell = get_ipython()
+    channel = channel_for(shell) if shell else None
+    if channel is None:
+        return "not used: in a terminal answers are written as they come"
+    if channel.listening:
+        return "connected: answers stream through it"
+    return "no page with it has connected: answers are shown by full updates"

@@ -1,0 +1,99 @@
+"""Quote: what one request may cost, from its estimated prompt and its longest answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from glm_jupyter.api import catalogue, tokens
+from glm_jupyter.exact import add
+
+if TYPE_CHECKING:
+    from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.api.endpoints import Endpoint
+    from glm_jupyter.api.request import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a request may cost; `model` is what the catalogue knows of who answers.
+
+    `prompt_tokens` is an estimate. `search_price` is for one web search, where the request allows
+    the model one.
+    """
+
+    request: ChatRequest
+    endpoint: Endpoint
+    name: str
+    model: Model | None
+    prompt_tokens: int
+    search_price: Decimal = Decimal(0)
+
+    @classmethod
+    def of(
+        cls, request: ChatRequest, endpoint: Endpoint, name: str, search_price: Decimal
+    ) -> Quote:
+        """Price a request to the model `name`, checked and brought into the form it takes.
+
+        Raises InputError for what the model cannot take.
+        """
+        model = catalogue.find(name, endpoint.name)
+        prompt_tokens = tokens.estimate(request.messages)
+        if request.tools:
+            prompt_tokens += tokens.estimate(json.dumps(request.tools, ensure_ascii=False))
+        checked = model.check(request, prompt_tokens) if model else request
+        return cls(checked, endpoint, name, model, prompt_tokens, search_price)
+
+    @property
+    def currency(self) -> str | None:
+        """What the request is billed in, where that is known."""
+        return self.model.currency if self.model else self.endpoint.currency
+
+    @property
+    def priced(self) -> bool:
+        """Whether its price is known."""
+        return self.model is not None and bool(self.model.prices)
+
+    @property
+    def most_output(self) -> int | None:
+        """The most tokens the answer can have, where that is known."""
+        return self.request.max_tokens or (self.model.max_output if self.model else None)
+
+    @property
+    def worst(self) -> Decimal | None:
+        """What it costs at most, where that is known; see `worst_with`."""
+        return None if self.most_output is None else self.worst_with(self.most_output)
+
+    def worst_with(self, most_output: int) -> Decimal | None:
+        """What it costs at most with so long an answer, where that is known.
+
+        Images count where the catalogue knows what they take (`image_tokens`).
+        """
+        if self.model is None:
+            return None
+        most_prompt = self.model.most_prompt(self.request, self.prompt_tokens)
+        worst = self.model.worst_cost(most_prompt, most_output)
+        return None if worst is None else add(worst, self.search_price)
+
+    def longest_within(self, left: Decimal) -> int:
+        """The greatest --max-tokens with which it costs no more than `left`; 0 for none."""
+        low, high = 0, self.most_output or 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            cost = self.worst_with(middle)
+            if cost is not None and cost <= left:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    @property
+    def images(self) -> list[str]:
+        """How its images count in what it costs at most, in words; nothing without images."""
+        if not self.request.images:
+            return []
+        if self.model and self.model.image_tokens:
+            return [f"at most {self.model.image_tokens:,} for each image"]
+        return ["images are not counted"]
