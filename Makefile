@@ -38,6 +38,7 @@ lint: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.kernel
 	$(BIN)/python -m tests.benchmarks.mapping
+	$(BIN)/python -m tests.benchmarks.gateway
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
 	  $(BIN)/python -m tests.benchmarks.browser
 

@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     port = socket.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     print(f"The gateway is at http://{shown}:{port}{gateway.prefix}{API}", flush=True)
+    # The database works in a thread, and streams shall not wait for it 5 ms at a time.
+    sys.setswitchinterval(0.0005)
     uvicorn.Server(server).run(sockets=[socket])
     return 0
 

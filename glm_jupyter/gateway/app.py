@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from . import pages
-from .chat import Chat, service_client
+from .chat import Chat, Service
 from .config import Config, money
 from .errors import Refused
 from .store import Store
@@ -36,7 +36,7 @@ class Gateway:
             for name, model in config.models.items()
         }
         self.seen_groups: dict[str, tuple[str, ...]] = {}  # of users, as they last asked
-        self.service = service_client(config.endpoint.base_url)
+        self.service = Service(config)
 
     async def user(self, request: Request) -> User:
         """Who sends a request to the API. Raises Refused for a token that is not known."""

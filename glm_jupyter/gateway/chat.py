@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from decimal import Decimal
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,7 +20,7 @@ from glm_jupyter.api.gateways import HEADER
 from glm_jupyter.money.words import number
 
 from .asked import Asked, read
-from .config import money, units
+from .config import Config, money, units
 from .counting import Counter, KeyFilter
 from .errors import Refused
 from .store import Hold, OverBudgetError
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from .users import User
 
 LARGEST_REQUEST = 32 << 20  # bytes; pictures come within
+CLIENTS = 16
+# A model may think long before its first byte.
+TIMEOUT = httpx.Timeout(connect=10, read=300, write=60, pool=None)
 # How often the place of one that waits is looked at, and told though it is the same: what stands
 # between here and the user may end a connection that is silent.
 LOOK_SECONDS = 0.5
@@ -130,12 +134,7 @@ class _Exchange:
     async def _answer(self) -> None:
         gateway = self._gateway
         try:
-            async with gateway.service.stream(
-                "POST",
-                f"{gateway.config.endpoint.base_url}/chat/completions",
-                content=self._asked.body,
-                headers={"Authorization": f"Bearer {gateway.config.endpoint.key.reveal()}"},
-            ) as response:
+            async with gateway.service.stream(self._asked.body) as response:
                 if response.status_code != 200:
                     await self._pass_refusal(response)
                 elif "text/event-stream" in response.headers.get("content-type", ""):
@@ -222,7 +221,7 @@ class _Exchange:
         else:
             found = cost
         settled = None if found is None else units(found)
-        await self._store.run(self._store.settle, self._hold.id, state, settled, usage)
+        await self._store.run(self._store.settle, self._hold, state, settled, usage)
 
 
 class _Reply:
@@ -266,13 +265,32 @@ class _Reply:
         await self.whole(refused.status, headers, body)
 
 
-def service_client(base_url: str) -> httpx.AsyncClient:
-    """The one client that asks the service; many requests share its connections."""
-    return http_client(
-        base_url,
-        timeout=httpx.Timeout(connect=10, read=300, write=60, pool=None),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
-    )
+class Service:
+    """Opens requests to the service, over connections that are kept open for the next ones.
+
+    Through several clients: what httpx does for each request grows with the square of the
+    connections that a client has.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._url = f"{config.endpoint.base_url}/chat/completions"
+        self._key = config.endpoint.key
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        base_url = config.endpoint.base_url
+        self._clients = [
+            http_client(base_url, timeout=TIMEOUT, limits=limits) for _ in range(CLIENTS)
+        ]
+        self._turn = cycle(self._clients)
+
+    def stream(self, body: bytes) -> AbstractAsyncContextManager[httpx.Response]:
+        """The response to a request for an answer."""
+        headers = {"Authorization": f"Bearer {self._key.reveal()}"}
+        return next(self._turn).stream("POST", self._url, content=body, headers=headers)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            await client.aclose()
 
 
 async def _body(request: Request) -> bytes:

@@ -17,6 +17,8 @@ from glm_jupyter.api.stream import StreamDecoder
 from .asked import Asked
 
 _FRAME_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+# What is read at once; the rest is text, which counts only where the service gives no usage.
+_TELLING = re.compile(rb'"usage":\s*\{|"finish_reason":\s*"|\[DONE\]|"error"|"web_search"|"code"')
 _DATA = re.compile(rb"^data:[ ]?(.*)$", re.MULTILINE)
 
 
@@ -28,6 +30,7 @@ class Counter:
         self._decoder = StreamDecoder()
         self._usage = ev.Usage()
         self._text: list[str] = []
+        self._unread: list[str] = []
         self._searched = False
         self._rest = b""
         self.broken = False  # an error came within the stream
@@ -74,6 +77,7 @@ class Counter:
             counted = self._usage.completion_tokens
         else:
             counted = 0
+        self._read_text()
         came = max(counted, tokens.estimate("".join(self._text)))
         asked = self._usage.prompt_tokens or self._asked.prompt_tokens
         return ev.Usage(
@@ -95,14 +99,24 @@ class Counter:
         if not data:
             return False
         text = data.decode("utf-8", "replace")
+        if not _TELLING.search(data):
+            self._unread.append(text)
+            return False
         self._decode(text)
         return b'"usage"' in data and _only_usage(text)
 
-    def _decode(self, text: str) -> None:
+    def _read_text(self) -> None:
+        """Read what was put off; what of it ends an answer has been seen."""
+        reader = StreamDecoder()
+        for text in self._unread:
+            self._decode(text, reader)
+        self._unread.clear()
+
+    def _decode(self, text: str, decoder: StreamDecoder | None = None) -> None:
         if self.broken:
             return
         try:
-            events = self._decoder.decode(text)
+            events = (decoder or self._decoder).decode(text)
         except GLMError:
             self.broken = True
             return

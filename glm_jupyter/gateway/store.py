@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -172,14 +173,10 @@ class Store:
         with self._engine.begin() as db:
             db.execute(sa.update(REQUESTS).where(REQUESTS.c.id == id).values(state="sent"))
 
-    def settle(self, id: str, state: str, cost: int | None, usage: Usage) -> None:
+    def settle(self, hold: Hold, state: str, cost: int | None, usage: Usage) -> None:
         """Count what a request has cost, once, in the place of what was held for it."""
         with self._engine.begin() as db:
-            row = db.execute(
-                sa.select(REQUESTS).where(REQUESTS.c.id == id, REQUESTS.c.state.in_(OPEN))
-            ).one_or_none()
-            if row is not None:
-                self._close(db, row, state, cost, usage)
+            self._close(db, SimpleNamespace(**_row(hold)), state, cost, usage)
 
     def refuse(self, user: str, code: str) -> None:
         """Count a request that was refused."""
@@ -301,7 +298,7 @@ class Store:
         return True
 
     def _close(
-        self, db: sa.Connection, row: sa.Row[Any], state: str, cost: int | None, usage: Usage
+        self, db: sa.Connection, row: Any, state: str, cost: int | None, usage: Usage
     ) -> None:
         closed = db.execute(
             sa.update(REQUESTS)

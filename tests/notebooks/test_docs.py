@@ -20,11 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from traitlets.config import Config
 
 from glm_jupyter.api import catalogue_file
 from glm_jupyter.engine import weights
+from glm_jupyter.gateway import config as gateway_config
 from glm_jupyter.money.ceiling import GLMCeiling
 from glm_jupyter.sessions.settings import GLM
 from tests.kernels import kernel
@@ -111,7 +113,9 @@ def test_what_runs_in_a_notebook_runs(page: Path, server: ProtocolServer, tmp_pa
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_what_does_not_run_in_a_notebook_is_well_formed(page: Path, monkeypatch) -> None:
+def test_what_does_not_run_in_a_notebook_is_well_formed(
+    page: Path, monkeypatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("ZAI_API_KEY", "a.key")
     for block in blocks(page):
         if block.runs_in_a_kernel or block.language in ("text", "output"):
@@ -119,6 +123,12 @@ def test_what_does_not_run_in_a_notebook_is_well_formed(page: Path, monkeypatch)
         match block.language:
             case "bash":
                 subprocess.run(["bash", "-n", "-c", block.code], check=True)
+            case "toml" if block.code.startswith("# glm_gateway.toml"):
+                file = tmp_path / "glm_gateway.toml"
+                file.write_text(block.code, "utf-8")
+                assert gateway_config.load(file, {"ZAI_API_KEY": "a.key"})
+            case "yaml":
+                assert yaml.safe_load(block.code)
             case "toml":
                 assert catalogue_file.read(block.code, name(page))
             case "python":
