@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "glm_jupyter"
 TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "labextension" / "PROTOCOL.md"]
-OF_OTHERS = {"ipython_config.py", "jupyter_config.py", "jupyterhub_config.py"}
+OF_OTHERS = {"ipython_config.py", "jupyter_config.py", "jupyterhub_config.py", "glm_gateway.py"}
 
 
 def test_contributing_lists_every_file_by_its_first_line() -> None:
