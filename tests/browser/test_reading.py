@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.cells import LOAD, TEXTS, grow
 from tests.browser.lab import ROOT, Notebook
+from tests.protocol_server import ProtocolServer, Reply
 
 Open = Callable[..., Notebook]
 HalfWay = Callable[..., tuple[Notebook, Callable[[], None]]]
 
+SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 NAME = "a_function_with_a_very_long_name"
 TEXT = f"""# A heading
@@ -135,3 +139,25 @@ def test_a_saved_unfinished_answer_has_one_wording(notebook: Open) -> None:
     assert "unknown" not in nb.page.locator(".glm-Answer").inner_text()
     expect(nb.page.locator(".glm-Ending")).to_contain_text("Not complete")
     expect(nb.page.locator(".glm-Summary")).to_have_text("glm-4-airx")
+
+
+def test_a_cell_that_waits_counts_the_seconds_and_can_be_stopped(
+    notebook: Open, server: ProtocolServer
+) -> None:
+    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
+    load = f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
+    go = threading.Event()
+    server.respond = lambda request: Reply("It is singular.", hold=go, hold_after=0)
+    nb = notebook(load, "%%glm --model glm-4-airx\nWhy is the matrix singular?")
+    nb.run(0)
+    nb.start(1)
+    line = nb.page.locator(".glm-Summary")
+    try:
+        expect(line).to_have_text("Waiting for glm-4-airx … 3 s")
+        expect(nb.page.locator(".glm-stop")).to_be_visible()
+        expect(nb.page.locator(".glm-copy")).to_be_hidden()
+        nb.page.locator(".jp-CodeCell").nth(1).screenshot(path=SCREENSHOTS / "waiting.png")
+    finally:
+        go.set()
+    expect(nb.page.locator(".glm-Body").last).to_contain_text("It is singular.")
+    expect(line).to_contain_text("tokens in")
