@@ -113,7 +113,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The request waits at a gateway, as the `place`th of those that are served next."""
+    """The request waits at a gateway; `place` is its place in the queue, from 1."""
 
     place: int
 

@@ -74,4 +74,4 @@ def client(engine: Engine) -> httpx.Client:
     url = engine.status().url
     assert url
     headers = {"Authorization": f"Bearer {engine.key}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=120)
+    return httpx.Client(base_url=url, headers=headers, timeout=240)
