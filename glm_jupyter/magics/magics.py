@@ -150,13 +150,18 @@ class GLMMagics(Magics):
 
     async def _map(self, asked: Question) -> None:
         from glm_jupyter.magics.map_cell import CellMap
+        from glm_jupyter.mapping.table import bundle
 
         each = CellMap(asked, self.shell.user_ns)
         if asked.args.dry_run:
             self._display(each.preview())
             return
         self._keep(each.answers, asked.args.output)
-        await each.run()
+        try:
+            await each.run()
+        finally:
+            if any(each.answers):
+                self._display(bundle(each.answers))
 
     async def _compare(self, asked: Question) -> None:
         from glm_jupyter.render.columns import ColumnsView

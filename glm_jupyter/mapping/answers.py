@@ -20,11 +20,13 @@ class Answers:
 
     `errors` says why there is none: position -> GLMError; a position that is in neither was not
     reached before the map was stopped. `size` is the number of items, where it is known; `index`
-    that of the Series or DataFrame the items came from, else None.
+    that of the Series or DataFrame the items came from, else None; `items` are what was asked
+    about, None where they can be gone through only once.
     """
 
-    def __init__(self, size: int = 0, index: Any = None) -> None:
+    def __init__(self, size: int = 0, index: Any = None, items: Any = None) -> None:
         self.index = index
+        self.items = items
         self.errors: dict[int, GLMError] = {}
         self._answers: list[Answer | None] = [None] * size
 
@@ -104,6 +106,11 @@ class Answers:
         if given:
             parts.append(amount(self.cost, self.currency))
         return f"<Answers: {', '.join(parts)}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from .table import bundle
+
+        return bundle(self)
 
     def put(self, place: int, answer: Answer | None, error: GLMError | None = None) -> None:
         """Set the answer of one item, or why it has none."""

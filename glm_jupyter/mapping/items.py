@@ -45,14 +45,15 @@ def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any] | N
     if _missing(item):
         raise InputError("The item is empty; nothing was asked.", remedy="Drop empty items.")
     if template is None:
-        return _text(item)
+        return words(item)
     if namespace is None or "{{" not in template:
-        return f"{template}\n\n{_text(item)}"
+        return f"{template}\n\n{words(item)}"
     row = item if isinstance(item, dict) else {}
     return expand(template, {**namespace, **row, "item": item}).text
 
 
-def _text(item: Any) -> str:
+def words(item: Any) -> str:
+    """The item in a prompt or a table: a row of a DataFrame with the names of its columns."""
     if isinstance(item, dict):
         return "\n".join(f"{name}: {value}" for name, value in item.items() if not _missing(value))
     return str(item)

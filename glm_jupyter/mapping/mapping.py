@@ -116,7 +116,9 @@ def _goes_on(answers: Answers) -> str:
 
 def answers_for(items: Iterable[Any]) -> Answers:
     """The Answers about `items` before anything is asked."""
-    return Answers(len(items) if isinstance(items, Sized) else 0, index_of(items))
+    if not isinstance(items, Sized):
+        return Answers()
+    return Answers(len(items), index_of(items), items)
 
 
 async def fill(

@@ -11,6 +11,7 @@ import { COLUMNS_MIME, ColumnsView } from './columns.js';
 import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
 import { Link, Streams } from './stream.js';
+import { TABLE_MIME, TableView } from './table.js';
 import { warmUp } from './typeset.js';
 
 /** Shows answers, live where a kernel sends them. */
@@ -40,6 +41,12 @@ const answers: JupyterFrontEndPlugin<void> = {
       mimeTypes: [COLUMNS_MIME],
       defaultRank: 40,
       createRenderer: options => new ColumnsView(options, notebooks)
+    });
+    rendermime.addFactory({
+      safe: true,
+      mimeTypes: [TABLE_MIME],
+      defaultRank: 40,
+      createRenderer: () => new TableView()
     });
     tracker.widgetAdded.connect((_, panel) => {
       const connect = () => {

@@ -8,6 +8,7 @@ import time
 from tests.kernels import Kernel, kernel
 from tests.protocol_server import ProtocolServer, Reply, Request
 
+TABLE = "application/vnd.glm-jupyter.table+json"
 FRAME = "import pandas as pd; df = pd.DataFrame({'review': ['good', 'bad'], 'stars': [5, 1]})"
 
 
@@ -20,12 +21,19 @@ def echo(request: Request) -> Reply:
 
 
 def lines(run) -> list[str]:
-    """What the cell's one display has shown, in turn."""
+    """What the display of the progress has shown, in turn."""
     return [
         message["content"]["data"]["text/plain"]
         for message in run.messages
         if message["msg_type"] in ("display_data", "update_display_data")
+        and list(message["content"]["data"]) == ["text/plain"]
     ]
+
+
+def tables(run) -> list[dict[str, str]]:
+    """The tables of answers that were shown."""
+    shown = [message["content"].get("data", {}) for message in run.messages]
+    return [data for data in shown if TABLE in data]
 
 
 def test_a_cell_over_a_column(running: Kernel, server: ProtocolServer) -> None:
@@ -42,9 +50,13 @@ def test_a_cell_over_a_column(running: Kernel, server: ProtocolServer) -> None:
     assert running.value("answers.text.tolist()") == "['re Is good good?', 're Is bad good?']"
     assert running.value("answers is _glm") == "True"
     assert run.printed == ""
-    (shown,) = run.displays.values()
-    assert list(shown) == ["text/plain"]
-    assert shown["text/plain"].startswith("2 answered · 0.002 RMB · ")
+    assert lines(run)[-1].startswith("2 answered · 0.002 RMB · ")
+    (table,) = tables(run)
+    assert table["text/markdown"] == (
+        "| row | item | answer | cost (RMB) |\n| --- | --- | --- | ---: |\n"
+        "| 0 | good | re Is good good? | 0.001 |\n| 1 | bad | re Is bad good? | 0.001 |"
+    )
+    assert table[TABLE]["rows"][1] == ["1", "bad", "re Is bad good?", "0.001"]
     run = running.run("%%glm -m glm-4-airx --map df -o answers\n{{ stars }}: {{ review }}")
     assert running.value("answers.text.tolist()") == "['re 5: good', 're 1: bad']"
 
@@ -63,7 +75,10 @@ def test_a_map_in_code(running: Kernel, server: ProtocolServer) -> None:
     run = running.run("import glm_jupyter as glm; glm.map(['a', 'b'], model='glm-4-airx')")
     assert run.ok, run.error
     (result,) = [m for m in run.messages if m["msg_type"] == "execute_result"]
-    assert result["content"]["data"]["text/plain"] == "<Answers: 2 of 2 answered, 0.002 RMB>"
+    shown = result["content"]["data"]
+    assert shown[TABLE]["rows"] == [["0", "a", "re a", "0.001"], ["1", "b", "re b", "0.001"]]
+    assert shown["text/plain"].splitlines()[-1].split() == ["1", "b", "re", "b", "0.001"]
+    assert running.value("repr(_)") == "<Answers: 2 of 2 answered, 0.002 RMB>"
 
 
 def test_what_is_no_list_is_refused_before_anything_is_shown(running: Kernel, server) -> None:
@@ -80,7 +95,24 @@ def test_progress_is_shown_and_ends_as_one_line(running: Kernel, server) -> None
     shown = lines(run)
     assert any("/20 [" in line and "in flight" in line for line in shown[:-1])
     assert "19 of 20 answered · 1 failed" in shown[-1]
-    assert len(run.displays) == 1
+    (table,) = tables(run)
+    assert table[TABLE]["rows"][3][2].startswith("failed: ")
+
+
+def test_long_and_hostile_answers_are_cells_of_text(running: Kernel, server) -> None:
+    hostile = "<img src=x onerror=alert(1)> | **bold** $x$\n\n# no heading\x1b[31m"
+    server.respond = lambda request: Reply(hostile if question(request) == "0" else "long " * 99)
+    run = running.run("%%glm -m glm-4-airx --map range(250)\n")
+    assert run.ok, run.error
+    (table,) = tables(run)
+    first = table["text/markdown"].splitlines()[2]
+    assert "<img" not in first
+    assert first.count(" | ") == 3
+    assert len(table[TABLE]["rows"]) == 200
+    assert max(len(cell) for row in table[TABLE]["rows"] for cell in row) == 200
+    assert "Rows 21 to 200" in table["text/markdown"]
+    assert "50 more rows" in table["text/markdown"]
+    assert "230 more rows" in table["text/plain"]
 
 
 def test_the_requests_in_flight_are_counted_from_the_first(running: Kernel, server) -> None:
