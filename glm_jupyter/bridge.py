@@ -58,7 +58,7 @@ def awake() -> Iterator[None]:
     """
 
     async def tick() -> None:
-        while True:
+        while True:  # noqa: ASYNC110, it is the waking that is wanted
             await asyncio.sleep(WAKING_SECONDS)
 
     ticking = asyncio.get_running_loop().create_task(tick())

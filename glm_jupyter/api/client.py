@@ -158,7 +158,7 @@ class Client:
         if isinstance(error, GLMError) and error.retry_after is not None:
             return error.retry_after
         growing = wait_exponential(multiplier=self._pause, max=LONGEST_WAIT)
-        return growing(state) + random.uniform(0, self._pause)
+        return growing(state) + random.uniform(0, self._pause)  # noqa: S311, no secret
 
 
 async def _before_output(

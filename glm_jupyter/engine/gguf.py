@@ -80,7 +80,7 @@ class _Reader:
                 return Head(architecture, context)
         architecture = values.get("general.architecture")
         if not isinstance(architecture, str):
-            raise ValueError("it names no architecture")
+            raise ValueError("it names no architecture")  # noqa: TRY004, the file is at fault
         return Head(architecture, None)
 
     def _bytes(self, size: int) -> bytes:

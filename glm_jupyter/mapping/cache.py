@@ -55,7 +55,7 @@ class AnswerCache:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._background.submit(lambda: self._db.close())
+        self._background.submit(self._db.close)
         self._background.close()
 
     async def get(self, key: str) -> tuple[Answer, bool] | None:

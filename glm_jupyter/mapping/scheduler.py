@@ -293,7 +293,7 @@ class Scheduler:
             self.stopped = error
         elif error.retryable and work.tries < TRIES:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (work.tries - 1))
-            due = monotonic() + max(error.retry_after or 0, wait) + random.uniform(0, FIRST_WAIT)
+            due = monotonic() + max(error.retry_after or 0, wait) + random.uniform(0, FIRST_WAIT)  # noqa: S311
             heapq.heappush(self._again, (due, work.positions[0], work))
             return
         del self._pending[work.key]

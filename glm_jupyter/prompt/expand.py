@@ -74,7 +74,7 @@ def evaluate(expression: str, namespace: Mapping[str, Any], written: str) -> Any
     """
     try:
         # The user's own expression in the user's own namespace, as if typed in a cell.
-        return eval(expression, dict(namespace))
+        return eval(expression, dict(namespace))  # noqa: S307, the user typed it
     except NameError as error:
         close = difflib.get_close_matches(error.name or "", list(namespace), n=1)
         hint = f"Did you mean `{close[0]}`? " if close else ""

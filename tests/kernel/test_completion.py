@@ -48,7 +48,7 @@ def test_tab(running: Kernel, code: str, offered: str, tmp_path) -> None:
     (tmp_path / "tutor.md").touch()
     running.run(f"%cd {tmp_path}")
     matches = running.complete(code)
-    assert any(match.endswith(offered.split(".")[-1]) for match in matches), matches
+    assert any(match.endswith(offered.rsplit(".", 1)[-1]) for match in matches), matches
 
 
 @pytest.mark.parametrize(
