@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import expect
 
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
-SOURCES = [
+SOURCES: list[dict[str, Any]] = [
     {"title": "Mean (statistics)", "link": "https://example.org/wiki/Mean_(statistics)"},
     {"title": "<b>No link</b>", "link": "javascript:window.hacked = 1"},
     {"title": None, "link": "https://example.org/untitled"},

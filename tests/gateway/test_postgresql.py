@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ def url() -> Iterator[str]:
     if not (INITDB and SERVER):
         pytest.skip("PostgreSQL is not installed here (Debian: apt install postgresql)")
     # It refuses to run as root.
-    user = {"user": "nobody"} if os.name == "posix" and os.geteuid() == 0 else {}
+    user: dict[str, Any] = {"user": "nobody"} if os.name == "posix" and os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="glm-pg-", dir="/tmp") as folder:
         if user:
             shutil.chown(folder, "nobody")

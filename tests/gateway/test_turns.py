@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from glm_jupyter.gateway.errors import Refused
-from glm_jupyter.gateway.turns import Turns
+from glm_jupyter.gateway.turns import Ticket, Turns
 from tests.gateway.running import QUESTION, config, gateway, text, token
 from tests.kernels import kernel
 from tests.protocol_server import ProtocolServer, Reply
@@ -20,7 +20,7 @@ from tests.protocol_server import ProtocolServer, Reply
 
 async def test_turns_go_round_the_users_then_by_arrival() -> None:
     turns = Turns("glm-4-airx", rights=1, longest=10)
-    first = turns.enter("ada")
+    first: Ticket | None = turns.enter("ada")
     waiting = [turns.enter(user) for user in ("ada", "ada", "bob", "ada", "eve", "bob")]
     assert [turns.place(ticket) for ticket in waiting] == [4, 5, 1, 6, 2, 3]
     served = []

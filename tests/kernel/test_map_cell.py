@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from tests.kernels import Kernel, kernel
 from tests.protocol_server import ProtocolServer, Reply, Request
@@ -30,7 +31,7 @@ def lines(run) -> list[str]:
     ]
 
 
-def tables(run) -> list[dict[str, str]]:
+def tables(run) -> list[dict[str, Any]]:
     """The tables of answers that were shown."""
     shown = [message["content"].get("data", {}) for message in run.messages]
     return [data for data in shown if TABLE in data]

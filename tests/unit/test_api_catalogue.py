@@ -73,9 +73,12 @@ def test_the_more_is_cached_the_less_it_costs(
     model: Model, asked: int, given: int, less: int, more: int
 ) -> None:
     less, more = sorted((less, more))
-    costs = [model.cost(Usage(asked, given, asked + given, cached)) for cached in (less, more)]
-    if costs[0] is not None:
-        assert costs[0] >= costs[1] >= 0
+    first, second = (
+        model.cost(Usage(asked, given, asked + given, cached)) for cached in (less, more)
+    )
+    if first is not None:
+        assert second is not None
+        assert first >= second >= 0
 
 
 @given(st.sampled_from(MODELS), lengths, lengths, lengths)

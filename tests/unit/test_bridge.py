@@ -44,7 +44,7 @@ def sync_use() -> tuple[int, list[int], list[int]]:
     for number in (numbers := bridge.iterate(count())):
         first_only.append(number)
         break
-    numbers.close()
+    numbers.close()  # type: ignore[attr-defined]
     assert closed, "leaving early must close the iterator behind it"
     return bridge.run(work()), list(bridge.iterate(count())), first_only
 

@@ -82,6 +82,7 @@ def test_long_containers_are_cut(value: Any, cut: str) -> None:
 
 
 def test_short_values_are_their_text() -> None:
+    value: object
     for value in ("text", 3, 1.5, None, b"x", (1, 2), {"a": 1}, [], {1}):
         assert str(as_text(value)) == str(value)
 

@@ -38,7 +38,7 @@ def answered(cost: str | None = "0.5", currency: str | None = "RMB", **changes: 
 def clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> datetime:
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return moment
 
     monkeypatch.setattr(module, "datetime", Clock)

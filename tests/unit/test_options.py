@@ -107,4 +107,5 @@ def test_a_stopped_command_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch) ->
     shell.run_line_magic("load_ext", "glm_jupyter")
     with pytest.raises(KeyboardInterrupt) as stopped:
         shell.run_line_magic("glm", "doctor")
-    assert stopped.value._render_traceback_() == ["Stopped."]
+    shown = stopped.value._render_traceback_()  # type: ignore[attr-defined]
+    assert shown == ["Stopped."]

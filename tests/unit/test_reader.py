@@ -38,7 +38,9 @@ def test_any_pieces_of_a_text_end_in_the_same_markdown(text: str, lengths: list[
 
 @given(TEXTS)
 def test_edits_bring_a_page_to_what_the_kernel_has_read(text: str) -> None:
-    reader, told, page, places = Reader(), [], "", []
+    told: list[str] = []
+    places: list[int] = []
+    reader, page = Reader(), ""
     for at in range(0, len(text), 5):
         reader.feed(text[at : at + 5])
         parts = reader.parts()

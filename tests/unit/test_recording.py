@@ -16,7 +16,8 @@ from glm_jupyter.api.client import Client
 from glm_jupyter.api.endpoints import Endpoint, resolve
 from glm_jupyter.api.errors import GLMError, IncompleteError, InputError
 from glm_jupyter.api.request import ChatRequest
-from glm_jupyter.recordings.recorder import Asked, Recorded, Recorder, Transport, read
+from glm_jupyter.api.transport import Transport
+from glm_jupyter.recordings.recorder import Asked, Recorded, Recorder, read
 from glm_jupyter.recordings.replayer import Replayer
 from tests.protocol_server import ProtocolServer, Reply
 

@@ -290,7 +290,7 @@ class _Check(HTMLParser):
     def handle_comment(self, data: str) -> None:
         self.wrong.append(data)
 
-    handle_decl = handle_pi = unknown_decl = handle_comment
+    handle_decl = handle_pi = unknown_decl = handle_comment  # type: ignore[assignment]
 
 
 ENGINES = (

@@ -21,7 +21,7 @@ from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.models import listing
 from glm_jupyter.money.budget import Budgets
-from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.money.ledger import Ledger, Line
 from glm_jupyter.money.words import rounded
 from glm_jupyter.render import chart
 from glm_jupyter.sessions import session as sessions
@@ -217,7 +217,7 @@ def test_csv_that_cannot_be_written_says_so(ledger: Ledger, tmp_path: Path) -> N
 
 
 def test_days_without_spending_are_in_the_chart() -> None:
-    lines = [spending.Line(day, "RMB", 1, cost=Decimal(1)) for day in ("2026-10-30", "2026-11-02")]
+    lines = [Line(day, "RMB", 1, cost=Decimal(1)) for day in ("2026-10-30", "2026-11-02")]
     bars = spending.day_bars(lines, "RMB")
     assert [(bar.label, bar.value) for bar in bars] == [
         ("2026-10-30", 1),
@@ -229,7 +229,7 @@ def test_days_without_spending_are_in_the_chart() -> None:
 
 def test_the_last_days_are_drawn_only_where_they_cost_something() -> None:
     today = date.today().isoformat()
-    lines = [spending.Line(day, "RMB", 1, cost=Decimal(1)) for day in ("2001-01-01", today)]
+    lines = [Line(day, "RMB", 1, cost=Decimal(1)) for day in ("2001-01-01", today)]
     bars = spending.day_bars(lines, "RMB", days=14)
     assert [bar.value for bar in bars] == [0] * 13 + [1]
     assert spending.day_bars(lines[:1], "RMB", days=14) == []

@@ -202,7 +202,7 @@ def square(a: int) -> int:
 def rest(*values: int) -> None: ...
 
 
-def unknown(value: "Undefined") -> None: ...  # noqa: F821, UP037
+def unknown(value: "Undefined") -> None: ...  # type: ignore[name-defined]  # noqa: F821, UP037
 
 
 def strange(value: pytest.Item) -> None: ...
