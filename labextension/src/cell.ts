@@ -4,7 +4,8 @@
 import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 
-const PROMPT = /^%%glm(\s|$)/;
+import { PROMPT, promptMarks } from './marks.js';
+
 const MARKDOWN = 'text/x-ipythongfm';
 
 /** Keep the looks of all code cells of `panel` in step with their first lines. */
@@ -25,6 +26,9 @@ export function showPrompts(panel: NotebookPanel): void {
       }
       if (!seen.has(cell)) {
         seen.add(cell);
+        void cell.ready.then(() => {
+          mark(cell);
+        });
         cell.model.sharedModel.changed.connect(() => {
           update(cell);
         });
@@ -38,6 +42,12 @@ export function showPrompts(panel: NotebookPanel): void {
   };
   panel.content.modelContentChanged.connect(all);
   void panel.revealed.then(all);
+}
+
+/** Colour values and formulas; only editors of JupyterLab's own kind take an extension. */
+function mark(cell: Cell): void {
+  const editor = cell.editor as { injectExtension?: (extension: unknown) => void } | null;
+  editor?.injectExtension?.(promptMarks);
 }
 
 function highlight(panel: NotebookPanel, cell: Cell): void {

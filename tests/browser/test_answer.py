@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -14,6 +15,7 @@ Open = Callable[..., Notebook]
 HalfWay = Callable[..., tuple[Notebook, Callable[[], None]]]
 
 CODE = "Run this:\n\n```python\nprint(6 * 7)\n```\n\nThat is all."
+SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 
 
 def test_every_formula_is_typeset(answered: Open) -> None:
@@ -206,6 +208,25 @@ def test_prompt_cells_are_highlighted_as_markdown(notebook: Open) -> None:
     )
     assert nb.page.evaluate(mime, 0) == "text/x-ipython"
     assert nb.page.evaluate(mime, 1) == "text/x-ipythongfm"
+
+
+def test_values_and_formulas_in_prompts_have_colours_of_their_own(notebook: Open) -> None:
+    nb = notebook("%%glm\nIs {{ S[0, 1] }} the \\(\\rho\\) of [this](x)?", "x = {{1}}")
+    editor = nb.page.locator(".jp-CodeCell .cm-content").first
+    value, formula = editor.locator(".glm-Value"), editor.locator(".glm-Formula")
+    expect(value).to_have_text("{{ S[0, 1] }}")
+    expect(formula).to_have_text("\\(\\rho\\)")
+    colours = """node => [...new Set([node, ...node.querySelectorAll('*')].map(
+        part => getComputedStyle(part).color))]"""
+    assert len(value.evaluate(colours)) == 1
+    assert value.evaluate(colours) != formula.evaluate(colours)
+    assert nb.page.locator(".jp-CodeCell .cm-content").nth(1).locator(".glm-Value").count() == 0
+    nb.page.locator(".jp-CodeCell").first.screenshot(path=SCREENSHOTS / "prompt.png")
+    editor.click()
+    nb.page.keyboard.press("Control+Home")
+    nb.page.keyboard.type("# ")  # no prompt any more
+    expect(value).to_have_count(0)
+    assert nb.errors == []
 
 
 def test_lines_of_prompts_are_wrapped_while_they_are_prompts(notebook: Open) -> None:
