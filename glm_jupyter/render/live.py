@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from glm_jupyter.text import clean, literal
 
-from . import summary
 from .markdown import VENDOR_TYPE, bundle, markdown
 from .terminal import TerminalView
+from .words import words
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -136,7 +136,7 @@ class NotebookView:
             "text": "",
             "reasoning": "",
             "blocks": {"reasoning": [], "text": []},
-            "words": summary.words(self._answer, waiting),
+            "words": words(self._answer, waiting),
         }
         remark = _remark(waiting or f"{self._answer.model} is answering …")
         return {**remark, VENDOR_TYPE: vendor}

@@ -11,6 +11,7 @@ from glm_jupyter.text import clean, literal
 from . import calls, summary, value
 from .reader import BOX, Markdown, joined, read, utf16_length
 from .references import References
+from .words import words
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -37,7 +38,7 @@ def part(answer: Answer, references: References, begin: int) -> tuple[str, dict[
 
 
 def _vendor(answer: Answer, blocks: dict[str, list[int]]) -> dict[str, Any]:
-    vendor = {**answer.to_json(), "blocks": blocks, "words": summary.words(answer)}
+    vendor = {**answer.to_json(), "blocks": blocks, "words": words(answer)}
     vendor["structured"] = answer.parsed is not None
     return vendor
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import summary
 from .reader import Reading, edit, joined
+from .words import words
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -77,7 +78,7 @@ class Stream:
         message: dict[str, Any] = {"id": answer.id, "n": self._number}
         if self._state_wanted or said != self._said:
             shown = {name: joined(blocks)._asdict() for name, blocks in parts.items()}
-            vendor = {**answer.to_json(), "words": summary.words(answer, waiting)}
+            vendor = {**answer.to_json(), "words": words(answer, waiting)}
             del vendor["text"], vendor["reasoning"]
             message |= {"type": "state", **self.place, "answer": vendor, "shown": shown}
             self._said = said

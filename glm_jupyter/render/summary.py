@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glm_jupyter.money.words import amount
-from glm_jupyter.text import clean
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -70,20 +69,6 @@ def ending(answer: Answer) -> str:
     if answer.complete:
         return "" if answer.text.strip() or answer.tool_calls else "the model sent no text"
     return "no answer came" if _nothing_came(answer) else "broke off"
-
-
-def words(answer: Answer, waiting: str = "") -> dict[str, Any]:
-    """All that is said about an answer, for a page to print: what is empty is not said.
-
-    `waiting` says what is waited for while there is no answer yet.
-    """
-    ended = ending(answer)
-    return {
-        "thought": thought(answer) if answer.reasoning.strip() else "",
-        "ending": f"{ended[0].upper()}{ended[1:]}." if ended else "",
-        "line": clean(waiting or line(answer)),
-        "details": [[name, clean(text)] for name, text in details(answer)],
-    }
 
 
 def details(answer: Answer) -> list[tuple[str, str]]:

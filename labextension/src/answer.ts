@@ -157,7 +157,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this.node.dataset.state = !running ? 'done' : thinking ? 'thinking' : 'writing';
     this.node.ariaBusy = String(running);
     this._paintReasoning(data, thinking);
-    this._calls.show(data.tool_calls);
+    this._calls.show(data.tool_calls, data.words?.calls);
     this._countSeconds(thinking);
     const lack = running ? '' : (data.words?.ending ?? '');
     write(this._ending, lack);

@@ -4,8 +4,6 @@
 export interface CallData {
   function: { name: string; arguments: string };
   result?: string;
-  seconds?: number;
-  failed?: boolean;
 }
 
 /** All that is said about an answer, in words that the kernel chose; what is empty is not said. */
@@ -13,6 +11,8 @@ export interface Words {
   thought: string;
   ending: string;
   line: string;
+  /** The titles of the calls, in their order. */
+  calls: string[];
   details: [string, string][];
 }
 
@@ -60,6 +60,7 @@ export function withoutKernel(data: AnswerData): AnswerData {
     thought: 'Thought',
     ending: 'Not complete: the kernel stopped before the end of the answer.',
     line: data.model,
+    calls: data.words?.calls ?? [],
     details: []
   };
   return { ...data, complete: false, words };
@@ -90,11 +91,6 @@ function part(markdown: string, blocks: number[] | undefined): Marked | null {
         blocks: blocks.map(place => place - start)
       }
     : null;
-}
-
-/** A duration for people, as in the saved markdown: "0.4 s", "12 s", "2 min 5 s". */
-export function duration(seconds: number): string {
-  return seconds < 9.95 ? `${seconds.toFixed(1)} s` : wholeSeconds(seconds);
 }
 
 /** A duration that is still running: "3 s", "1 min 1 s". */

@@ -151,7 +151,13 @@ def test_a_bundle_that_somebody_has_written(
         "tool_calls": [
             {"function": {"name": TEXT, "arguments": json.dumps({"x": TEXT})}, "result": TEXT}
         ],
-        "words": {"thought": TEXT, "ending": TEXT, "line": TEXT, "details": [[TEXT, TEXT]]},
+        "words": {
+            "thought": TEXT,
+            "ending": TEXT,
+            "line": TEXT,
+            "calls": [TEXT],
+            "details": [[TEXT, TEXT]],
+        },
     }
     if blocks == "blocks":
         places = [at for at in range(len(TEXT)) if TEXT.startswith("\n\n", at)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from glm_jupyter.api import events as ev
 from glm_jupyter.render import value
 from glm_jupyter.render.markdown import markdown, plain
 from glm_jupyter.render.terminal import TerminalView
+from glm_jupyter.render.words import words
 
 
 def called(
@@ -51,6 +53,40 @@ def test_of_a_call_that_took_no_time_the_value_is_told() -> None:
     assert "add(a=1) = 461\n" in plain(answer)
     assert f"add(a=1) = {'9' * 59}…\n" in plain(called(result="9" * 100, seconds=0))
     assert "<summary>add(a=1) returned nothing</summary>" in markdown(called(result="", seconds=0))
+
+
+def title_of(name: str = "add", arguments: str = '{"a": 1, "who": "Ada"}', **made: Any) -> str:
+    """The title that the page prints."""
+    answer = Answer("glm-4.7", "bigmodel")
+    answer.apply(ev.ToolCallDelta(0, "1", name, arguments))
+    answer.apply(ev.Finish("tool_calls"))
+    if made:
+        answer.apply(ev.ToolResult(0, made["result"], made["seconds"], made.get("failed", False)))
+    titles = words(answer)["calls"]
+    assert len(titles) == 1
+    return str(titles[0])
+
+
+def test_a_title_says_what_is_called_and_how_that_went() -> None:
+    assert title_of() == 'Call of add(a=1, who="Ada")'
+    made = {"result": "3", "seconds": 0.42}
+    assert title_of(**made) == 'add(a=1, who="Ada") took 0.4 s'
+    assert title_of(**made, failed=True) == 'add(a=1, who="Ada") failed after 0.4 s'
+    assert title_of(result="461\n", seconds=0.01) == 'add(a=1, who="Ada") = 461'
+    assert title_of(result="", seconds=0.01) == 'add(a=1, who="Ada") returned nothing'
+
+
+def test_arguments_that_are_still_coming_or_are_no_object_are_left_out_of_a_title() -> None:
+    endless = '{"a":' * 50_000 + "1" + "}" * 50_000
+    for arguments in ("", '{"a": 1', "[1, 2]", "null", endless):
+        assert title_of("f", arguments) == "Call of f(…)"
+    assert title_of("f", "", result="3", seconds=0.42) == "f() took 0.4 s"
+
+
+def test_a_title_is_one_line_of_limited_length_in_which_nothing_is_hidden() -> None:
+    hidden = title_of("f\x1b[2J\u202e", '{"a":"x\\u202e\\n\\ty"}')
+    assert hidden == 'Call of f(a="x\\n\\ty")'
+    assert len(title_of("f", json.dumps({"a": "x" * 999}))) == len("Call of ") + 120
 
 
 def test_the_time_of_thinking_is_without_that_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,15 @@ def test_the_plain_text_of_an_answer() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0.0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 0 s"), (125.0, "2 min 5 s")],
+    [
+        (0.0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (125.0, "2 min 5 s"),
+    ],
 )
 def test_how_long_it_took(seconds: float, shown: str) -> None:
     answer = answered("Hi")

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { duration, shownOf, wholeSeconds, type AnswerData } from '../data.js';
+import { shownOf, wholeSeconds, type AnswerData } from '../data.js';
 
 const ANSWER: AnswerData = {
   version: 1,
@@ -31,8 +31,6 @@ test('without blocks, or with such as do not fit, it shows all the markdown', ()
   assert.deepEqual(shownOf(ANSWER, MARKDOWN).text, whole);
 });
 
-test('times are as in the saved markdown', () => {
-  const times = [0, 0.44, 9.94, 9.96, 59.4, 59.6, 125].map(duration);
-  assert.deepEqual(times, ['0.0 s', '0.4 s', '9.9 s', '10 s', '59 s', '1 min 0 s', '2 min 5 s']);
+test('a time that is running has whole seconds', () => {
   assert.equal(wholeSeconds(3.2), '3 s');
 });

@@ -1,0 +1,27 @@
+"""The words of an answer's frame, for a page to print: the page makes none of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glm_jupyter.text import clean
+
+from . import calls, summary
+
+if TYPE_CHECKING:
+    from glm_jupyter.answer import Answer
+
+
+def words(answer: Answer, waiting: str = "") -> dict[str, Any]:
+    """All that is said about an answer, for a page to print: what is empty is not said.
+
+    `waiting` says what is waited for while there is no answer yet.
+    """
+    ended = summary.ending(answer)
+    return {
+        "thought": summary.thought(answer) if answer.reasoning.strip() else "",
+        "ending": f"{ended[0].upper()}{ended[1:]}." if ended else "",
+        "line": clean(waiting or summary.line(answer)),
+        "calls": [calls.title(call) for call in answer.tool_calls],
+        "details": [[name, clean(text)] for name, text in summary.details(answer)],
+    }
