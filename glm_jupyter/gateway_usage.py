@@ -8,9 +8,9 @@ from decimal import Decimal, InvalidOperation
 import httpx
 
 from glm_jupyter.api import endpoints, gateways
+from glm_jupyter.api.client import connection
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, clean
-from glm_jupyter.api.proxies import proxy_for
 from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
 
@@ -72,13 +72,11 @@ def known() -> Endpoint | None:
 def counted(endpoint: Endpoint) -> Counted | None:
     """What the gateway there counts for the user; None where there is no gateway."""
     try:
-        proxy = proxy_for(endpoint.base_url)
         response = httpx.get(
             f"{endpoint.base_url}/usage",
             headers={"Authorization": f"Bearer {endpoint.key.reveal()}"},
             timeout=TIMEOUT_SECONDS,
-            proxy=proxy.url if proxy else None,
-            trust_env=False,  # `proxy_for` has read it
+            **connection(endpoint.base_url),
         )
         body = response.json()
         if response.status_code != 200 or body["object"] != "glm_gateway.usage":
@@ -99,8 +97,10 @@ def counted(endpoint: Endpoint) -> Counted | None:
                 if row["period"] in PERIOD_WORDS
             ),
         )
-    except (httpx.HTTPError, ValueError, LookupError, TypeError, InvalidOperation):
-        return None
+    except (GLMError, httpx.HTTPError):
+        return None  # it cannot be reached
+    except (ImportError, ValueError, LookupError, TypeError, InvalidOperation):
+        return None  # it is no gateway, or the proxy cannot be used
 
 
 def _owner(owner: str) -> str:

@@ -330,23 +330,14 @@ def _http(endpoint: Endpoint) -> httpx.AsyncClient:
 
 
 def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
-    """A client for `base_url`, through the proxy that the environment names for it.
+    """A client for `base_url`, by its `connection`; `options` are others of httpx.
 
-    `options` are those of httpx. Raises NetworkError where a proxy or certificates that the
-    environment names cannot be used.
+    Raises NetworkError where a proxy or certificates that the environment names cannot be used.
     """
-    proxy = proxy_for(base_url)
     try:
-        return httpx.AsyncClient(
-            verify=_ssl_context() if base_url.startswith("https:") else _no_tls(),
-            headers=HEADERS,
-            # Where a redirect leads is not where the key was meant to go.
-            follow_redirects=False,
-            proxy=proxy.url if proxy else None,
-            trust_env=False,  # httpx reads NO_PROXY in its own way, and fails at some entries
-            **options,
-        )
+        return httpx.AsyncClient(headers=HEADERS, **connection(base_url), **options)
     except (ImportError, ValueError, httpx.InvalidURL):
+        proxy = proxy_for(base_url)
         named = proxy.named_in if proxy else "the environment"
         # Not quoted: a proxy's URL may hold a password.
         raise NetworkError(
@@ -354,6 +345,21 @@ def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
             remedy="For a SOCKS proxy, `pip install 'httpx[socks]'` and restart the kernel; "
             f"otherwise correct {named}, or remove it.",
         ) from None
+
+
+def connection(base_url: str) -> dict[str, Any]:
+    """httpx's options for the way to `base_url`: the environment's certificates and proxy for it.
+
+    Raises NetworkError where the certificates cannot be read.
+    """
+    proxy = proxy_for(base_url)
+    return {
+        "verify": _ssl_context() if base_url.startswith("https:") else _no_tls(),
+        # Where a redirect leads is not where the key was meant to go.
+        "follow_redirects": False,
+        "proxy": proxy.url if proxy else None,
+        "trust_env": False,  # httpx reads NO_PROXY in its own way, and fails at some entries
+    }
 
 
 class _Bearer(httpx.Auth):
