@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from decimal import Decimal
@@ -315,8 +316,6 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 
 def _message(body: bytes) -> str:
-    import json
-
     try:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, LookupError, TypeError):

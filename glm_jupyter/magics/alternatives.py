@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
-from glm_jupyter.exact import add
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.table import table
 
@@ -55,14 +54,17 @@ def _can(model: Model, one: Quote) -> bool:
     """Whether a model of known price takes the request, with shorter answers if need be."""
     if model.retired or model.unsure or not model.prices:
         return False
-    most = one.request.max_tokens
-    if most and model.max_output:
-        most = min(most, model.max_output)
+    shorter = replace(one.request, max_tokens=_within(one.request.max_tokens, model))
     try:
-        model.check(replace(one.request, max_tokens=most), one.prompt_tokens)
+        model.check(shorter, one.prompt_tokens)
     except InputError:
         return False
     return True
+
+
+def _within(most: int | None, model: Model) -> int | None:
+    """The longest answer that is asked for, or the longest that `model` gives."""
+    return min(most, model.max_output) if most and model.max_output else most
 
 
 def _page(one: Quote) -> int:
@@ -79,14 +81,10 @@ def _page_cost(one: Quote) -> Callable[[Model], tuple[Decimal, str]]:
 
 
 def _row(model: Model, one: Quote) -> Sequence[str]:
-    most = one.request.max_tokens or model.max_output
-    if most and model.max_output:
-        most = min(most, model.max_output)
+    theirs = replace(one, model=model)
+    most = _within(theirs.most_output, model)
     prompt = model.cost(Usage(prompt_tokens=one.prompt_tokens))
     page, _ = _page_cost(one)(model)
-    most_prompt = model.most_prompt(one.request, one.prompt_tokens)
-    worst = model.worst_cost(most_prompt, most) if most else None
-    if worst is not None:
-        worst = add(worst, one.search_price)
+    worst = theirs.worst_with(most) if most else None
     costs = [amount(cost, model.currency) for cost in (prompt, page, worst)]
     return (model.name, *costs)

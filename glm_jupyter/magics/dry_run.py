@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
-from glm_jupyter.magics.alternatives import comparison
 from glm_jupyter.money.limit import left
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.fences import fenced
 from glm_jupyter.render.transcript import said
 from glm_jupyter.text import literal, prose
+
+from .alternatives import comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,21 +57,19 @@ def _verdict(turn: Turn) -> str:
 
 
 def _facts(one: ModelRequest) -> str:
-    least, most_in = (
-        tokens.at_least(one.quote.prompt_tokens),
-        tokens.at_most(one.quote.prompt_tokens),
-    )
-    asked = f"about {one.quote.prompt_tokens:,} tokens in (an estimate: {least:,} to {most_in:,})"
-    most = one.quote.most_output
+    quote = one.quote
+    about, most = quote.prompt_tokens, quote.most_output
+    least, most_in = tokens.at_least(about), tokens.at_most(about)
+    asked = f"about {about:,} tokens in (an estimate: {least:,} to {most_in:,})"
     parts = [f"Not sent. {one.target.endpoint.name}/{one.target.model}", asked]
-    parts += one.quote.images
+    parts += quote.images
     limit = f"at most {most:,} out" if most else "length of the answer not limited"
     if one.target.endpoint.name == "local":
         price = "free"
-    elif (worst := one.quote.worst) is None:
+    elif (worst := quote.worst) is None:
         price = "cost unknown"
     else:
-        price = f"at most {amount(worst, one.quote.currency)}"
+        price = f"at most {amount(worst, quote.currency)}"
     parts += [limit, price]
     if any(tool["type"] == "function" for tool in one.request.tools):
         parts.append("each round of function calls is a further request")

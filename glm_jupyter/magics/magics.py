@@ -149,8 +149,9 @@ class GLMMagics(Magics):
             self.shell.user_ns[name] = answer
 
     async def _map(self, asked: Question) -> None:
-        from glm_jupyter.magics.map_cell import CellMap
         from glm_jupyter.mapping.table import bundle
+
+        from .map_cell import CellMap
 
         each = CellMap(asked, self.shell.user_ns)
         if asked.args.dry_run:

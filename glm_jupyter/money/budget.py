@@ -100,15 +100,14 @@ class Budgets(HasTraits):
         Raises BudgetError where what it costs at most is more than is left of it. Images count
         only where the catalogue knows how many tokens they take.
         """
-        return check(quote, [*(self.limits(quote.currency) if quote.currency else []), cap])
+        return check(quote, self._limits_on(quote, cap))
 
     def fitting(self, quote: Quote, cap: Limit | None = None) -> int | None:
         """The longest answer that all limits have room for, in tokens; 0 where none fits.
 
         None where there is no need of a shorter one than the request may have.
         """
-        limits = [*(self.limits(quote.currency) if quote.currency else []), *([cap] if cap else [])]
-        tightest = min((limit.left for limit in limits), default=None)
+        tightest = min((limit.left for limit in self._limits_on(quote, cap)), default=None)
         if tightest is None or quote.worst is None or quote.worst <= tightest:
             return None
         return quote.longest_within(tightest)
@@ -174,6 +173,10 @@ class Budgets(HasTraits):
 
     def _measured(self) -> None:
         self.measured += 1
+
+    def _limits_on(self, quote: Quote, cap: Limit | None) -> list[Limit]:
+        limits = self.limits(quote.currency) if quote.currency else []
+        return [*limits, cap] if cap else limits
 
     def _limits(self, currency: str, standing: Standing | None) -> list[Limit]:
         own = self.spent.get(currency, Decimal(0))

@@ -216,11 +216,7 @@ class Ledger:
         """Note how a request ended and what it took. Saying it twice is saying it once."""
         usage = answer.usage
         values = {
-            "id": answer.id,
-            "begun": _stamp(datetime.now(UTC)),
-            "endpoint": answer.endpoint,
-            "model": answer.model,
-            "notebook": notebook,
+            **_asked(answer, notebook),
             "prompt_tokens": usage.prompt_tokens,
             "cached_tokens": usage.cached_tokens,
             "completion_tokens": usage.completion_tokens,
@@ -381,16 +377,18 @@ def span(period: Period, now: datetime | None = None) -> tuple[datetime, datetim
 def _begun(
     answer: Answer, most: Decimal | None, currency: str | None, notebook: str | None
 ) -> Statement:
-    values = {
+    return _upsert({**_asked(answer, notebook), "most": _text(most), "currency": currency})
+
+
+def _asked(answer: Answer, notebook: str | None) -> dict[str, Any]:
+    """The columns of a row that are known when the request goes out."""
+    return {
         "id": answer.id,
         "begun": _stamp(datetime.now(UTC)),
         "endpoint": answer.endpoint,
         "model": answer.model,
         "notebook": notebook,
-        "most": _text(most),
-        "currency": currency,
     }
-    return _upsert(values)
 
 
 def _upsert(values: dict[str, Any]) -> Statement:

@@ -42,7 +42,7 @@ def login(args: Namespace) -> None:
 
     endpoint = endpoints.resolve(args.endpoint)
     try:
-        key = getpass(f"Key for {endpoint.name} (it is not shown): ").strip()
+        key = getpass(f"Key for {endpoint.name} (it is not shown): ")
     except (StdinNotImplementedError, EOFError):
         raise InputError(
             "The key cannot be asked for: nobody can type an answer here.",
