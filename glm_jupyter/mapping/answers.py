@@ -20,13 +20,13 @@ class Answers:
 
     `errors` says why there is none: position -> GLMError; a position that is in neither was not
     reached before the map was stopped. `size` is the number of items, where it is known; `index`
-    that of the Series or DataFrame the items came from, else None; `items` are what was asked
-    about, None where they can be gone through only once.
+    that of the Series or DataFrame the items came from, else None; `labels` say what the
+    first of them are, None where they can be gone through only once.
     """
 
-    def __init__(self, size: int = 0, index: Any = None, items: Any = None) -> None:
+    def __init__(self, size: int = 0, index: Any = None, labels: list[str] | None = None) -> None:
         self.index = index
-        self.items = items
+        self.labels = labels
         self.errors: dict[int, GLMError] = {}
         self._answers: list[Answer | None] = [None] * size
 

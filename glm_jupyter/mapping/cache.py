@@ -35,7 +35,7 @@ SCHEMA = """
 class AnswerCache:
     """The kept answers, shared by all kernels of the user.
 
-    A `fresh` shelf gives only what was put there by itself; one that is not `lasting` is in
+    A `fresh` cache gives only what was put there by itself; one that is not `lasting` is in
     memory, for itself alone. A file that cannot be used is replaced by memory, too.
     """
 

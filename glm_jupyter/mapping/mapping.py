@@ -1,4 +1,4 @@
-"""`map` and `amap`: what users call, and the pace, source and shelf they stand on."""
+"""`map` and `amap`: what users call, and who answers them, how many at a time, kept where."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .concurrency import ConcurrencyLimit
 from .items import each, index_of, prompt_for
 from .progress import progress
 from .scheduler import Mapped, Scheduler
+from .table import labels_of
 
 
 class MapInterrupted(KeyboardInterrupt):
@@ -118,7 +119,7 @@ def answers_for(items: Iterable[Any]) -> Answers:
     """The Answers about `items` before anything is asked."""
     if not isinstance(items, Sized):
         return Answers()
-    return Answers(len(items), index_of(items), items)
+    return Answers(len(items), index_of(items), labels_of(items))
 
 
 async def fill(
@@ -168,14 +169,14 @@ async def _dispatch(
         # A recording must get every answer, also those that an earlier run has brought; what is
         # replayed was not paid for, and is not to be taken for a service's answer later.
         anew = fresh or session.recorder is not None
-        shelf = stack.enter_context(AnswerCache(fresh=anew, lasting=not replayed))
+        cache = stack.enter_context(AnswerCache(fresh=anew, lasting=not replayed))
         dispatch = Scheduler(
             session,
             _prompts(listed, prompt, namespace),
             options,
             source=await stack.enter_async_context(Client(tries=1)),
             pace=pace,
-            shelf=shelf,
+            cache=cache,
             allowance=allowance,
             fresh=fresh,
         )

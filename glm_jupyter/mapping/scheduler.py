@@ -93,7 +93,7 @@ class Scheduler:
         *,
         source: Transport,
         pace: ConcurrencyLimit,
-        shelf: AnswerCache,
+        cache: AnswerCache,
         allowance: Allowance | None = None,
         fresh: bool = False,
     ) -> None:
@@ -104,7 +104,7 @@ class Scheduler:
         self._options = options
         self._source = source
         self._pace = pace
-        self._shelf = shelf
+        self._cache = cache
         self._allowance = allowance
         self._fresh = fresh
         self._in_vain = 0
@@ -200,7 +200,7 @@ class Scheduler:
                 raise
         if turn.answer.finished:
             # At once: whoever takes the results may be slow, or leave.
-            self._shelf.put(work.key, turn.answer)
+            self._cache.put(work.key, turn.answer)
         return turn.answer
 
     async def _drained(self, turn: Turn, hold: Hold | None) -> None:
@@ -215,7 +215,7 @@ class Scheduler:
 
     async def _known(self, work: _Work) -> Answer | None:
         """The answer that an earlier run has kept, or that an equal item of this one has had."""
-        if (found := await self._shelf.get(work.key)) is None:
+        if (found := await self._cache.get(work.key)) is None:
             return None
         answer, kept = found
         if (schema := self._options.get("schema")) is not None:

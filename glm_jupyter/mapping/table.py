@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,53 +21,50 @@ MOST = 200  # rows that a notebook keeps
 LONGEST = 200  # characters of a cell
 
 
+def labels_of(items: Iterable[Any]) -> list[str]:
+    """The items of the rows that are shown, as they are before anything is asked."""
+    return [_short(words(item)) for item in islice(each(items), MOST)]
+
+
 def bundle(answers: Answers) -> dict[str, Any]:
     """What a front end shows of `answers`; the page of our JupyterLab extension can sort it."""
-    headers, numbers = _headers(answers)
+    cost = f"cost ({answers.currency})" if answers.currency else "cost"
+    headers = ["row", *(["item"] if answers.labels is not None else []), "answer", cost]
     rows = _rows(answers)
-    rest = len(answers) - len(rows)
-    caption = f"{rest:,} more rows: `.frame()` of the answers has all of them." if rest else ""
-    first = table(headers, rows[:FIRST], numbers=numbers)
-    parts = [first["text/markdown"]]
+    first = table(headers, rows[:FIRST], numbers=[cost])
+    left_out = _more(len(answers) - len(rows))
+    markdown = [first["text/markdown"]]
     if more := rows[FIRST:]:
         title = f"Rows {FIRST + 1} to {len(rows):,}"
-        folded = table(headers, more, numbers=numbers)["text/markdown"]
-        parts.append(f"<details><summary>{title}</summary>\n\n{folded}\n\n</details>")
-    if caption:
-        parts.append(f"<small>{prose(caption)}</small>")
-    hidden = len(answers) - min(len(answers), FIRST)
-    plain = [first["text/plain"]]
-    if hidden:
-        plain.append(f"{hidden:,} more rows: `.frame()` of the answers has all of them.")
+        folded = table(headers, more, numbers=[cost])["text/markdown"]
+        markdown.append(f"<details><summary>{title}</summary>\n\n{folded}\n\n</details>")
+    if left_out:
+        markdown.append(f"<small>{prose(left_out)}</small>")
+    plain = [first["text/plain"], _more(len(answers) - FIRST)]
     return {
         TABLE_TYPE: {
             "version": 1,
             "headers": headers,
-            "numbers": numbers,
+            "numbers": [cost],
             "rows": rows,
             "first": FIRST,
-            "caption": caption.replace("`", ""),
+            "caption": left_out,
         },
-        "text/markdown": "\n\n".join(parts),
-        "text/plain": "\n\n".join(plain),
+        "text/markdown": "\n\n".join(markdown),
+        "text/plain": "\n\n".join(filter(None, plain)),
     }
 
 
-def _headers(answers: Answers) -> tuple[list[str], list[str]]:
-    cost = f"cost ({answers.currency})" if answers.currency else "cost"
-    items = ["item"] if answers.items is not None else []
-    return ["row", *items, "answer", cost], [cost]
-
-
 def _rows(answers: Answers) -> list[list[str]]:
-    labels = range(len(answers)) if answers.index is None else answers.index
-    shown = list(islice(zip(labels, answers, strict=False), MOST))
-    items: list[Any] = []
-    if answers.items is not None:
-        items = [[_short(words(item))] for item in islice(each(answers.items), MOST)]
+    index = range(len(answers)) if answers.index is None else answers.index
+    rows = [
+        [_short(str(name)), *_said(answers, place)]
+        for place, name in enumerate(islice(index, min(MOST, len(answers))))
+    ]
+    if answers.labels is None:
+        return rows
     return [
-        [_short(str(label)), *(items[place] if items else []), *_said(answers, place)]
-        for place, (label, _) in enumerate(shown)
+        [name, label, *said] for (name, *said), label in zip(rows, answers.labels, strict=False)
     ]
 
 
@@ -78,6 +76,11 @@ def _said(answers: Answers, place: int) -> tuple[str, str]:
         return (_short(f"failed: {error}") if error else "not asked"), ""
     cost = "unknown" if answer.cost is None else rounded(answer.cost)
     return _short(answer.text), cost
+
+
+def _more(count: int) -> str:
+    """That there are more rows, and where; nothing where there are none."""
+    return f"{count:,} more rows: frame() of the answers has all of them." if count > 0 else ""
 
 
 def _short(text: str) -> str:

@@ -100,6 +100,14 @@ def test_progress_is_shown_and_ends_as_one_line(running: Kernel, server) -> None
     assert table[TABLE]["rows"][3][2].startswith("failed: ")
 
 
+def test_the_table_shows_the_items_as_they_were_asked_about(running: Kernel, server) -> None:
+    server.respond = echo
+    assert running.run("items = ['a', 'b']").ok
+    assert running.run("%%glm -m glm-4-airx --map items -o answers\n").ok
+    (table,) = tables(running.run("items.clear(); answers"))
+    assert [row[1] for row in table[TABLE]["rows"]] == ["a", "b"]
+
+
 def test_long_and_hostile_answers_are_cells_of_text(running: Kernel, server) -> None:
     hostile = "<img src=x onerror=alert(1)> | **bold** $x$\n\n# no heading\x1b[31m"
     server.respond = lambda request: Reply(hostile if question(request) == "0" else "long " * 99)
