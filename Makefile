@@ -22,10 +22,10 @@ demo: .venv/installed
 test: lint
 	npm --prefix labextension test
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
-	  $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	  $(BIN)/python -m pytest --numprocesses auto
 
 coverage: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/browser \
+	$(BIN)/python -m pytest --numprocesses auto --ignore tests/browser \
 	  --cov glm_jupyter --cov-report term-missing:skip-covered
 
 lint: .venv/installed

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.protocol_server import ProtocolServer
 
@@ -18,17 +20,19 @@ hypothesis.settings.load_profile("any-machine")
 
 
 # Tests that share something slow to start go to one process of `pytest -n`: the browser and
-# JupyterLab, the embedded engine.
-SHARING = ("browser", "local")
-FOLDER = Path(__file__).parent
+# JupyterLab, the embedded engine. (pytest-xdist's own groups do nothing under pytest 9.2.)
+SHARING = ("tests/browser/", "tests/local/")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.relative_to(FOLDER).parts[0]
-        if folder in SHARING:
-            item.add_marker(pytest.mark.xdist_group(folder))
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Gives one test after the other to whichever process is free, but those that share at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SHARING if nodeid.startswith(folder)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -121,7 +121,7 @@ def _written(fence: Fence, code: list[str]) -> list[str]:
     if fence.info.lower() == "math" and any(map(str.strip, code)) and "$" not in "".join(code):
         inside = [indent + line for line in code if line.strip()]
         return [f"{fence.prefix}$$", *inside, f"{indent}$$"]
-    mark = fenced("\n".join(code)).split("text", 1)[0]
+    mark = mark_around("\n".join(code))
     info = f" {fence.info}".rstrip() if fence.info else ""
     inside = [indent + line if line.strip() else indent.rstrip() for line in code]
     return [f"{fence.prefix}{mark}{info}", *inside, indent + mark]
@@ -133,6 +133,10 @@ def _quotes(line: str) -> int:
 
 def fenced(text: str, language: str = "text") -> str:
     """`text` in a fence longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
+    mark = mark_around(text)
+    return f"{mark}{language}\n{text}\n{mark}"
+
+
+def mark_around(text: str) -> str:
+    """Backticks for a fence around `text`: more than any run of them in it."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))

@@ -18,7 +18,7 @@ from glm_jupyter.text import APART, BACKSLASH, DOLLAR, code, literal
 
 from .codespans import CodeSpans
 from .emphasis import Emphasis
-from .fences import plain_fences
+from .fences import fenced, mark_around, plain_fences
 from .formulas import PREFIX, Piece
 from .math import pieces
 from .references import References
@@ -131,9 +131,9 @@ class _Document:
         )
         # With a language, an opening line can never be taken for a closing one.
         info = language[0] if language else "text"
-        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
         if not token.level:
-            return f"{fence}{info}\n{content}\n{fence}"
+            return fenced(content, info)
+        fence = mark_around(content)
         first = self._lines[line]
         if token.type == "fence":
             lead = first[: first.find(token.markup)]
