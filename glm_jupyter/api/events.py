@@ -139,3 +139,6 @@ Event: TypeAlias = (
     | Queued
     | Finish
 )
+
+# What shows something of the answer: nothing is retried after it.
+OUTPUT = (ReasoningDelta, TextDelta, ToolCallDelta)
