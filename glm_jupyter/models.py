@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from glm_jupyter.api import catalogue
+from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
 
@@ -17,18 +18,30 @@ CAPTION = (
     "Prices are per million tokens; a range depends on the length of prompt and answer. "
     "? = sources contradict each other or are old. `%glm use MODEL` chooses one."
 )
+MADE_CAPTION = (
+    "? = sources contradict each other or are old. `%%glm -m MODEL` makes them, and `%%glm --help` "
+    "lists their options; embedding and rerank are for Python: `glm.embed`, `glm.rerank`."
+)
+MADE_HEADERS = ("model", "kind", "price", "limits", "as of")
 HEADERS = ("model", "input", "cached", "output", "context", "answer", "can", "as of")
 
 
 def listing(models: Sequence[Model]) -> dict[str, str]:
-    """The models as a table, as a MIME bundle."""
-    return table(HEADERS, [_row(model) for model in models], CAPTION)
+    """The models as a table, as a MIME bundle; those that make other things than text below."""
+    chat = [_row(model) for model in models if model.kind == "chat"]
+    made = [_made(model) for model in models if model.kind != "chat"]
+    tables = [table(HEADERS, chat, CAPTION)] if chat else []
+    tables += [table(MADE_HEADERS, made, MADE_CAPTION)] if made else []
+    return {kind: "\n\n".join(one[kind] for one in tables) for kind in tables[0]}
 
 
 def price(model: Model) -> str:
     """A model's prices in a few words, such as "2-4 / 8-16 RMB"."""
     if model.free:
         return "free"
+    if model.unit != "token" and model.each is not None:
+        per = model.unit if model.per == 1 else f"{model.per:,} {model.unit}s"
+        return f"{number(model.each)} {model.currency} for {_article(per)}{per}"
     if not model.prices:
         return "price unknown"
     tiers = model.prices
@@ -41,6 +54,9 @@ def about(name: str) -> str:
     known = next((m for m in catalogue.models() if name in (m.name, m.full_name)), None)
     if known is None:
         return ""
+    if known.kind != "chat":
+        facts = [f"Makes {KINDS[known.kind]}", f"Price: {price(known)}", limits(known)]
+        return "\n".join([known.full_name, "", *filter(None, facts)])
     return "\n".join(
         [
             known.full_name,
@@ -50,6 +66,41 @@ def about(name: str) -> str:
             *([f"Can: {can}"] if (can := _abilities(known)) else []),
         ]
     )
+
+
+def limits(model: Model) -> str:
+    """What a model that makes other things than text can take, in a few words."""
+    found = []
+    if model.sizes:
+        more = len(model.sizes) - 1
+        found.append((model.default_size or model.sizes[0]) + (f" and {more} more" * (more > 0)))
+    if model.side_range and model.side_multiple:
+        low, high = model.side_range
+        found.append(f"sides {low} to {high} in steps of {model.side_multiple}")
+    if len(model.qualities) > 1:
+        found.append(" or ".join(model.qualities))
+    if model.durations:
+        found.append(" or ".join(map(str, model.durations)) + " s")
+    if model.frames and model.frames[1]:
+        low, high = model.frames
+        span = f"{high}" if low == high else f"{low} to {high}" if low else f"up to {high}"
+        found.append(f"from {span} picture{'s' * (high > 1)}")
+    if model.sound:
+        found.append("with sound")
+    if model.voices:
+        found.append(f"{len(model.voices)} voices")
+    if model.max_characters:
+        often = " at a time" * (model.kind == "speech")
+        found.append(f"{model.max_characters:,} characters{often}")
+    if model.max_seconds:
+        found.append(f"{model.max_seconds:g} s at a time")
+    if model.max_pages:
+        found.append(f"{model.max_pages} pages")
+    if model.dimensions:
+        found.append(" or ".join(map(str, model.dimensions)) + " numbers")
+    if model.max_items:
+        found.append(f"{model.max_items} texts at a time")
+    return ", ".join(found)
 
 
 def size(tokens: int | None) -> str:
@@ -77,6 +128,19 @@ def _row(model: Model) -> tuple[str, ...]:
         )
     date = f"{model.date}{' ?' if model.unsure else ''}"
     return (name, *prices, size(model.context), size(model.max_output), _abilities(model), date)
+
+
+def _made(model: Model) -> tuple[str, ...]:
+    name = f"{model.full_name}{' (retired)' if model.retired else ''}"
+    date = f"{model.date}{' ?' if model.unsure else ''}"
+    worth = price(model)
+    if model.unit == "token" and model.prices and not model.free:
+        worth += " per million tokens"
+    return (name, model.kind, worth, limits(model), date)
+
+
+def _article(noun: str) -> str:
+    return "" if noun[0].isdigit() else "an " if noun[0] in "aeiou" else "a "
 
 
 def _abilities(model: Model) -> str:

@@ -38,6 +38,7 @@ def others(one: Quote, own: Model) -> list[Model]:
         model
         for model in catalogue.models(endpoint=own.endpoint)
         if model.name != own.name
+        and model.kind == own.kind
         and model.reasons == own.reasons
         and ("image" in model.input) == ("image" in own.input)
     ]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion
 
+from glm_jupyter.api.catalogue_file import KINDS
+
 from .options import cell_parser, line_parser
 
 if TYPE_CHECKING:
@@ -153,7 +155,8 @@ def _values(action: argparse.Action, shell: InteractiveShell, word: str) -> Iter
     if action.choices:
         return [(str(choice), "choice") for choice in action.choices]
     if action.dest in MODELS:
-        return _models()
+        kinds = KINDS if action.dest == "pattern" else ()
+        return [*((kind, "kind") for kind in kinds), *_models()]
     if action.dest == "endpoint":
         from glm_jupyter.api.endpoints import NAMES
 
@@ -216,6 +219,6 @@ def _models() -> list[Offer]:
     from glm_jupyter.api import catalogue
     from glm_jupyter.api.endpoints import DEFAULT
 
-    known = catalogue.models()
+    known = [model for model in catalogue.models() if model.kind not in ("embedding", "rerank")]
     plain = [(model.name, "model") for model in known if model.endpoint == DEFAULT.name]
     return plain + [(model.full_name, "model") for model in known]

@@ -146,7 +146,9 @@ def line_parser() -> Parser:
 
     command("panel", "show the panel (as `%%glm` alone does)")
     models = command("models", "list models with prices and limits")
-    models.add_argument("pattern", nargs="?", help="part of a name, or a pattern with * and ?")
+    models.add_argument(
+        "pattern", nargs="?", help="a kind, part of a name, or a pattern with * and ?"
+    )
     use = command("use", "let MODEL answer from now on")
     use.add_argument("model", metavar="MODEL", help="for example glm-4.7 or local/smollm2-135m")
     engine = command("local", "the embedded engine: start, stop, status, or use FILE.gguf")

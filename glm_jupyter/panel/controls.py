@@ -20,6 +20,9 @@ from .fields import AS_CONFIGURED, Number, Pick
 from .html import facts, model_in_use
 from .idle import Receipt
 
+# Kinds of models that a cell of text asks; the others want a file, or are for Python only.
+ASKED_BY_TEXT = ("chat", "voice", "image", "video", "speech")
+
 if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
 
@@ -128,7 +131,7 @@ class Controls:
         return [
             (f"{model.name} · {price(model)}", model.full_name)
             for model in known
-            if not model.retired
+            if not model.retired and model.kind in ASKED_BY_TEXT
         ]
 
     def _choose_endpoint(self, value: str | None) -> None:

@@ -132,7 +132,7 @@ def test_facts_of_the_models_the_project_began_with() -> None:
 def test_every_row_is_whole(model: Model) -> None:
     assert model.source
     assert model.date
-    assert model.features
+    assert model.features or model.kind != "chat"
     assert model.input[0] == "text"
     if model.prices:
         assert model.prices[-1].holds(10**9, 10**9)
@@ -310,3 +310,45 @@ def test_own_catalogue_mended_is_read_again(own: Path) -> None:
 def test_only_a_name_that_is_near_is_suggested(typed: str, near: str | None) -> None:
     found = catalogue.suggest(typed)
     assert found[0].startswith(near) if near else not found
+
+
+MADE = {
+    "image": "glm-image cogview-4 cogview-4-250304 cogview-3-flash",
+    "video": "cogvideox-3 cogvideox-2 cogvideox-flash viduq1-text viduq1-image viduq1-start-end "
+    "vidu2-image vidu2-start-end vidu2-reference",
+    "speech": "glm-tts",
+    "transcription": "glm-asr-2512",
+    "voice": "glm-4-voice",
+    "realtime": "glm-realtime-flash glm-realtime-air",
+    "document": "glm-ocr",
+    "embedding": "embedding-3 embedding-2",
+    "rerank": "rerank",
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_kind_lists_the_models_that_make_it(kind: str) -> None:
+    names = [model.name for model in catalogue.models(kind, "bigmodel")]
+    assert names == MADE[kind].split()
+    assert {model.kind for model in catalogue.models(kind)} == {kind}
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "amount"),
+    [
+        ("cogview-4", 3, "0.18"),
+        ("zai/glm-image", 1, "0.015"),
+        ("cogview-3-flash", 9, "0"),
+        ("cogvideox-3", 1, "1"),
+        ("glm-tts", 1_024, "0.2048"),
+        ("viduq1-text", 1, None),
+    ],
+)
+def test_cost_of_what_is_not_billed_by_tokens(name: str, quantity: int, amount: str | None) -> None:
+    assert known(name).unit_cost(quantity) == (None if amount is None else Decimal(amount))
+
+
+def test_where_else_a_model_is() -> None:
+    assert [model.endpoint for model in catalogue.elsewhere("GLM-TTS", "zai")] == ["bigmodel"]
+    assert catalogue.elsewhere("glm-tts", "bigmodel") == []
+    assert catalogue.elsewhere("glm-4-airx", "zai") == []  # goes out as chat, as unknown ones do
