@@ -8,9 +8,9 @@ from decimal import Decimal, InvalidOperation
 import httpx
 
 from glm_jupyter.api import endpoints, gateways
-from glm_jupyter.api.client import connection
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, clean
+from glm_jupyter.api.http import connection
 from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,62 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """The service works on a task whose result comes later; `id` is how to ask for it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """A task is still under way; `state` is the service's word for it."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, a video or a piece of sound that was made, whole.
+
+    Its bytes are in `data`, or in the temporary `file`, which is whose it is that gets the event.
+    `width` and `height` are in pixels, `rate` in samples a second; `cover` is a video's picture.
+    """
+
+    kind: Literal["image", "video", "audio"]
+    mime: str
+    data: bytes = b""
+    file: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    rate: int | None = None
+    cover: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDelta:
+    """A further piece of sound: 16-bit samples of one channel, `rate` of them a second."""
+
+    data: bytes
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a document, as markdown; `number` counts from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What is billed by something else than tokens: so many of the model's units."""
+
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReport:
     """The usage so far; the last report of a stream is the one that counts."""
 
@@ -134,8 +191,17 @@ Event: TypeAlias = (
     | ToolResult
     | NextRound
     | Sources
+    | TaskStarted
+    | TaskState
+    | Media
+    | AudioDelta
+    | Page
+    | Billed
     | UsageReport
     | Retrying
     | Queued
     | Finish
 )
+
+# What shows something of the answer: nothing is retried after it.
+OUTPUT = (ReasoningDelta, TextDelta, ToolCallDelta, TaskStarted, Media, AudioDelta, Page)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from . import events as ev
+    from .endpoints import Endpoint
+    from .http import Http
 
 Dialect = Literal["glm", "openai"]
 
@@ -72,6 +78,12 @@ class ChatRequest:
         if self.response_format is not None:
             body["response_format"] = dict(self.response_format)
         return body | (self._glm() if dialect == "glm" else self._openai())
+
+    def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
+        """Send it once, and yield the events of its answer."""
+        from .chat import answer
+
+        return answer(http, endpoint, self)
 
     def _check(self) -> None:
         if not self.messages:

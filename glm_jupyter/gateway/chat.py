@@ -14,10 +14,10 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from glm_jupyter.api.client import LARGEST_BODY, http_client
 from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.gateways import HEADER
+from glm_jupyter.api.http import LARGEST_BODY, http_client
 from glm_jupyter.money.words import number
 
 from .asked import Asked, read

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.prompt.expand import Prompt, Value, evaluate, expand
 from glm_jupyter.schema import schema_of
-from glm_jupyter.sessions.settings import NAMES
+from glm_jupyter.sessions.options import Asking, AskOptions, Flag, flags
 from glm_jupyter.tools import tool_of
 
 from .options import cell_parser
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a cell asks: its prompt, the options of `Session.turn`, and how it was written.
+    """What a cell asks, with which options, and how it was written.
 
     `values` are what `{{ }}` put into the prompt.
     """
 
     args: Namespace
     prompt: str
-    options: dict[str, Any]
+    options: AskOptions
+    asking: Asking
     written: Template
     values: tuple[Value, ...] = ()
 
@@ -43,31 +44,22 @@ def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -
     line, template = applied(line)
     args = cell_parser().parse_line(line)
     _together(args)
-    options = {name: getattr(args, name) for name in NAMES if hasattr(args, name)}
+    options = AskOptions.of(
+        **{
+            name: _value(flag, getattr(args, name), namespace)
+            for name, flag in flags().items()
+            if getattr(args, name) is not None
+        }
+    )
     verbatim = args.raw or args.map
     room = None if verbatim else session.room(options)
     if template is None and not verbatim and HOLE.search(cell):
         namespace = _with_hole(namespace, args.dry_run)
     prompt = _prompt(cell, template, namespace, verbatim=verbatim, room=room)
-    options |= {
-        "continue_": args.continue_,
-        "trim": args.trim,
-        "fresh": args.fresh,
-        "to_send": not args.dry_run,
-        "confirm": args.confirm,
-        "web": args.web,
-        "tools": [
-            tool_of(evaluate(name, namespace, f"--tools {name}"), name.rpartition(".")[2])
-            for name in filter(None, map(str.strip, (args.tools or "").split(",")))
-        ],
-        "images": [_image(source, namespace) for source in args.image or ()],
-        "notes": [str(value) for value in prompt.values if value.cut],
-    }
-    if args.schema:
-        kind = evaluate(args.schema, namespace, f"--schema {args.schema}")
-        options["schema"] = schema_of(kind, args.schema)
+    cut = tuple(str(value) for value in prompt.values if value.cut)
+    asking = Asking(to_send=not args.dry_run, notes=cut)
     written = Template(line, template.text if template else cell)
-    return Question(args, prompt.text.strip("\n"), options, written, prompt.values)
+    return Question(args, prompt.text.strip("\n"), options, asking, written, prompt.values)
 
 
 def _together(args: Namespace) -> None:
@@ -127,16 +119,41 @@ def _prompt(
     return Prompt(filled.text, own.values + holes)
 
 
-def _image(source: str, namespace: Mapping[str, Any]) -> Any:
-    """What `--image` names: a variable or an expression with one, else a URL or a path."""
+def _value(flag: Flag, given: Any, namespace: Mapping[str, Any]) -> Any:
+    """What stands for the words of an option: a name is looked up in the notebook."""
+    option = flag.names[-1]
+    words = given if isinstance(given, list) else [given]
+    match flag.reads:
+        case "expression":
+            value = evaluate(given, namespace, f"{option} {given}")
+            return schema_of(value, given)
+        case "expressions":
+            return [
+                tool_of(evaluate(name, namespace, f"{option} {name}"), name.rpartition(".")[2])
+                for name in _listed(given)
+            ]
+        case "words":
+            return _listed(given)
+        case "source":
+            found = [_source(option, word, namespace) for word in words]
+            return found if isinstance(given, list) else found[0]
+    return given
+
+
+def _listed(text: str) -> list[str]:
+    return [word for word in map(str.strip, text.split(",")) if word]
+
+
+def _source(option: str, source: str, namespace: Mapping[str, Any]) -> Any:
+    """What `--image` and its like name: a variable or an expression with one, a URL or a path."""
     first = re.match(r"[^\W\d]\w*", source)
     if first and first[0] in namespace and not Path(source).exists():
-        return evaluate(source, namespace, f"--image {source}")
+        return evaluate(source, namespace, f"{option} {source}")
     if "://" in source or source.startswith("data:") or Path(source).expanduser().exists():
         return source
     near = difflib.get_close_matches(source, [*namespace, *os.listdir()], n=1)
     raise InputError(
-        f"--image {source}: there is no variable and no file of that name. Nothing was sent.",
+        f"{option} {source}: there is no variable and no file of that name. Nothing was sent.",
         remedy=(f"Did you mean `{near[0]}`? " if near else "")
         + f"Paths are relative to {Path.cwd()}.",
     )

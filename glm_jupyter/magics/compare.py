@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.errors import GLMError, InputError
@@ -13,6 +14,7 @@ from glm_jupyter.sessions.turn import Turn
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
+    from glm_jupyter.sessions.options import Asking, AskOptions
     from glm_jupyter.sessions.session import Session
 
 
@@ -59,7 +61,9 @@ class SideBySide:
             changed()
 
 
-def turns_for(session: Session, models: str, prompt: str, options: dict[str, Any]) -> SideBySide:
+def turns_for(
+    session: Session, models: str, prompt: str, options: AskOptions, asking: Asking
+) -> SideBySide:
     """The turns of a question to each of `models`, names with commas between.
 
     Raises GLMError for what can be known to fail, before anything is sent.
@@ -72,8 +76,8 @@ def turns_for(session: Session, models: str, prompt: str, options: dict[str, Any
         )
     turns = []
     for name in names:
-        own = {**options, "model": name}
+        own = replace(options, model=name)
         if name.partition("/")[0] in ENDPOINTS:
-            own["endpoint"] = None
-        turns.append(session.turn(prompt, aside=True, **own))
+            own = replace(own, endpoint=None)
+        turns.append(session.turn(prompt, own, asking))
     return SideBySide(turns)

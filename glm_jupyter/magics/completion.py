@@ -30,14 +30,16 @@ NAME = re.compile(r"[\w.]*$")
 FITTING: dict[str, Callable[[Any], bool]] = {
     "output": lambda value: True,
     "map": lambda value: not callable(value),
-    "image": lambda value: not callable(value),
+    "images": lambda value: not callable(value),
+    "audio": lambda value: isinstance(value, bytes | tuple),
+    "file": lambda value: isinstance(value, bytes | str),
     "schema": lambda value: isinstance(value, type | dict),
     "tools": lambda value: isinstance(value, partial) or inspect.isfunction(value),
 }
 LISTS = ("tools", "compare")
 MODELS = ("model", "pattern", "compare")
 # Which options and arguments are paths.
-PATHS = ("image", "file", "place", "csv")
+PATHS = ("images", "audio", "file", "place", "csv")
 _SPECIAL = re.compile(r"(?<!\\)[\s'\"]")
 
 # The text and its kind, a word: front ends have no room for more. `documentation` has the rest.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import context_matcher
@@ -111,7 +112,8 @@ class GLMMagics(Magics):
             await self._compare(asked)
             return
         cell = self._cell_id or asked.prompt  # a terminal's cells have no id
-        turn = sessions.current().turn(asked.prompt, cell=cell, **asked.options)
+        asking = replace(asked.asking, cell=cell)
+        turn = sessions.current().turn(asked.prompt, asked.options, asking)
         if asked.args.dry_run:
             from .dry_run import preview
 
@@ -124,12 +126,13 @@ class GLMMagics(Magics):
 
     async def _explain(self, args: Namespace) -> None:
         from glm_jupyter.sessions import session as sessions
+        from glm_jupyter.sessions.options import Asking, AskOptions
 
         from . import explain
 
         asked = explain.question(self.shell.user_ns, data=args.data)
-        options = {"model": args.model, "endpoint": args.endpoint, "system": explain.SYSTEM}
-        turn = sessions.current().turn(asked, aside=True, **options)
+        options = AskOptions(model=args.model, endpoint=args.endpoint, system=explain.SYSTEM)
+        turn = sessions.current().turn(asked, options, Asking(aside=True))
         self._keep(turn.answer, None)
         await self._show(turn)
         self._offer_code(turn.answer)
@@ -172,7 +175,8 @@ class GLMMagics(Magics):
         from .dry_run import preview
 
         models = asked.args.compare
-        both = turns_for(sessions.current(), models, asked.prompt, asked.options)
+        asking = replace(asked.asking, aside=True)
+        both = turns_for(sessions.current(), models, asked.prompt, asked.options, asking)
         if asked.args.dry_run:
             for turn in both.turns:
                 self._display(preview(turn, asked.values))

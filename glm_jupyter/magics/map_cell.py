@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from glm_jupyter.money.limit import Limit, left
 from glm_jupyter.money.words import amount
 from glm_jupyter.prompt.expand import evaluate
 from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.options import Asking
 from glm_jupyter.text import prose
 
 from .dry_run import preview
@@ -36,17 +38,23 @@ class CellMap:
         self._prompt = asked.prompt or None
         self._namespace = None if asked.args.raw else namespace
         # For one cell, what it may cost is its budget; each answer has the whole of it.
-        self._options = {**asked.options, "budget": asked.options["max_cost"], "max_cost": None}
-        del self._options["to_send"]
+        self._budget = asked.options.max_cost
+        self._options = replace(asked.options, max_cost=None)
 
     async def run(self) -> None:
         """Ask about every item. Raises GLMError where going on makes no sense."""
-        await fill(self.answers, self.items, self._prompt, self._namespace, **self._options)
+        await fill(
+            self.answers,
+            self.items,
+            self._prompt,
+            self._namespace,
+            self._options,
+            budget=self._budget,
+        )
 
     def preview(self) -> dict[str, str]:
         """What `--dry-run` shows: the first request, and what all of them cost at most."""
-        session = sessions.current()
-        options = {name: value for name, value in self._options.items() if name != "budget"}
+        session, asking = sessions.current(), Asking(to_send=False, aside=True)
         turns = {}  # equal questions are asked once
         errors = []
         items = 0
@@ -55,7 +63,7 @@ class CellMap:
             try:
                 prompt = prompt_for(item, self._prompt, self._namespace)
                 if prompt not in turns:
-                    turns[prompt] = session.turn(prompt, to_send=False, aside=True, **options)
+                    turns[prompt] = session.turn(prompt, self._options, asking)
             except GLMError as error:
                 errors.append(error)
         if not turns:
@@ -74,7 +82,7 @@ class CellMap:
 
     def _verdict(self, first: ModelRequest, whole: Decimal | None) -> str:
         """What the limits in force say to all of it, where each request alone may be allowed."""
-        session, budget = sessions.current(), self._options["budget"]
+        session, budget = sessions.current(), self._budget
         if first.recorded or first.target.endpoint.name == "local":
             return ""
         currency = first.quote.currency

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.sessions.options import flags
 
 
 class HelpAsked(Exception):
@@ -49,7 +50,9 @@ class Parser(MagicArgumentParser):
                 names += list(action.choices)
                 below = [part for sub in action.choices.values() for part in sub._actions]
                 names += [name for part in below for name in part.option_strings]
-        for word in message.replace("'", " ").replace("=", " ").replace("/", " ").split():
+        chosen = "unrecognized" in message or "choice" in message
+        words = message.replace("'", " ").replace("=", " ").replace("/", " ").split()
+        for word in words if chosen else ():
             close = difflib.get_close_matches(word.rstrip(":"), names, n=1)
             if close and close[0] != word.rstrip(":"):
                 return f"Did you mean {close[0]}? `{self.prog} --help` lists all."
@@ -100,73 +103,15 @@ def cell_parser() -> Parser:
     )
     parser.where = "; the question goes below this line"
     add = parser.add_argument
-    add("-m", "--model", metavar="NAME", help="model for this cell; `%%glm models` lists them")
-    add(
-        "-e",
-        "--endpoint",
-        metavar="NAME",
-        help="bigmodel, zai, local, or the base URL of an OpenAI-compatible server",
-    )
-    add("-s", "--system", metavar="TEXT", help="system prompt; @file.md reads a file")
-    add(
-        "-c",
-        "--continue",
-        dest="continue_",
-        nargs="?",
-        const=True,
-        default=False,
-        metavar="NAME",
-        help="go on with the conversation, or with the one of this name; without it the cell "
-        "stands alone",
-    )
-    add(
-        "--trim",
-        action="store_true",
-        help="leave out the oldest exchanges of a conversation that has become too long",
-    )
-    add("-t", "--temperature", type=float, metavar="T", help="sampling temperature")
-    add("--top-p", type=float, metavar="P", help="nucleus sampling")
-    add("--max-tokens", type=int, metavar="N", help="most tokens the answer may have")
-    add("--stop", action="append", metavar="TEXT", help="text at which to stop; repeatable")
-    add(
-        "--max-cost",
-        metavar="AMOUNT",
-        help="most the answer may cost: 0.5 in the endpoint's currency, or 0.5RMB, 0.1USD",
-    )
-    think = parser.add_mutually_exclusive_group()
-    think.add_argument(
-        "--think",
-        action="store_true",
-        default=None,
-        help="reasoning on, where the model has the switch",
-    )
-    think.add_argument("--no-think", dest="think", action="store_false", help="reasoning off")
+    for name, flag in flags().items():
+        group: Any = parser.add_mutually_exclusive_group() if flag.off else parser
+        group.add_argument(*flag.names, dest=name, default=None, help=flag.help, **flag.more)
+        if flag.off:
+            group.add_argument(flag.off[0], dest=name, action="store_false", help=flag.off[1])
     add(
         "--compare",
         metavar="A,B",
         help="models that answer side by side, in place of --model; the variable is a list",
-    )
-    add("--code", action="store_true", help="put the answer's code into a new cell below")
-    add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
-    add(
-        "--schema",
-        metavar="NAME",
-        help="a pydantic model, dataclass, TypedDict or JSON schema that the answer must fit",
-    )
-    add("--tools", metavar="A,B", help="functions of the notebook that the model may call")
-    add("--confirm", action="store_true", help="ask before each function call")
-    add(
-        "--web",
-        action="store_true",
-        help="let the model search the web; the pages found are listed",
-    )
-    add(
-        "-i",
-        "--image",
-        action="append",
-        metavar="X",
-        help="an image to look at: a path, a URL, or a variable (figure, image, array, bytes); "
-        "repeatable",
     )
     add(
         "--map",
@@ -175,16 +120,13 @@ def cell_parser() -> Parser:
         "spaces): {{ item }}, and its columns, stand for it; -o keeps the answers; --max-cost is "
         "for all of them",
     )
+    add("--code", action="store_true", help="put the answer's code into a new cell below")
+    add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
     add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")
     add(
         "--dry-run",
         action="store_true",
         help="show the messages, the tokens and what it costs at most; send nothing",
-    )
-    add(
-        "--fresh",
-        action="store_true",
-        help="ask the service also while a recording is replayed; with --map, ask everything anew",
     )
     return parser
 

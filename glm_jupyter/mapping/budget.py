@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import parse_amount
@@ -26,7 +25,7 @@ class Allowance:
     """
 
     def __init__(self, budget: str | float, target: Target) -> None:
-        model = catalogue.find(target.model, target.endpoint.name)
+        model = target.known
         if model is None or not model.prices:
             raise InputError(
                 f"What {target.model or target.endpoint.name} costs is not known, so a budget "

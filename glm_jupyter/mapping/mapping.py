@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 from glm_jupyter import bridge
-from glm_jupyter.api import catalogue
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.engine.child import PARALLEL
 from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.target import Target
 
 from .answers import Answers
@@ -75,9 +75,10 @@ def map(
     reach. An interrupt raises MapInterrupted, a KeyboardInterrupt that has them too.
     """
     answers = answers_for(items)
-    options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
+    asked = AskOptions.of(fresh=fresh, **options)
+    limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget}
     try:
-        bridge.run(fill(answers, items, prompt, {}, **options))
+        bridge.run(fill(answers, items, prompt, {}, asked, **limits))
     except KeyboardInterrupt:
         raise MapInterrupted(answers) from None
     return answers
@@ -97,8 +98,9 @@ async def amap(
     The arguments are those of `map`. Nothing is remembered of what has been given out, so
     `items` may be an iterator without end. Raises the GLMError that stops it.
     """
-    options |= {"concurrency": concurrency, "budget": budget, "fresh": fresh}
-    async with _dispatch(items, prompt, {}, **options) as dispatch:
+    asked = AskOptions.of(fresh=fresh, **options)
+    limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget}
+    async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
         async with aclosing(dispatch.results()) as results:
             async for result in results:
                 yield result
@@ -127,13 +129,14 @@ async def fill(
     items: Iterable[Any],
     prompt: str | None,
     namespace: Mapping[str, Any] | None,
-    **options: Any,
+    options: AskOptions,
+    **limits: Any,
 ) -> None:
     """Put the answers about `items` into `answers`, showing how far it is.
 
     Names in the prompt's braces are looked up in `namespace` too; without one, braces are text.
     """
-    async with _dispatch(items, prompt, namespace, **options) as dispatch:
+    async with _dispatch(items, prompt, namespace, options, **limits) as dispatch:
         with progress(dispatch.tally):
             async with aclosing(dispatch.results()) as results:
                 async for position, answer, error in results:
@@ -149,26 +152,25 @@ async def _dispatch(
     items: Iterable[Any],
     prompt: str | None,
     namespace: Mapping[str, Any] | None,
+    options: AskOptions,
     *,
     concurrency: int | str = "auto",
     budget: str | float | None = None,
-    fresh: bool = False,
-    **options: Any,
 ) -> AsyncGenerator[Scheduler, None]:
     if not isinstance(prompt, str | None):
         raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
     listed = each(items)
     session = sessions.current()
     # Checks the key too, before anything is sent.
-    target = session.target(options, fresh=fresh)
-    replayed = session.replayer is not None and not fresh
+    target = session.target(options)
+    replayed = session.replayer is not None and not options.fresh
     free = replayed or target.endpoint.name == "local"
     pace = _pace(session, target, concurrency)
     allowance = None if budget is None or free else Allowance(budget, target)
     async with AsyncExitStack() as stack:
         # A recording must get every answer, also those that an earlier run has brought; what is
         # replayed was not paid for, and is not to be taken for a service's answer later.
-        anew = fresh or session.recorder is not None
+        anew = options.fresh or session.recorder is not None
         cache = stack.enter_context(AnswerCache(fresh=anew, lasting=not replayed))
         dispatch = Scheduler(
             session,
@@ -178,7 +180,6 @@ async def _dispatch(
             pace=pace,
             cache=cache,
             allowance=allowance,
-            fresh=fresh,
         )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
         dispatch.tally.recorded = replayed
@@ -197,7 +198,7 @@ def _pace(session: sessions.Session, target: Target, concurrency: int | str) -> 
         return ConcurrencyLimit.of(concurrency)
     if target.endpoint.name == "local":
         return ConcurrencyLimit.of(PARALLEL)
-    model = catalogue.find(target.model, target.endpoint.name)
+    model = target.known
     return ConcurrencyLimit.of(model.in_flight(session.settings.level) if model else None)
 
 

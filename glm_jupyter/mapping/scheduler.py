@@ -10,7 +10,7 @@ from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, RequestError
@@ -18,6 +18,7 @@ from glm_jupyter.exact import add
 from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.recordings.recorder import Asked
 from glm_jupyter.schema import SchemaError, schema_of
+from glm_jupyter.sessions.options import Asking
 
 from .cache import AnswerCache
 from .concurrency import ConcurrencyLimit
@@ -25,6 +26,7 @@ from .concurrency import ConcurrencyLimit
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
     from glm_jupyter.api.transport import Transport
+    from glm_jupyter.sessions.options import AskOptions
     from glm_jupyter.sessions.session import Session
     from glm_jupyter.sessions.turn import Turn
 
@@ -89,13 +91,12 @@ class Scheduler:
         self,
         session: Session,
         prompts: Iterator[str | GLMError],
-        options: dict[str, Any],
+        options: AskOptions,
         *,
         source: Transport,
         pace: ConcurrencyLimit,
         cache: AnswerCache,
         allowance: Allowance | None = None,
-        fresh: bool = False,
     ) -> None:
         self.tally = Tally()
         self.stopped: GLMError | None = None
@@ -106,7 +107,6 @@ class Scheduler:
         self._pace = pace
         self._cache = cache
         self._allowance = allowance
-        self._fresh = fresh
         self._in_vain = 0
         self._more = True
         self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
@@ -179,9 +179,7 @@ class Scheduler:
 
     def _turn(self, prompt: str) -> Turn:
         # Not `to_send`: kept answers need no budget, and sending checks it once more.
-        return self._session.turn(
-            prompt, to_send=False, fresh=self._fresh, aside=True, **self._options
-        )
+        return self._session.turn(prompt, self._options, Asking(to_send=False, aside=True))
 
     async def _answer(self, work: _Work, turn: Turn) -> Answer:
         """The answer that is already known, or the one that the service gives now."""
@@ -218,7 +216,7 @@ class Scheduler:
         if (found := await self._cache.get(work.key)) is None:
             return None
         answer, kept = found
-        if (schema := self._options.get("schema")) is not None:
+        if (schema := self._options.schema) is not None:
             try:
                 answer.parsed = schema_of(schema).parse(answer.text)
             except SchemaError:

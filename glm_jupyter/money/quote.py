@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from glm_jupyter.api import catalogue, tokens
+from glm_jupyter.api import tokens
 from glm_jupyter.exact import add
 
 if TYPE_CHECKING:
@@ -33,18 +33,17 @@ class Quote:
 
     @classmethod
     def of(
-        cls, request: ChatRequest, endpoint: Endpoint, name: str, search_price: Decimal
+        cls, request: ChatRequest, endpoint: Endpoint, model: Model | None, search_price: Decimal
     ) -> Quote:
-        """Price a request to the model `name`, checked and brought into the form it takes.
+        """Price a request, checked and brought into the form that the model takes.
 
         Raises InputError for what the model cannot take.
         """
-        model = catalogue.find(name, endpoint.name)
         prompt_tokens = tokens.estimate(request.messages)
         if request.tools:
             prompt_tokens += tokens.estimate(json.dumps(request.tools, ensure_ascii=False))
         checked = model.check(request, prompt_tokens) if model else request
-        return cls(checked, endpoint, name, model, prompt_tokens, search_price)
+        return cls(checked, endpoint, request.model, model, prompt_tokens, search_price)
 
     @property
     def currency(self) -> str | None:

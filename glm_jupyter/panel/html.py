@@ -6,7 +6,6 @@ from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
-from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.exact import add
 from glm_jupyter.models import price, size
@@ -101,7 +100,7 @@ def model_in_use(session: Session) -> Model | None:
         target = session.target(to_send=False)
     except GLMError:
         return None
-    return catalogue.find(target.model, target.endpoint.name)
+    return target.known
 
 
 def _said(text: str, name: str = "") -> str:

@@ -54,7 +54,7 @@ class ModelRequest:
         fit_budget: bool = False,
     ) -> None:
         self.target = target
-        self.quote = Quote.of(request, target.endpoint, target.model, search_price)
+        self.quote = Quote.of(request, target.endpoint, target.known, search_price)
         self._max_cost = max_cost
         self._paid = paid
         self.recorded = recorded

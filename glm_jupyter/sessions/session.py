@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
-from inspect import Parameter, signature
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,7 +13,7 @@ from uuid import uuid4
 from traitlets import Instance, Int, Tuple
 
 from glm_jupyter.answer import Answer
-from glm_jupyter.api import catalogue, tokens
+from glm_jupyter.api import tokens
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
@@ -25,12 +25,14 @@ from glm_jupyter.tools import Toolbox, ask_user, tool_of
 from glm_jupyter.websearch import Search, search_of
 
 from .conversation import Conversation, Exchange, Message, messages_of, trimmed
+from .options import Asking, AskOptions
 from .request import ModelRequest
-from .settings import GLM, NAMES, Choices, checked, configured, first_chosen
+from .settings import GLM, NAMES, Choices, configured, first_chosen
 from .target import Target, find_target
 from .turn import Place, Turn
 
 if TYPE_CHECKING:
+    from glm_jupyter.api.catalogue import Model
     from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.recordings.replayer import Replayer
 
@@ -67,38 +69,13 @@ class Session(Choices):
         """The conversation that `--continue` goes on with; named ones are in `threads`."""
         return self.threads[""].messages
 
-    def turn(
-        self,
-        prompt: str,
-        *,
-        cell: str | None = None,
-        continue_: bool | str = False,
-        to_send: bool = True,
-        fresh: bool = False,
-        aside: bool = False,
-        schema: Any = None,
-        tools: Any = (),
-        confirm: bool = False,
-        images: Any = (),
-        web: bool = False,
-        trim: bool = False,
-        notes: Sequence[str] = (),
-        **options: Any,
-    ) -> Turn:
+    def turn(self, prompt: str, options: AskOptions, asking: Asking | None = None) -> Turn:
         """Decide and check everything about one question; nothing is sent.
 
-        `options` are the names in `Choices`; `cell` tells which cell asks, so that running it
-        again replaces its exchange; without one it is always a further exchange. `continue_`
-        goes on with the conversation, or with the one of that name; `trim` leaves out its oldest
-        exchanges if it is too long. A turn that is not `to_send` needs no key. A `fresh` one is
-        not answered from a recording; one `aside` takes no part in the conversation.
-
-        The answer must fit `schema` (see `schema.schema_of`); the model may call the functions
-        `tools`, after `confirm`ation if that is wanted, or search the `web`; it sees `images`
-        (see `vision.image_part`). One function or image need not be in a list. `notes` come into
-        the answer's last line. Raises GLMError for what can be known to fail.
+        One function or image in `options` need not be in a list. Raises GLMError for what can
+        be known to fail.
         """
-        options = checked(options, _OTHERS)
+        asking = asking or Asking()
         if not isinstance(prompt, str):
             raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
         if not prompt.strip():
@@ -106,57 +83,53 @@ class Session(Choices):
                 "The prompt is empty: there is nothing to ask.",
                 remedy="Write the question below the %%glm line.",
             )
-        layers = (options, self, self.settings)
-        chosen = {name: first_chosen(name, *layers) for name in NAMES}
-        target = self.target(options, to_send=to_send, fresh=fresh)
-        model = catalogue.find(target.model, target.endpoint.name)
-        if model and options.get("think") is None and model.thinking != "switch":
-            chosen["think"] = None  # a habit, not a wish for this model
-        if model and options.get("effort") is None and chosen["effort"] not in model.efforts:
-            chosen["effort"] = None
-        thread = continue_ if isinstance(continue_, str) else ""
+        target = self.target(options, to_send=asking.to_send)
+        chosen = self._chosen(options, target.known)
+        continued = chosen.continue_
+        thread = continued if isinstance(continued, str) else ""
         conversation = self.threads[thread]
-        system = read_text(chosen["system"]) if chosen["system"] else None
-        system = system or (conversation.system if continue_ else None)
-        place = Place(cell or uuid4().hex, thread, bool(continue_), system)
-        history = conversation.before(place.cell) if continue_ else []
-        form = None if schema is None else schema_of(schema)
-        functions = [tool_of(function) for function in _listed(tools)]
-        toolbox = Toolbox(functions, ask_user if confirm else None) if functions else None
-        search = _search(target.endpoint, toolbox) if web else None
+        system = read_text(chosen.system) if chosen.system else None
+        system = system or (conversation.system if continued else None)
+        place = Place(asking.cell or uuid4().hex, thread, bool(continued), system)
+        history = conversation.before(place.cell) if continued else []
+        form = None if chosen.schema is None else schema_of(chosen.schema)
+        functions = [tool_of(function) for function in _listed(chosen.tools)]
+        toolbox = Toolbox(functions, ask_user if chosen.confirm else None) if functions else None
+        search = _search(target.endpoint, toolbox) if chosen.web else None
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         opening = [{"role": "system", "content": told}] if told else []
-        question = {"role": "user", "content": _content(prompt, _listed(images))}
-        if trim:
-            history, cut = _trimmed(history, target, chosen["max_tokens"], [*opening, question])
-            notes = [*notes, *cut]
+        question = {"role": "user", "content": _content(prompt, _listed(chosen.images))}
+        notes = asking.notes
+        if chosen.trim:
+            history, cut = _trimmed(history, target, chosen.max_tokens, [*opening, question])
+            notes = (*notes, *cut)
         request = ChatRequest(
             model=target.model,
             messages=(*opening, *messages_of(history), question),
-            temperature=chosen["temperature"],
-            top_p=chosen["top_p"],
-            max_tokens=chosen["max_tokens"],
-            stop=tuple(chosen["stop"] or ()),
-            thinking=chosen["think"],
-            reasoning_effort=chosen["effort"],
+            temperature=chosen.temperature,
+            top_p=chosen.top_p,
+            max_tokens=chosen.max_tokens,
+            stop=tuple(chosen.stop or ()),
+            thinking=chosen.think,
+            reasoning_effort=chosen.effort,
             tools=toolbox.declarations if toolbox else (search.tool,) if search else (),
             response_format=form.response_format(target.endpoint.dialect) if form else None,
         )
-        replayer = None if fresh else self.replayer
+        replayer = None if chosen.fresh else self.replayer
         first = ModelRequest(
             target,
             request,
-            max_cost=chosen["max_cost"],
+            max_cost=chosen.max_cost,
             recorded=replayer is not None,
             search_price=search.price if search else Decimal(0),
             fit_budget=self.settings.fit_budget,
         )
-        if to_send and not replayer:
+        if asking.to_send and not replayer:
             first.fit(self.budgets)
             self.budgets.check(first.quote, first.cap)
         return Turn(
             first,
-            None if aside else place,
+            None if asking.aside else place,
             budgets=self.budgets,
             toolbox=toolbox,
             schema=form,
@@ -167,24 +140,32 @@ class Session(Choices):
             ended=self._ended,
         )
 
-    def room(self, options: dict[str, Any]) -> int | None:
+    def room(self, options: AskOptions) -> int | None:
         """The tokens that a prompt may have with a cell's `options`; None where not known."""
         most = first_chosen("max_tokens", options, self, self.settings)
         return _room(self.target(options, to_send=False), most)
 
-    def target(
-        self,
-        options: dict[str, Any] | None = None,
-        *,
-        to_send: bool = True,
-        fresh: bool = False,
-    ) -> Target:
-        """Who would answer now, given a cell's `options`; a recording only if not `fresh`.
+    def target(self, options: AskOptions | None = None, *, to_send: bool = True) -> Target:
+        """Who would answer now, given a cell's `options`; a recording only if they are not fresh.
 
-        Raises GLMError where nobody can: for want of a key only if the turn is `to_send`.
+        Raises GLMError where nobody can: for want of a key only if something is `to_send`.
         """
-        replayer = None if fresh else self.replayer
-        return find_target([options or {}, self, self.settings], replayer, to_send=to_send)
+        options = options or AskOptions()
+        replayer = None if options.fresh else self.replayer
+        return find_target([options, self, self.settings], replayer, to_send=to_send)
+
+    def _chosen(self, options: AskOptions, model: Model | None) -> AskOptions:
+        """The options with what panel and configuration choose where they do not.
+
+        What those choose is a habit, not a wish for this model, which may not have it.
+        """
+        layers = (options, self, self.settings)
+        chosen = {name: first_chosen(name, *layers) for name in NAMES}
+        if model and options.think is None and model.thinking != "switch":
+            chosen["think"] = None
+        if model and options.effort is None and chosen["effort"] not in model.efforts:
+            chosen["effort"] = None
+        return replace(options, **chosen)
 
     def stop_running(self) -> None:
         """Stop the answers that are under way, from any thread; what has arrived is kept."""
@@ -218,7 +199,7 @@ class Session(Choices):
 
 def _room(target: Target, max_tokens: int | None) -> int | None:
     """What the model's context leaves for a prompt, beside an answer of usual length."""
-    model = catalogue.find(target.model, target.endpoint.name)
+    model = target.known
     if model is None or model.context is None:
         return None
     usual = min(model.default_output or USUAL_ANSWER, USUAL_ANSWER, model.context // 4)
@@ -265,14 +246,6 @@ def _content(prompt: str, images: Sequence[Any]) -> Any:
         return prompt
     return [*map(image_part, images), {"type": "text", "text": prompt}]
 
-
-# What may be chosen for a turn beside `Choices`: its parameters, but those that cells fill in.
-_OTHERS = [
-    name
-    for name, parameter in signature(Session.turn).parameters.items()
-    if parameter.kind is Parameter.KEYWORD_ONLY
-    and name not in ("cell", "to_send", "aside", "notes")
-]
 
 _current: Session | None = None
 _making = RLock()

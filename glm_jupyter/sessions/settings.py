@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Float, HasTraits, Int, List, TraitError, Unicode
+from traitlets import Bool, Float, HasTraits, Int, List, Unicode
 from traitlets.config import Configurable
-
-from glm_jupyter.api.errors import InputError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -75,42 +71,10 @@ class GLM(Configurable, Choices):
 NAMES: tuple[str, ...] = tuple(Choices.class_trait_names(config=True))
 
 
-def checked(options: Mapping[str, Any], others: Sequence[str] = ()) -> dict[str, Any]:
-    """`options` by the names of `Choices`, as they come from Python, each with its type.
-
-    Raises InputError for a value that is none for its name, and for an unknown name, with those
-    there are: the caller takes `others` besides.
-    """
-    choices = Choices()
-    for name, value in options.items():
-        if name not in NAMES:
-            known = sorted((*NAMES, *others))
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean `{close[0]}`? " if close else ""
-            raise InputError(
-                f"There is no option `{name}`. Nothing was sent.",
-                remedy=f"{hint}Options: {', '.join(known)}.",
-            )
-        if name == "stop" and isinstance(value, str):
-            value = [value]
-        elif name == "max_cost" and value is not None:
-            value = str(value)
-        elif hasattr(value, "item"):
-            value = value.item()  # a number of numpy's
-        try:
-            setattr(choices, name, value)
-        except TraitError:
-            raise InputError(
-                f"The option `{name}` cannot be {value!r}. Nothing was sent.",
-                remedy=f"It takes {choices.traits()[name].info()}.",
-            ) from None
-    return {name: getattr(choices, name) for name in options}
-
-
 def first_chosen(name: str, *layers: Any) -> Any:
     """The value of choice `name` in the first of `layers` that has one."""
     for layer in layers:
-        value = layer.get(name) if isinstance(layer, dict) else getattr(layer, name)
+        value = getattr(layer, name)
         if value is not None:
             return value
     return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter import engine as embedded
+from glm_jupyter.api import catalogue
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.endpoints import Endpoint, option, resolve
 from glm_jupyter.api.errors import AuthenticationError, InputError
@@ -13,6 +14,7 @@ from glm_jupyter.api.errors import AuthenticationError, InputError
 from .settings import first_chosen
 
 if TYPE_CHECKING:
+    from glm_jupyter.api.catalogue import Model
     from glm_jupyter.recordings.replayer import Replayer
 
 FREE_MODEL = "glm-4.7-flash"
@@ -21,11 +23,18 @@ NO_KEY_NOTE = "no key: answered by the embedded engine"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is to answer: an endpoint, and the model's name there ("" asks the server for it)."""
+    """Who is to answer: an endpoint, and the model's name there ("" asks the server for it).
+
+    `known` is what the catalogue knows of the model.
+    """
 
     endpoint: Endpoint
     model: str
     notes: tuple[str, ...] = ()
+    known: Model | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", catalogue.find(self.model, self.endpoint.name))
 
 
 def find_target(layers: list[Any], replayer: Replayer | None, *, to_send: bool) -> Target:

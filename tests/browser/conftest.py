@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import re
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Error, expect
 
 from tests.browser.cells import LOAD, grow
 from tests.browser.lab import Lab, Notebook, chromium
@@ -18,7 +20,26 @@ TIDY = """async () => {
     sessionStorage.clear();
     await window.jupyterapp?.serviceManager.sessions.shutdownAll();
 }"""
+SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 expect.set_options(timeout=TIMEOUT)
+
+
+# Here, since the pages are closed when the fixtures are torn down.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep a screenshot of each page that is open when a test fails."""
+    report = yield
+    browser = item.funcargs.get("browser")
+    if report.failed and call.when != "teardown" and isinstance(browser, Browser):
+        name = re.sub(r"[^\w.-]+", "-", f"failed-{item.path.stem}-{item.name}").strip("-")
+        pages = [page for context in browser.contexts for page in context.pages]
+        for number, page in enumerate(pages, 1):
+            # A page that has crashed has no picture; the test's own error is what matters.
+            with contextlib.suppress(Error):
+                page.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", timeout=10_000)
+    return report
 
 
 @pytest.fixture(scope="package")

@@ -24,6 +24,7 @@ from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.money.limit import BudgetError, Limit
 from glm_jupyter.render.summary import line
+from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.session import Session
 from glm_jupyter.sessions.turn import Turn
 from tests.protocol_server import ProtocolServer, Reply
@@ -38,7 +39,7 @@ def no_ceiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 
 async def ask(session: Session, prompt: str = "Hello", **options: Any) -> Answer:
-    turn = session.turn(prompt, **options)
+    turn = session.turn(prompt, AskOptions.of(**options))
     async for _ in turn.stream():
         pass
     return turn.answer
@@ -224,7 +225,7 @@ async def test_a_budget_of_a_day_holds_back_what_other_kernels_have_under_way(
 
 async def test_requests_of_one_session_at_the_same_time_share_its_budget(session: Session) -> None:
     session.budgets.set("session", "RMB", Decimal("0.015"))
-    first = session.turn("Hello", model="glm-4-airx", max_tokens=1000).stream()
+    first = session.turn("Hello", AskOptions.of(model="glm-4-airx", max_tokens=1000)).stream()
     await anext(first)
     with pytest.raises(BudgetError, match="under way"):
         await ask(session, model="glm-4-airx", max_tokens=1000)
@@ -238,7 +239,7 @@ async def test_kernels_that_ask_at_once_share_the_budget_of_a_day(
 ) -> None:
     session.budgets.set("day", "RMB", Decimal("0.015"))  # for one and a half requests
     others = [Session(budgets=Budgets(Ledger(ledger.path))) for _ in range(4)]
-    turns = [one.turn("Hello", model="glm-4-airx", max_tokens=1000) for one in others]
+    turns = [one.turn("Hello", AskOptions(model="glm-4-airx", max_tokens=1000)) for one in others]
     meet = threading.Barrier(4)
 
     def send(turn: Turn) -> bool:
@@ -382,7 +383,7 @@ async def test_a_stopped_answer_is_booked_as_an_estimate(
     session: Session, server: ProtocolServer, ledger: Ledger
 ) -> None:
     server.enqueue(Reply(text="word " * 1000, pause=0.01))
-    stream = session.turn("Hello", model="glm-4-airx").stream()
+    stream = session.turn("Hello", AskOptions.of(model="glm-4-airx")).stream()
     async for event in stream:
         if getattr(event, "text", ""):
             break

@@ -20,7 +20,7 @@ MODELS = [model for model in catalogue.models(endpoint="bigmodel") if model.pric
 def asked(name: str, text: str = "Hello", **options: object) -> Quote:
     message = {"role": "user", "content": text}
     request = ChatRequest(name, (message,), **options)  # type: ignore[arg-type]
-    return Quote.of(request, resolve("bigmodel", {}), name, Decimal(0))
+    return Quote.of(request, resolve("bigmodel", {}), catalogue.find(name, "bigmodel"), Decimal(0))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

@@ -21,6 +21,7 @@ from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.panel import Panel, panel_of
 from glm_jupyter.panel import spending as bill
 from glm_jupyter.panel import throttle as redrawing
+from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.session import Session
 from glm_jupyter.spending import report
 from tests.protocol_server import ProtocolServer, Reply
@@ -69,7 +70,7 @@ def pick(panel: Panel, description: str, label: str) -> None:
 
 
 async def ask(session: Session, prompt: str = "Hello", **options: Any) -> None:
-    async for _ in session.turn(prompt, **options).stream():
+    async for _ in session.turn(prompt, AskOptions.of(**options)).stream():
         pass
 
 
@@ -225,7 +226,7 @@ async def test_it_shows_what_an_answer_has_cost_so_far(
     rest = Event()
     # 1,600 characters are sent, and then no more until they are seen to be counted.
     server.enqueue(Reply(text="word " * 400, hold=rest, hold_after=200))
-    stream = session.turn("Hello", model="glm-4-airx").stream()
+    stream = session.turn("Hello", AskOptions.of(model="glm-4-airx")).stream()
     arrived = 0
     async for event in stream:
         arrived += len(getattr(event, "text", ""))
@@ -251,7 +252,7 @@ async def test_what_earlier_requests_for_an_answer_have_cost_counts_too(
 
     panel = Panel(session)
     server.enqueue(Reply("", tool_calls=[{"name": "look", "arguments": {}}]), Reply("Seven."))
-    turn, begun = session.turn("Hello", model="glm-4-airx", tools=[look]), 0
+    turn, begun = session.turn("Hello", AskOptions.of(model="glm-4-airx", tools=[look])), 0
     async with aclosing(turn.stream()) as stream:
         async for event in stream:
             begun += isinstance(event, Started)
@@ -307,7 +308,7 @@ async def test_stop_and_its_state(session: Session, server: ProtocolServer) -> N
     server.enqueue(Reply(text="word " * 1000, pause=0.01))
 
     async def answering() -> None:
-        async for event in session.turn("Hello").stream():
+        async for event in session.turn("Hello", AskOptions()).stream():
             if getattr(event, "text", ""):
                 assert not stop.disabled
                 assert "is answering" in shown(panel)
@@ -325,7 +326,7 @@ async def test_a_change_during_an_answer_counts_from_the_next_and_says_so(
     session: Session, server: ProtocolServer
 ) -> None:
     panel = Panel(session)
-    stream = session.turn("Hello", model="glm-4.7").stream()
+    stream = session.turn("Hello", AskOptions.of(model="glm-4.7")).stream()
     await anext(stream)
     pick(panel, "Model", "glm-4-airx")
     assert "goes on as it was asked" in shown(panel)
@@ -412,7 +413,7 @@ async def test_a_closed_panel_draws_nothing_more(
     panel.widget.close()
     drawn.clear()
     session.temperature = 0.6
-    async for _ in session.turn("Hi", model="glm-4-airx").stream():
+    async for _ in session.turn("Hi", AskOptions.of(model="glm-4-airx")).stream():
         pass
     assert drawn == []
 

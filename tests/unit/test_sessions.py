@@ -9,9 +9,10 @@ from decimal import Decimal
 import numpy
 import pytest
 
-from glm_jupyter import aask
+from glm_jupyter import aask, ask
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.sessions.settings import checked
+from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.sessions.options import AskOptions
 
 ASK_AT_ONCE = """
 import sys, threading
@@ -42,7 +43,7 @@ print(glm.session.spent["RMB"], glm.session.answers, glm.session.running)
     ],
 )
 def test_options_from_python_are_taken_as_they_are_meant(name, value, kept) -> None:
-    assert checked({name: value}) == {name: kept}
+    assert getattr(AskOptions.of(**{name: value}), name) == kept
 
 
 @pytest.mark.parametrize(
@@ -59,13 +60,13 @@ def test_an_option_of_another_type_is_an_error(name, value, wanted) -> None:
     with pytest.raises(
         InputError, match=f"`{name}` cannot be {value!r}".replace("[", r"\[")
     ) as got:
-        checked({name: value})
+        AskOptions.of(**{name: value})
     assert wanted in got.value.remedy
 
 
 def test_an_unknown_option_is_told_all_that_there_are(session) -> None:
     with pytest.raises(InputError, match="no option `temprature`") as got:
-        session.turn("Hi", temprature=0.5)
+        session.turn("Hi", AskOptions.of(temprature=0.5))
     assert "Did you mean `temperature`?" in got.value.remedy
     said = aask.__doc__ or ""
     listed = got.value.remedy.partition("Options: ")[2].rstrip(".").split(", ")
@@ -75,9 +76,9 @@ def test_an_unknown_option_is_told_all_that_there_are(session) -> None:
 
 def test_the_names_of_services_have_no_case(session) -> None:
     for options in ({"model": "BigModel/glm-4.7"}, {"model": "glm-4.7", "endpoint": "BIGMODEL"}):
-        target = session.turn("Hi", **options).opening.target
+        target = session.turn("Hi", AskOptions.of(**options)).opening.target
         assert (target.endpoint.name, target.model) == ("bigmodel", "glm-4.7")
-    target = session.turn("Hi", endpoint="LOCAL").opening.target
+    target = session.turn("Hi", AskOptions.of(endpoint="LOCAL")).opening.target
     assert (target.endpoint.name, target.model) == ("local", "smollm2-135m")
 
 
@@ -87,20 +88,27 @@ def test_one_image_or_function_needs_no_list(session) -> None:
         return a
 
     picture = "https://example.org/cat.png"
-    asked = session.turn("Hi", model="glm-4.6v", images=picture, tools=add).opening.request
+
+    def sent(**options: object) -> ChatRequest:
+        return session.turn("Hi", AskOptions.of(model="glm-4.6v", **options)).opening.request
+
+    asked = sent(images=picture, tools=add)
     assert asked.images == (picture,)
     assert [tool["function"]["name"] for tool in asked.tools] == ["add"]
-    pixels = numpy.zeros((4, 4))  # in which a loop would find four
-    assert len(session.turn("Hi", model="glm-4.6v", images=pixels).opening.request.images) == 1
-    assert session.turn("Hi", model="glm-4.6v", images=None, tools=None).opening.request.tools == ()
+    assert len(sent(images=numpy.zeros((4, 4))).images) == 1  # in which a loop would find four
+    assert sent(images=None, tools=None).tools == ()
+
+
+@pytest.mark.parametrize("inner", ["to_send", "aside", "cell", "notes"])
+def test_what_cells_fill_in_is_no_option_of_the_user_s(session, inner) -> None:
+    with pytest.raises(InputError, match=f"no option `{inner}`"):
+        ask("Hi", **{inner: False})
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    given = checked({"max_tokens": numpy.int64(5), "temperature": numpy.float32(0.5)})
-    assert {name: type(value) for name, value in given.items()} == {
-        "max_tokens": int,
-        "temperature": float,
-    }
+    given = AskOptions.of(max_tokens=numpy.int64(5), temperature=numpy.float32(0.5))
+    assert type(given.max_tokens) is int
+    assert type(given.temperature) is float
 
 
 def test_threads_that_ask_at_once_share_one_session_and_its_sums(server, tmp_path) -> None:

@@ -37,7 +37,7 @@ def use(args: Namespace) -> None:
     except GLMError:
         session.model, session.endpoint = before
         raise
-    model = catalogue.find(target.model, target.endpoint.name)
+    model = target.known
     if model is None and target.endpoint.name != "local":
         near = catalogue.suggest(target.model)
         hint = f" Did you mean {near[0]}?" if near else ""

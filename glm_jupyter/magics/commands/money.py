@@ -12,6 +12,7 @@ from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
 from glm_jupyter.money.limit import Period
 from glm_jupyter.money.words import amount
 from glm_jupyter.sessions import session as sessions
+from glm_jupyter.sessions.options import Asking, AskOptions
 from glm_jupyter.sessions.request import SHORTEST_ANSWER
 
 from .say import say
@@ -60,8 +61,9 @@ def budget(args: Namespace) -> dict[str, str]:
 
 def _too_long(session: sessions.Session) -> str:
     """What the budgets do to a question of usual length, if they have no room for its answer."""
+    question, aside = "word " * USUAL_QUESTION, Asking(to_send=False, aside=True)
     try:
-        quote = session.turn("word " * USUAL_QUESTION, to_send=False, aside=True).opening.quote
+        quote = session.turn(question, AskOptions(), aside).opening.quote
     except GLMError:
         return ""
     fits = session.budgets.fitting(quote)
