@@ -15,6 +15,8 @@ from glm_jupyter import bridge
 from glm_jupyter.render.channel import channel_for
 from glm_jupyter.sessions.settings import configured
 
+from .page import Page
+
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Coroutine
@@ -53,6 +55,7 @@ class GLMMagics(Magics):
         self._cell_id: str | None = None
         self._written: Template | None = None
         self.channel = channel_for(shell)
+        self.page = Page(self.channel) if self.channel else None
 
     @no_var_expand
     @line_cell_magic
@@ -325,6 +328,7 @@ def unload(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.remove(magics.match)
     vars(getattr(shell, "kernel", shell)).pop("do_inspect", None)
     if magics.channel:
+        magics.page.close()
         magics.channel.close()
     for event, hook in magics.hooks().items():
         shell.events.unregister(event, hook)
