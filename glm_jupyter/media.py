@@ -34,7 +34,7 @@ class Made:
 
     `path` is the file it is kept in, relative to the notebook, where it could be kept. `width` and
     `height` are in pixels, `seconds` how long it lasts, `rate` its samples a second; `cover` is a
-    video's first picture.
+    video's first picture. `asked` is the beginning of what was asked for.
     """
 
     kind: Literal["image", "video", "audio"]
@@ -47,6 +47,7 @@ class Made:
     seconds: float | None = None
     rate: int | None = None
     cover: bytes = b""
+    asked: str = ""
 
     @property
     def data(self) -> bytes:

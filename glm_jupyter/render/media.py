@@ -44,6 +44,12 @@ def words(made: Made) -> str:
     return f"{'A video' if made.kind == 'video' else 'Sound'}{length}{where}"
 
 
+def title(made: Made) -> str:
+    """What it is and shows, for who cannot see it: "A picture: a cat on a roof"."""
+    what = words(made).partition(" of ")[0].partition(":")[0]
+    return f"{what}: {' '.join(made.asked.split())}" if made.asked.strip() else what
+
+
 def link(made: Made) -> str:
     """A link to its file, as markdown; the words alone where there is none."""
     if made.path is None:

@@ -86,6 +86,7 @@ def details(answer: Answer) -> list[tuple[str, str]]:
         ("First token after", _seconds_or_nothing(answer.first_token_seconds)),
         ("Took", _seconds_or_nothing(answer.seconds)),
         ("Finish reason", answer.finish_reason or ""),
+        *(("Asked for", " ".join(made.asked.split())) for made in answer.media[:1] if made.asked),
         *(("Kept in", made.path.as_posix()) for made in answer.media if made.path),
         ("Task", answer.task or ""),
         ("Request id", answer.request_id or ""),

@@ -15,6 +15,7 @@ from glm_jupyter.media import ENDINGS, Made
 from .notebook import notebook_path
 
 FOLDER = "glm-media"
+LONGEST_ASKED = 512  # characters that are remembered
 LONGEST_NAME = 40  # characters of what was asked
 # Names that Windows keeps for devices.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(-|$)")
@@ -36,6 +37,7 @@ def keep(event: ev.Media, asked: str) -> tuple[Made, str]:
         seconds=event.seconds,
         rate=event.rate,
         cover=event.cover,
+        asked=asked[:LONGEST_ASKED],
     )
     name = f"{named(asked) or event.kind}-{_digest(event)}{ENDINGS.get(event.mime, '')}"
     path = Path(FOLDER) / name
