@@ -178,6 +178,13 @@ def _size(value: Any) -> str:
     return size
 
 
+def _ending(value: Any) -> str:
+    ending = _text(value)
+    if not ending.isalnum() or not ending.islower():
+        raise _Unfit('is not the ending of a file\'s name, like "pdf"')
+    return ending
+
+
 def _money(value: Any) -> Decimal:
     # Only from text: a TOML float has already lost the price as it was written.
     try:
@@ -262,6 +269,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "max_stop": _whole,
     "kind": _one_of(*KINDS),
     "input": _list(_one_of("text", "image", "video", "audio", "file")),
+    "file_types": _list(_ending),
     "max_images": _whole,
     "image_tokens": _whole,
     "features": _list(_one_of("stream", "tools", "json", "web", "image-url")),
