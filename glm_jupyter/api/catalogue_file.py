@@ -16,6 +16,9 @@ from .endpoints import NAMES as ENDPOINTS
 from .endpoints import SERVICES, base_url
 from .errors import InputError
 
+# What one model's row says of no other model: `like` leaves it out.
+OWN = ("takes_batch",)
+
 Row: TypeAlias = dict[str, Any]
 
 # What a model can be for, and how that is said.
@@ -90,7 +93,8 @@ def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[s
             raise _wrong(file, where, "like", f"names {like!r}, which is no row above it")
         service = SERVICES.get(row["endpoint"])
         money = {"currency": service.currency} if service else {}
-        taken = {**rows.get(key, {}), **rows.get(like, {}), **money}
+        alike = {name: value for name, value in rows.get(like, {}).items() if name not in OWN}
+        taken = {**rows.get(key, {}), **alike, **money}
         rows[key] = {**taken, "source": file, "date": "", **row}
         paid = any(not tier.free for tier in rows[key].get("prices", ())) or rows[key].get("each")
         if paid and "currency" not in rows[key]:

@@ -427,3 +427,32 @@ def test_a_price_for_a_picture_needs_a_currency(own: Path) -> None:
     own.write_text(row + 'each = "1"', encoding="utf-8")
     with pytest.raises(InputError, match="`currency` is missing"):
         catalogue.models()
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "takes"),
+    [
+        ("glm-4-plus", "bigmodel", True),
+        ("cogview-4", "bigmodel", True),
+        ("cogvideox-3", "bigmodel", False),
+        ("glm-4.7", "zai", False),  # z.ai has no Batch API
+        ("glm-4-airx", "bigmodel", None),  # no source says, whatever the models like it do
+        ("glm-image", "bigmodel", None),
+    ],
+)
+def test_whether_the_batch_api_takes_a_model(name: str, endpoint: str, takes: bool | None) -> None:
+    assert known(name, endpoint).takes_batch is takes
+
+
+def test_the_other_service_has_its_part_of_them() -> None:
+    there = {m.name for m in catalogue.models(endpoint="zai") if m.kind != "chat"}
+    assert there == {
+        *("glm-image", "cogview-4-250304", "cogvideox-3", "glm-asr-2512", "glm-ocr"),
+        *MADE["video"].split()[3:],
+    }
+
+
+@pytest.mark.parametrize("name", ["glm-image", "cogvideox-3", "glm-asr-2512", "glm-ocr"])
+def test_each_service_bills_in_its_own_money(name: str) -> None:
+    assert known(name, "bigmodel").currency == "RMB"
+    assert known(name, "zai").currency == "USD"
