@@ -12,7 +12,7 @@ BIN := .venv/bin
 # Node and npm come from a wheel in .venv, so that none need be installed.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style -type f)
+LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style labextension/schema -type f)
 
 .PHONY: demo test coverage lint bench clean
 

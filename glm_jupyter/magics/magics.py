@@ -15,6 +15,8 @@ from glm_jupyter import bridge
 from glm_jupyter.render.channel import channel_for
 from glm_jupyter.sessions.settings import configured
 
+from .page import Page
+
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Coroutine
@@ -53,6 +55,7 @@ class GLMMagics(Magics):
         self._cell_id: str | None = None
         self._written: Template | None = None
         self.channel = channel_for(shell)
+        self.page = Page(self.channel) if self.channel else None
 
     @no_var_expand
     @line_cell_magic
@@ -191,19 +194,19 @@ class GLMMagics(Magics):
             view.close()
 
     async def _show(self, turn: Turn) -> None:
-        from glm_jupyter.api.events import Queued, Retrying
         from glm_jupyter.render.live import view_for
 
+        from .waiting import making, remark
+
         view = view_for(self.shell, turn.answer, self.channel)
+        if says := making(turn):
+            view.status(says)
         try:
             with bridge.awake():
                 async with aclosing(turn.stream()) as events:
                     async for event in events:
-                        if isinstance(event, Retrying):
-                            view.status(f"{event.reason} Trying again in {event.seconds:.0f} s …")
-                        elif isinstance(event, Queued):
-                            model = turn.answer.model
-                            view.status(f"Waiting for {model}: place {event.place} in the queue …")
+                        if says := remark(event, turn):
+                            view.status(says)
                         view.changed()
         finally:
             view.close()
@@ -309,6 +312,9 @@ def load(shell: InteractiveShell) -> None:
         shell.display_formatter.mimebundle_formatter.for_type_by_name(
             "glm_jupyter.answer", "Answer", _bundle
         )
+        shell.display_formatter.mimebundle_formatter.for_type_by_name(
+            "glm_jupyter.media", "Made", _made
+        )
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -322,14 +328,22 @@ def unload(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.remove(magics.match)
     vars(getattr(shell, "kernel", shell)).pop("do_inspect", None)
     if magics.channel:
+        magics.page.close()
         magics.channel.close()
     for event, hook in magics.hooks().items():
         shell.events.unregister(event, hook)
     if shell.display_formatter:
-        shell.display_formatter.mimebundle_formatter.pop("glm_jupyter.answer.Answer", None)
+        for known in ("answer.Answer", "media.Made"):
+            shell.display_formatter.mimebundle_formatter.pop(f"glm_jupyter.{known}", None)
 
 
 def _bundle(answer: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
     from glm_jupyter.render.markdown import bundle
 
     return bundle(answer)
+
+
+def _made(made: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    from glm_jupyter.render.media import bundle
+
+    return bundle([made])

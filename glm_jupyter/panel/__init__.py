@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from glm_jupyter.sessions.settings import NAMES
+from glm_jupyter.throttle import Throttle
 
 from . import spending as bill
 from .controls import Controls
 from .gateway import GatewaySums
 from .html import reasoning, so_far, status, trouble
-from .throttle import Throttle
 
 if TYPE_CHECKING:
     from traitlets import HasTraits

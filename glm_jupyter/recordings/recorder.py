@@ -20,7 +20,7 @@ from typing import IO, Any
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, InputError, clean
-from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.request import Request
 from glm_jupyter.api.transport import Transport
 from glm_jupyter.prompt.secrets import leaked
 
@@ -42,7 +42,7 @@ class Asked:
     body: dict[str, Any]
 
     @classmethod
-    def of(cls, endpoint: Endpoint, request: ChatRequest) -> Asked:
+    def of(cls, endpoint: Endpoint, request: Request) -> Asked:
         """What `request` asks of `endpoint`."""
         body = request.body(endpoint.dialect)
         kept = {name: body[name] for name in sorted(body) if name not in _TRANSPORT}
@@ -160,9 +160,7 @@ class _Recording:
         self._source = source
         self.models = source.models
 
-    async def stream(
-        self, endpoint: Endpoint, request: ChatRequest
-    ) -> AsyncGenerator[ev.Event, None]:
+    async def stream(self, endpoint: Endpoint, request: Request) -> AsyncGenerator[ev.Event, None]:
         begun = monotonic()
         events: list[Timed] = []
         async with aclosing(self._source.stream(endpoint, request)) as live:

@@ -14,7 +14,7 @@ from typing import Any
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError, clean
-from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.request import Request
 
 from .recorder import Asked, Recorded, read
 
@@ -63,9 +63,7 @@ class Replayer:
         """The models that answered there when it was recorded."""
         return [model for place, model in self.targets if place == endpoint.name]
 
-    async def stream(
-        self, endpoint: Endpoint, request: ChatRequest
-    ) -> AsyncGenerator[ev.Event, None]:
+    async def stream(self, endpoint: Endpoint, request: Request) -> AsyncGenerator[ev.Event, None]:
         """The recorded events, at their times. Raises InputError where none are recorded."""
         recorded = self._next(Asked.of(endpoint, request))
         loop = asyncio.get_running_loop()

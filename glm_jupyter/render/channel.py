@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Channel:
         self._ended: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._listening = False
         self._closed = False
+        # What else a page may ask for: what is called by the type of its message.
+        self.asked: dict[str, Callable[[], None]] = {}
         # Where nobody looks on, the opening would only make nbclient warn of an unknown comm.
         self._comm = create_comm(
             target_name=TARGET,
@@ -63,7 +66,7 @@ class Channel:
             "cell": parent.get("metadata", {}).get("cellId"),
             "request": parent.get("header", {}).get("msg_id"),
         }
-        self._streams[answer.id] = Stream(self._send, answer, place, waiting)
+        self._streams[answer.id] = Stream(self.send, answer, place, waiting)
         self.delta(answer)
 
     def delta(self, answer: Answer) -> None:
@@ -87,7 +90,7 @@ class Channel:
             self._ended.popitem(last=False)
         stream.close(tell=self._listening)
         if self._listening:
-            self._send({"type": "end", "id": answer.id})
+            self.send({"type": "end", "id": answer.id})
 
     def close(self) -> None:
         """Close the comm; a later `channel_for` opens it again."""
@@ -98,7 +101,8 @@ class Channel:
         if _channel is self:
             _channel = None
 
-    def _send(self, data: dict[str, Any]) -> None:
+    def send(self, data: dict[str, Any]) -> None:
+        """Send a message to all pages."""
         self._comm.send(data)
 
     def _hear(self, comm: BaseComm) -> None:
@@ -119,9 +123,11 @@ class Channel:
                 self._listening = True
                 self._streams[wanted].want_state()
             case "state" if wanted in self._ended:
-                self._send(self._ended[wanted])
+                self.send(self._ended[wanted])
             case "state":
-                self._send({"type": "unknown", "id": wanted})
+                self.send({"type": "unknown", "id": wanted})
+            case str(kind) if kind in self.asked:
+                self.asked[kind]()
 
     def _reopen(self, _message: dict[str, Any]) -> None:
         """Stay open for the other pages: a page without the extension has closed the comm."""

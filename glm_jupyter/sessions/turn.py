@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop
+from asyncio import (
+    AbstractEventLoop,
+    CancelledError,
+    Task,
+    current_task,
+    get_running_loop,
+    to_thread,
+)
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,6 +29,7 @@ from glm_jupyter.money.words import amount
 from glm_jupyter.schema import SchemaError
 from glm_jupyter.tools import normalized
 
+from .keeping import keep
 from .request import ModelRequest
 
 if TYPE_CHECKING:
@@ -142,6 +150,8 @@ class Turn:
                     async with aclosing(one.stream(transport, endpoint)) as events:
                         async for event in events:
                             self.answer.apply(event)
+                            if isinstance(event, ev.Media):
+                                await self._keep(event)
                             yield event
                 finally:
                     self._add(one)
@@ -179,6 +189,14 @@ class Turn:
 
         transport = live or Client()
         return self._recorder.around(transport) if self._recorder else transport
+
+    async def _keep(self, event: ev.Media) -> None:
+        """Keep what was made beside the notebook."""
+        asked = self.opening.request.messages[-1]["content"]
+        made, complaint = await to_thread(keep, event, asked)
+        self.answer.media.append(made)
+        if complaint:
+            self.answer.notes.append(complaint)
 
     async def _calls(self, toolbox: Toolbox, one: ModelRequest) -> AsyncGenerator[ev.Event, None]:
         """Make the calls that an answer asks for, and yield their results."""

@@ -6,6 +6,7 @@ import { Widget } from '@lumino/widgets';
 import { Body } from './body.js';
 import { Calls } from './calls.js';
 import { loadImage } from './clean.js';
+import type { Context } from './context.js';
 import {
   isRunning,
   NOTHING,
@@ -18,8 +19,9 @@ import {
 import { element, write } from './dom.js';
 import { copy, Footer } from './footer.js';
 import { isWeb } from './links.js';
-import { MIME, type OpenNotebooks } from './notebooks.js';
+import { MIME } from './notebooks.js';
 import { Reveal } from './reveal.js';
+import type { Choices } from './settings.js';
 import type { Live, Streams } from './stream.js';
 
 // How long an unfinished answer may wait for its kernel's word before it counts as broken off.
@@ -30,13 +32,14 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   constructor(
     options: IRenderMime.IRendererOptions,
     private readonly _streams: Streams,
-    private readonly _notebooks: OpenNotebooks
+    private readonly _context: Context
   ) {
     super();
     const tools = {
       markdownParser: options.markdownParser ?? null,
       sanitizer: options.sanitizer,
-      latexTypesetter: options.latexTypesetter
+      latexTypesetter: options.latexTypesetter,
+      trans: _context.trans
     };
     this.addClass('jp-RenderedHTMLCommon');
     this.addClass('glm-Answer');
@@ -45,6 +48,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       this._drawn();
     });
     this._reasoning = new Body(tools);
+    this._footer = new Footer(_context.trans);
     this._summary.addEventListener('click', () => {
       this._foldTouched = true;
     });
@@ -63,6 +67,10 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       this._voice
     );
     this._voice.setAttribute('role', 'status');
+    this._setPace();
+    _context.settings.changed.connect((_, before) => {
+      this._chosen(before);
+    }, this);
     this.node.addEventListener('click', event => {
       this._clicked(event);
     });
@@ -98,6 +106,19 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     }
   }
 
+  /** Show the answer as the reader wants it from now on. */
+  private _chosen(before: Choices): void {
+    this._setPace();
+    if (this._context.settings.choices.reasoning !== before.reasoning) {
+      this._foldTouched = false;
+    }
+    this._paint();
+  }
+
+  private _setPace(): void {
+    this._text.calm = this._reasoning.calm = this._context.settings.choices.pace === 'calm';
+  }
+
   /** Follow the answer's stream, or wait for a while whether there is one. */
   private _follow(id: string): void {
     const join = (live: Live) => {
@@ -115,7 +136,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       const unexpect = this._streams.expect(id, join);
       const timer = window.setTimeout(() => {
         if (this._data) {
-          this._update(withoutKernel(this._data), this._shown, true);
+          this._update(withoutKernel(this._data, this._context.trans), this._shown, true);
         }
       }, PATIENCE);
       this._unwatch = () => {
@@ -142,7 +163,9 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this._data = data;
     this._shown = shown;
     this._over = over;
-    this._reveal.to(shown.text.markdown.length, !over && this._live !== null);
+    const flowing = !over && this._live !== null;
+    const smooth = this._context.settings.choices.pace === 'smooth';
+    this._reveal.to(shown.text.markdown.length, flowing && smooth);
     this._paint();
   }
 
@@ -165,7 +188,8 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this._paintSources(data);
     const waiting = thinking && this._fold.hidden && data.tool_calls.length === 0;
     const since = this._live && waiting ? wholeSeconds(this._live.seconds) : '';
-    this._footer.show(data, this._copied(data), this._live, since);
+    const prices = this._context.settings.choices.priceLine;
+    this._footer.show(data, this._copied(data), this._live, { since, prices });
     this._speak(running, lack);
   }
 
@@ -190,11 +214,13 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     if (this._fold.hidden) {
       return;
     }
-    if (!this._foldTouched && this._fold.hasAttribute('open') !== thinking) {
-      this._fold.toggleAttribute('open', thinking);
+    const { reasoning } = this._context.settings.choices;
+    const open = reasoning === 'thinking' ? thinking : reasoning === 'open';
+    if (!this._foldTouched && this._fold.hasAttribute('open') !== open) {
+      this._fold.toggleAttribute('open', open);
     }
     const since = this._live && thinking ? ` ${wholeSeconds(this._live.seconds)}` : '';
-    write(this._summary, (data.words?.thought ?? 'Thought') + since);
+    write(this._summary, (data.words?.thought ?? this._context.trans.__('Thought')) + since);
     this._showReasoning();
   }
 
@@ -220,7 +246,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     this._sources.replaceChildren(
       ...data.sources.map(({ title, link = '' }) => {
         if (!isWeb(link)) {
-          return element('li', '', title || 'untitled');
+          return element('li', '', title || this._context.trans.__('untitled'));
         }
         const anchor = element('a', '', title || link) as HTMLAnchorElement;
         anchor.href = link;
@@ -233,10 +259,11 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
 
   /** Tell a screen reader that the answer begins and that it ends, and nothing in between. */
   private _speak(running: boolean, lack: string): void {
+    const { trans } = this._context;
     if (running && this._live) {
-      write(this._voice, 'The answer is being written.');
+      write(this._voice, trans.__('The answer is being written.'));
     } else if (!running && this._voice.textContent) {
-      write(this._voice, lack || 'The answer is complete.');
+      write(this._voice, lack || trans.__('The answer is complete.'));
     }
   }
 
@@ -252,9 +279,9 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     }
     const code = control?.closest('.glm-Code')?.querySelector('pre')?.textContent ?? '';
     if (control?.classList.contains('glm-insert')) {
-      this._notebooks.insertBelow(this.node, code.replace(/\n$/, ''));
+      void this._context.notebooks.insertBelow(this.node, code.replace(/\n$/, ''));
     } else if (control?.classList.contains('glm-copy-code')) {
-      void copy(control, code);
+      void copy(control, code, this._context.trans);
     }
   }
 
@@ -265,7 +292,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
   private readonly _summary = element('summary');
   private readonly _ending = element('p', 'glm-Ending');
   private readonly _sources = element('ol', 'glm-Sources');
-  private readonly _footer = new Footer();
+  private readonly _footer: Footer;
   private readonly _voice = element('span', 'glm-Voice');
   private readonly _reveal = new Reveal(place => {
     this._text.show(this._shown.text, !this._over, place);

@@ -1,6 +1,7 @@
 // Draws a growing markdown text block by block: a finished block once, the open tail at a pace.
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { nodesOf, withoutDiagrams } from './clean.js';
 import { cut, weight } from './cut.js';
@@ -15,6 +16,7 @@ export interface Tools {
   markdownParser: IRenderMime.IMarkdownParser | null;
   sanitizer: IRenderMime.ISanitizer;
   latexTypesetter: IRenderMime.ILatexTypesetter | null;
+  trans: TranslationBundle;
 }
 
 // What grows is drawn anew at most so often (milliseconds), more seldom the longer the text, since
@@ -27,9 +29,9 @@ const PASS_SHARE = 8;
 // Blocks of a section are laid out together, where one of them is seen.
 const SECTION = 16;
 
-// Every change costs the page a frame, seen or not. While the tail is out of sight, what comes is
-// gathered for so long.
-const UNSEEN_PAUSE = 2000;
+// Every change costs the page a frame, seen or not. While the tail is out of sight, or the reader
+// wants it calm, what comes is gathered for so long.
+const GATHERED_PAUSE = 2000;
 
 // Colouring code longer than this would hold up the page.
 const LONGEST_COLOURED = 20000;
@@ -49,6 +51,8 @@ interface Block {
 /** A text in `node`, as far as it has come. */
 export class Body {
   readonly node = element('div', 'glm-Body');
+  /** Draw what grows only every two seconds. */
+  calm = false;
 
   /** `settled` is called when all that there is has been drawn and typeset. */
   constructor(
@@ -72,10 +76,10 @@ export class Body {
    */
   show(text: Marked, growing: boolean, upTo = text.markdown.length): void {
     this._target = { text, growing, upTo };
-    if (growing && this._away) {
+    if (growing && this._gathers()) {
       this._later ??= window.setTimeout(() => {
         this._advance();
-      }, UNSEEN_PAUSE);
+      }, GATHERED_PAUSE);
     } else {
       this._advance();
     }
@@ -89,6 +93,11 @@ export class Body {
     this._formulas.dispose();
     this._blocks.length = 0;
     this._undrawn.clear();
+  }
+
+  /** Whether a change waits for more of them: nobody sees it, or the reader wants few. */
+  private _gathers(): boolean {
+    return this._away || (this.calm && this._blocks.length > 0);
   }
 
   private _advance(): void {
@@ -286,22 +295,22 @@ export class Body {
     const now = performance.now();
     const long = Math.min(1, this._target.text.markdown.length / LONG_TEXT);
     const seen = SHORTEST_PAUSE + long * (LONGEST_PAUSE - SHORTEST_PAUSE);
-    const pause = this._away ? UNSEEN_PAUSE : seen;
+    const pause = this._gathers() ? GATHERED_PAUSE : seen;
     this._passDue = now + Math.max(pause, PASS_SHARE * (now - start));
   }
 
   /** What a block looks like; code longer than `longest` without its colours. */
   private async _nodes(source: string, longest: number): Promise<DocumentFragment> {
     const code = source.length > longest ? CODE.exec(source) : null;
-    const { markdownParser, sanitizer } = this._tools;
+    const { markdownParser, sanitizer, trans } = this._tools;
     if (code || !markdownParser) {
-      return plainCode(code?.[2] ?? '', code?.[3] ?? source);
+      return plainCode(code?.[2] ?? '', code?.[3] ?? source, trans);
     }
     const { markdown, formulas } = setAside(source);
     const html = sanitizer.sanitize(await markdownParser.render(withoutDiagrams(markdown)));
-    const nodes = nodesOf(html, formulas, formula => this._formulas.element(formula));
+    const nodes = nodesOf(html, formulas, formula => this._formulas.element(formula), trans);
     for (const pre of [...nodes.querySelectorAll('pre')]) {
-      frameCode(pre);
+      frameCode(pre, trans);
     }
     for (const table of nodes.querySelectorAll('table')) {
       const frame = element('div', 'glm-Table');
@@ -355,17 +364,17 @@ function isHeading(node: Element | null): boolean {
   return node !== null && /^h[1-6]$/.test(node.localName);
 }
 
-function plainCode(language: string, code: string): DocumentFragment {
+function plainCode(language: string, code: string, trans: TranslationBundle): DocumentFragment {
   const pre = element('pre', '', element('code', '', code));
   pre.firstElementChild?.classList.toggle(`language-${language}`, language !== '');
   const nodes = document.createDocumentFragment();
   nodes.append(pre);
-  frameCode(pre);
+  frameCode(pre, trans);
   return nodes;
 }
 
 /** Put a line with the language and the controls above a code block. */
-function frameCode(pre: HTMLElement): void {
+function frameCode(pre: HTMLElement, trans: TranslationBundle): void {
   const language = /(?:^|\s)language-(\S+)/.exec(pre.firstElementChild?.className ?? '')?.[1] ?? '';
   const frame = element(
     'div',
@@ -374,8 +383,8 @@ function frameCode(pre: HTMLElement): void {
       'div',
       'glm-CodeBar',
       element('span', 'glm-Language', language),
-      button('glm-insert', 'Insert below', 'Insert this code as a cell below'),
-      button('glm-copy-code', 'Copy', 'Copy this code')
+      button('glm-insert', trans.__('Insert below'), trans.__('Insert this code as a cell below')),
+      button('glm-copy-code', trans.__('Copy'), trans.__('Copy this code'))
     )
   );
   pre.tabIndex = 0; // its lines may be longer than the page is wide

@@ -1,5 +1,7 @@
 // Turns rendered markdown, sanitised by JupyterLab, into nodes that act only when asked to.
 
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 import { element } from './dom.js';
 import { asWritten, replaceMarks, type Formula } from './formulas.js';
 import { isLink, isWeb } from './links.js';
@@ -47,12 +49,13 @@ export function withoutDiagrams(markdown: string): string {
 export function nodesOf(
   html: string,
   formulas: Formula[],
-  show: (formula: Formula) => Node
+  show: (formula: Formula) => Node,
+  trans: TranslationBundle
 ): DocumentFragment {
   const template = document.createElement('template'); // inert: nothing in it loads or runs
   template.innerHTML = html.replaceAll(STOPPER, '');
   for (const node of template.content.querySelectorAll<HTMLElement>('*')) {
-    tidy(node, formulas);
+    tidy(node, formulas, trans);
   }
   for (const heading of template.content.querySelectorAll<HTMLElement>('h1, h2, h3, h4, h5, h6')) {
     // By this JupyterLab's table of contents finds it.
@@ -73,7 +76,7 @@ export function nodesOf(
   return template.content;
 }
 
-function tidy(node: HTMLElement, formulas: Formula[]): void {
+function tidy(node: HTMLElement, formulas: Formula[], trans: TranslationBundle): void {
   const name = node.localName;
   if (!ELEMENTS.has(name) || (name === 'input' && node.getAttribute('type') !== 'checkbox')) {
     node.replaceWith(...node.childNodes);
@@ -92,19 +95,19 @@ function tidy(node: HTMLElement, formulas: Formula[]): void {
     node.className = classes.join(' ');
   }
   if (node instanceof HTMLAnchorElement) {
-    tidyLink(node);
+    tidyLink(node, trans);
   } else if (node instanceof HTMLImageElement) {
-    tidyImage(node);
+    tidyImage(node, trans);
   } else if (node instanceof HTMLInputElement) {
     node.disabled = true;
-    node.setAttribute('aria-label', node.checked ? 'done' : 'not done');
+    node.setAttribute('aria-label', node.checked ? trans.__('done') : trans.__('not done'));
   }
 }
 
-function tidyLink(link: HTMLAnchorElement): void {
+function tidyLink(link: HTMLAnchorElement, trans: TranslationBundle): void {
   const address = link.getAttribute('href') ?? '';
   if (isWeb(address) && link.textContent.startsWith(IMAGE)) {
-    link.replaceWith(imageButton(address, link.textContent.slice(IMAGE.length)));
+    link.replaceWith(imageButton(address, link.textContent.slice(IMAGE.length), trans));
   } else if (isLink(address)) {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';
@@ -114,15 +117,18 @@ function tidyLink(link: HTMLAnchorElement): void {
 }
 
 /** Of an image that is no address, only what it shows is said. */
-function tidyImage(image: HTMLImageElement): void {
+function tidyImage(image: HTMLImageElement, trans: TranslationBundle): void {
   const address = image.getAttribute('src') ?? '';
-  image.replaceWith(isWeb(address) ? imageButton(address, image.alt) : image.alt);
+  image.replaceWith(isWeb(address) ? imageButton(address, image.alt, trans) : image.alt);
 }
 
 /** An image from elsewhere tells its server who reads: it loads when the reader says so. */
-function imageButton(address: string, shows: string): HTMLElement {
-  const what = shows ? ` “${shows}”` : '';
-  const button = element('button', 'glm-Image', `Load image${what} from ${new URL(address).host}`);
+function imageButton(address: string, shows: string, trans: TranslationBundle): HTMLElement {
+  const { host } = new URL(address);
+  const text = shows
+    ? trans.__('Load image “%1” from %2', shows, host)
+    : trans.__('Load image from %1', host);
+  const button = element('button', 'glm-Image', text);
   button.setAttribute('type', 'button');
   button.dataset.src = address;
   button.dataset.alt = shows;

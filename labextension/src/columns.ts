@@ -4,9 +4,10 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Panel, Widget } from '@lumino/widgets';
 
 import { AnswerView } from './answer.js';
+import type { Context } from './context.js';
 import { isRunning, shownOf, withoutKernel, type AnswerData } from './data.js';
 import { element } from './dom.js';
-import { MIME, type OpenNotebooks } from './notebooks.js';
+import { MIME } from './notebooks.js';
 import { Live, Streams } from './stream.js';
 
 export const COLUMNS_MIME = 'application/vnd.glm-jupyter.answers+json';
@@ -18,7 +19,7 @@ const PATIENCE = 15_000;
 export class ColumnsView extends Panel implements IRenderMime.IRenderer {
   constructor(
     private readonly _options: IRenderMime.IRendererOptions,
-    private readonly _notebooks: OpenNotebooks
+    private readonly _context: Context
   ) {
     super();
     this.addClass('glm-Columns');
@@ -62,7 +63,7 @@ export class ColumnsView extends Panel implements IRenderMime.IRenderer {
     } else if (isRunning(data)) {
       const place = { cell: null, display: '', request: null };
       const interrupt = () => {
-        this._notebooks.interrupt(this.node);
+        this._context.notebooks.interrupt(this.node);
       };
       this._streams.add(new Live(data, shown, place, interrupt));
     }
@@ -73,7 +74,7 @@ export class ColumnsView extends Panel implements IRenderMime.IRenderer {
     for (const [id, data] of this._answers) {
       const live = this._streams.get(id);
       if (live) {
-        live.data = withoutKernel(data);
+        live.data = withoutKernel(data, this._context.trans);
         live.over = true;
         live.changed();
         this._streams.remove(live);
@@ -84,7 +85,7 @@ export class ColumnsView extends Panel implements IRenderMime.IRenderer {
   private _view(index: number, model: string): AnswerView {
     let view = this._views[index];
     if (!view) {
-      view = new AnswerView({ ...this._options, mimeType: MIME }, this._streams, this._notebooks);
+      view = new AnswerView({ ...this._options, mimeType: MIME }, this._streams, this._context);
       this._views.push(view);
       const column = new Panel();
       column.addClass('glm-Column');

@@ -1,5 +1,7 @@
 // What a kernel says of an answer, and where in its markdown the blocks begin.
 
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 /** A function call, with its result once it was made. */
 export interface CallData {
   function: { name: string; arguments: string };
@@ -55,10 +57,10 @@ export function isRunning(data: AnswerData): boolean {
 }
 
 /** An answer whose kernel went before the end: what it said last is not how the answer ended. */
-export function withoutKernel(data: AnswerData): AnswerData {
+export function withoutKernel(data: AnswerData, trans: TranslationBundle): AnswerData {
   const words: Words = {
-    thought: 'Thought',
-    ending: 'Not complete: the kernel stopped before the end of the answer.',
+    thought: trans.__('Thought'),
+    ending: trans.__('Not complete: the kernel stopped before the end of the answer.'),
     line: data.model,
     calls: data.words?.calls ?? [],
     details: []

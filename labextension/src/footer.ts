@@ -1,5 +1,7 @@
 // The last line of an answer: what it took, and what can be done with it.
 
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 import type { AnswerData } from './data.js';
 import { button, element, write } from './dom.js';
 import type { Live } from './stream.js';
@@ -8,7 +10,31 @@ import type { Live } from './stream.js';
 export class Footer {
   readonly node = element('div', 'glm-Footer');
 
-  constructor() {
+  constructor(trans: TranslationBundle) {
+    this._stop = button(
+      'glm-stop',
+      trans.__('Stop'),
+      trans.__('Stop here and keep what has come'),
+      () => {
+        this._live?.interrupt();
+      }
+    );
+    this._copy = button(
+      'glm-copy',
+      trans.__('Copy'),
+      trans.__('Copy the answer as markdown'),
+      () => {
+        void copy(this._copy, this._markdown, trans);
+      }
+    );
+    this._more = button(
+      'glm-more',
+      trans.__('Details'),
+      trans.__('Tokens, times and request id'),
+      () => {
+        this._toggle();
+      }
+    );
     this._stop.hidden = true;
     this._more.ariaExpanded = 'false';
     this._table.hidden = true;
@@ -20,15 +46,21 @@ export class Footer {
 
   /**
    * Say what is known of the answer; `markdown` is what Copy copies, `since` how long it has been
-   * waited for.
+   * waited for. What a finished answer took is said if the reader `prices` it.
    */
-  show(data: AnswerData, markdown: string, live: Live | null, since = ''): void {
+  show(
+    data: AnswerData,
+    markdown: string,
+    live: Live | null,
+    { since, prices }: { since: string; prices: boolean }
+  ): void {
     this._data = data;
     this._markdown = markdown;
     this._live = live;
     this._stop.hidden = live === null;
     this._more.hidden = live !== null || !data.words;
     // A line of the markdown says it where the kernel has told no words.
+    this._line.hidden = live === null && !prices;
     write(this._line, [data.words?.line ?? '', ...(since ? [since] : [])].join(' '));
     this._copy.hidden = markdown === '';
     this._fill();
@@ -52,15 +84,9 @@ export class Footer {
   }
 
   private readonly _line = element('span', 'glm-Summary');
-  private readonly _stop = button('glm-stop', 'Stop', 'Stop here and keep what has come', () => {
-    this._live?.interrupt();
-  });
-  private readonly _copy = button('glm-copy', 'Copy', 'Copy the answer as markdown', () => {
-    void copy(this._copy, this._markdown);
-  });
-  private readonly _more = button('glm-more', 'Details', 'Tokens, times and request id', () => {
-    this._toggle();
-  });
+  private readonly _stop: HTMLButtonElement;
+  private readonly _copy: HTMLButtonElement;
+  private readonly _more: HTMLButtonElement;
   private readonly _table = element('dl', 'glm-Details');
   private _data: AnswerData | null = null;
   private _markdown = '';
@@ -69,13 +95,17 @@ export class Footer {
 }
 
 /** Copy `text` and say so on `control`. */
-export async function copy(control: HTMLElement, text: string): Promise<void> {
+export async function copy(
+  control: HTMLElement,
+  text: string,
+  trans: TranslationBundle
+): Promise<void> {
   const label = control.textContent;
   try {
     await navigator.clipboard.writeText(text);
-    control.textContent = 'Copied';
+    control.textContent = trans.__('Copied');
   } catch {
-    control.textContent = 'Not allowed';
+    control.textContent = trans.__('Not allowed');
   }
   window.setTimeout(() => {
     control.textContent = label;

@@ -4,12 +4,17 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Kernel } from '@jupyterlab/services';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { AnswerView } from './answer.js';
 import { showPrompts } from './cell.js';
 import { COLUMNS_MIME, ColumnsView } from './columns.js';
+import type { Context } from './context.js';
+import { confirmInsertion } from './insertion.js';
 import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
+import { Settings } from './settings.js';
 import { Link, Streams } from './stream.js';
 import { TABLE_MIME, TableView } from './table.js';
 import { warmUp } from './typeset.js';
@@ -20,9 +25,24 @@ const answers: JupyterFrontEndPlugin<void> = {
   description: 'Shows the answers of %%glm, live while they stream.',
   autoStart: true,
   requires: [IRenderMimeRegistry, INotebookTracker],
-  activate: (_: JupyterFrontEnd, rendermime: IRenderMimeRegistry, tracker: INotebookTracker) => {
+  optional: [ISettingRegistry, ITranslator],
+  activate: (
+    _: JupyterFrontEnd,
+    rendermime: IRenderMimeRegistry,
+    tracker: INotebookTracker,
+    registry: ISettingRegistry | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('glm_jupyter');
+    const settings = new Settings();
+    if (registry) {
+      void settings.follow(registry, answers.id);
+    }
     const streams = new Streams();
-    const notebooks = new OpenNotebooks(tracker);
+    const notebooks = new OpenNotebooks(tracker, code =>
+      settings.choices.confirmInsert ? confirmInsertion(code, trans) : Promise.resolve(true)
+    );
+    const context: Context = { notebooks, settings, trans };
     // The first formula of a page would wait for the typesetter to be loaded.
     const warm = () => {
       void warmUp(rendermime.latexTypesetter);
@@ -34,25 +54,25 @@ const answers: JupyterFrontEndPlugin<void> = {
       safe: true,
       mimeTypes: [MIME],
       defaultRank: 40, // before HTML and markdown
-      createRenderer: options => new AnswerView(options, streams, notebooks)
+      createRenderer: options => new AnswerView(options, streams, context)
     });
     rendermime.addFactory({
       safe: true,
       mimeTypes: [COLUMNS_MIME],
       defaultRank: 40,
-      createRenderer: options => new ColumnsView(options, notebooks)
+      createRenderer: options => new ColumnsView(options, context)
     });
     rendermime.addFactory({
       safe: true,
       mimeTypes: [TABLE_MIME],
       defaultRank: 40,
-      createRenderer: () => new TableView()
+      createRenderer: () => new TableView(trans)
     });
     tracker.widgetAdded.connect((_, panel) => {
       const connect = () => {
         const kernel = panel.sessionContext.session?.kernel;
         if (kernel && !links.has(kernel)) {
-          links.set(kernel, new Link(kernel, streams, notebooks, warm));
+          links.set(kernel, new Link(kernel, streams, notebooks, trans, warm));
         }
       };
       panel.sessionContext.kernelChanged.connect(connect);

@@ -18,7 +18,11 @@ interface Shown {
 
 /** The open notebooks, as the streams and the answers see them. */
 export class OpenNotebooks implements Notebooks {
-  constructor(private readonly _tracker: INotebookTracker) {}
+  /** `mayInsert` asks the reader about code, where that is wanted. */
+  constructor(
+    private readonly _tracker: INotebookTracker,
+    private readonly _mayInsert: (code: string) => Promise<boolean>
+  ) {}
 
   began(kernelId: string, live: Live): void {
     if (!this._find(kernelId, live.data.id).length) {
@@ -51,7 +55,10 @@ export class OpenNotebooks implements Notebooks {
   }
 
   /** Put `code` into a new cell below the one that holds `node`. */
-  insertBelow(node: Node, code: string): void {
+  async insertBelow(node: Node, code: string): Promise<void> {
+    if (!(await this._mayInsert(code))) {
+      return;
+    }
     const panel = this._tracker.find(({ content }) => content.node.contains(node));
     const index = panel?.content.widgets.findIndex(cell => cell.node.contains(node)) ?? -1;
     if (panel && index >= 0) {

@@ -1,6 +1,7 @@
 // The page's side of the live channel (PROTOCOL.md): answers that grow while a kernel sends them.
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { withoutKernel, type AnswerData, type Marked, type Shown } from './data.js';
 
@@ -118,6 +119,7 @@ export class Link {
     private readonly _kernel: Kernel.IKernelConnection,
     private readonly _streams: Streams,
     private readonly _notebooks: Notebooks,
+    private readonly _trans: TranslationBundle,
     private readonly _opened: () => void = () => undefined
   ) {
     if (!_kernel.handleComms) {
@@ -275,7 +277,7 @@ export class Link {
   /** The kernel is gone: what has come of its answers is all that there will be. */
   private _lost(): void {
     for (const [id, live] of this._running) {
-      live.data = withoutKernel({ ...live.data, seconds: live.seconds });
+      live.data = withoutKernel({ ...live.data, seconds: live.seconds }, this._trans);
       this._notebooks.keep(this._kernel.id, live);
       this._finish(id);
     }

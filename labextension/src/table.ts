@@ -1,6 +1,7 @@
 // The answers of a map as a table that can be sorted; all of it is plain text.
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import { button, element } from './dom.js';
@@ -17,8 +18,12 @@ interface TableData {
 
 /** Draws a table; a click on a header sorts by its column, another one the other way round. */
 export class TableView extends Widget implements IRenderMime.IRenderer {
-  constructor() {
+  constructor(private readonly _trans: TranslationBundle) {
     super();
+    this._more = button('glm-all', '', _trans.__('Show the rows that are left out'), () => {
+      this._all = true;
+      this._paint();
+    });
     this.addClass('jp-RenderedHTMLCommon');
     this.addClass('glm-Sortable');
     this.node.append(
@@ -51,7 +56,7 @@ export class TableView extends Widget implements IRenderMime.IRenderer {
       const sorted = column === this._column;
       cell.ariaSort = !sorted ? 'none' : this._descending ? 'descending' : 'ascending';
       const mark = !sorted ? '' : this._descending ? ' ▾' : ' ▴';
-      const sort = button('glm-sort', header + mark, `Sort by ${header}`, () => {
+      const sort = button('glm-sort', header + mark, this._trans.__('Sort by %1', header), () => {
         this._sortBy(column);
       });
       cell.append(sort);
@@ -72,7 +77,7 @@ export class TableView extends Widget implements IRenderMime.IRenderer {
       )
     );
     this._more.hidden = this._all || this._rows.length <= data.first;
-    this._more.textContent = `Show all ${String(this._rows.length)} rows`;
+    this._more.textContent = this._trans.__('Show all %1 rows', this._rows.length);
   }
 
   private _sortBy(column: number): void {
@@ -94,10 +99,7 @@ export class TableView extends Widget implements IRenderMime.IRenderer {
 
   private readonly _head = element('thead');
   private readonly _body = element('tbody');
-  private readonly _more = button('glm-all', '', 'Show the rows that are left out', () => {
-    this._all = true;
-    this._paint();
-  });
+  private readonly _more: HTMLButtonElement;
   private readonly _caption = element('p', 'glm-Caption');
   private _data: TableData | null = null;
   private _rows: string[][] = [];

@@ -15,12 +15,12 @@ from typing import Any
 import ipywidgets as widgets
 import pytest
 
+from glm_jupyter import throttle as redrawing
 from glm_jupyter.api.events import Started
 from glm_jupyter.money import ceiling
 from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.panel import Panel, panel_of
 from glm_jupyter.panel import spending as bill
-from glm_jupyter.panel import throttle as redrawing
 from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.session import Session
 from glm_jupyter.spending import report

@@ -28,6 +28,11 @@ def panel(args: Namespace) -> dict[str, Any] | None:
             "tells what was spent, and `%glm --help` lists all."
         )
         return None
+    return panel_bundle()
+
+
+def panel_bundle() -> dict[str, Any]:
+    """What shows the panel in a page that has ipywidgets."""
     from glm_jupyter.panel import panel_of
 
     shown = panel_of(sessions.current()).widget

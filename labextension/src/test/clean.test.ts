@@ -4,10 +4,12 @@ import { test } from 'node:test';
 
 import { nodesOf, withoutDiagrams } from '../clean.js';
 import { setAside, type Formula } from '../formulas.js';
+import { english } from './english.js';
 import { htmlOf } from './page.js';
 
 const shown = ({ tex }: Formula) => document.createTextNode(`[${tex ?? 'refused'}]`);
-const clean = (html: string, formulas: Formula[] = []) => htmlOf(nodesOf(html, formulas, shown));
+const clean = (html: string, formulas: Formula[] = []) =>
+  htmlOf(nodesOf(html, formulas, shown, english));
 
 const CLEANED: [string, string, string][] = [
   ['classes, names and styles go', '<p class="jp-Dialog" id="a" style="x">a</p>', '<p>a</p>'],

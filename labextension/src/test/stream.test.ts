@@ -5,6 +5,7 @@ import type { Kernel } from '@jupyterlab/services';
 
 import { NOTHING, type AnswerData } from '../data.js';
 import { Link, Streams, TARGET, type Live, type Notebooks, type Place } from '../stream.js';
+import { english } from './english.js';
 
 /** A kernel connection of which only what the stream uses is there. */
 class FakeKernel {
@@ -80,7 +81,7 @@ function setUp(waiting: string[] = []) {
   const notebooks = new FakeNotebooks();
   notebooks.waiting = waiting;
   const streams = new Streams();
-  new Link(kernel as unknown as Kernel.IKernelConnection, streams, notebooks);
+  new Link(kernel as unknown as Kernel.IKernelConnection, streams, notebooks, english);
   return { kernel, notebooks, streams };
 }
 

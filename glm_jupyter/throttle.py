@@ -1,4 +1,4 @@
-"""How often the panel is drawn: at once, but no more than a few times a second."""
+"""How often something is drawn or told: at once, but no more than a few times a second."""
 
 from __future__ import annotations
 

@@ -1,0 +1,8 @@
+// The texts as they are written in the code, for tests.
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+const filled = (text: string, ...values: unknown[]) =>
+  text.replace(/%(\d)/g, (_, number: string) => String(values[Number(number) - 1]));
+
+export const english = { __: filled } as unknown as TranslationBundle;
