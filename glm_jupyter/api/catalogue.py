@@ -296,11 +296,16 @@ def no_such_kind(name: str, endpoint: str) -> InputError:
     found = elsewhere(name, endpoint)[0]
     alike = [m.name for m in models(found.kind, endpoint) if not m.retired]
     instead = f", or choose one that {endpoint} has: {', '.join(alike[:4])}" if alike else ""
-    nothing = "" if alike else f", and no other model there makes {KINDS[found.kind]}"
+    none = "" if alike else f", nor is any other model of the kind {found.kind}"
+    how = (
+        f'`%config GLM.endpoint = "{found.endpoint}"` chooses it'  # nothing for a cell to ask
+        if found.kind in ("embedding", "rerank")
+        else f"use `-e {found.endpoint} -m {found.name}`"
+    )
     return InputError(
-        f"{found.name} is not at {endpoint}{nothing}. Nothing was sent.",
-        remedy=f"{found.endpoint} has it: use `-e {found.endpoint} -m {found.name}`, which needs "
-        f"a key of that service (`%glm login -e {found.endpoint}`){instead}.",
+        f"{found.name} is not at {endpoint}{none}. Nothing was sent.",
+        remedy=f"{found.endpoint} has it: {how}, with a key of that service "
+        f"(`%glm login -e {found.endpoint}`){instead}.",
     )
 
 

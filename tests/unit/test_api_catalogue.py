@@ -357,10 +357,12 @@ def test_where_else_a_model_is() -> None:
 def test_a_model_that_the_service_lacks_is_told_with_the_service_that_has_it() -> None:
     speech = catalogue.no_such_kind("GLM-TTS", "zai")
     assert str(speech) == (
-        "glm-tts is not at zai, and no other model there makes speech. Nothing was sent."
+        "glm-tts is not at zai, nor is any other model of the kind speech. Nothing was sent."
     )
     assert "`-e bigmodel -m glm-tts`" in speech.remedy
     assert "`%glm login -e bigmodel`" in speech.remedy
+    order = catalogue.no_such_kind("rerank", "zai")
+    assert '`%config GLM.endpoint = "bigmodel"`' in order.remedy
     picture = catalogue.no_such_kind("cogview-3-flash", "zai")
     assert "choose one that zai has: glm-image, cogview-4-250304." in picture.remedy
 
