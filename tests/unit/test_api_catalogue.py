@@ -458,3 +458,12 @@ def test_the_other_service_has_its_part_of_them() -> None:
 def test_each_service_bills_in_its_own_money(name: str) -> None:
     assert known(name, "bigmodel").currency == "RMB"
     assert known(name, "zai").currency == "USD"
+
+
+@pytest.mark.parametrize("endpoint", ["bigmodel", "zai"])
+def test_only_models_that_write_are_suggested_for_a_question(endpoint: str) -> None:
+    request = ChatRequest("glm-4.7", ({**USER, "content": [IMAGE]},))
+    with pytest.raises(InputError) as caught:
+        known("glm-4.7", endpoint).check(request, 10)
+    names = caught.value.remedy.removeprefix("Models that can: ").rstrip(".").split(", ")
+    assert {known(name, endpoint).kind for name in names} == {"chat"}
