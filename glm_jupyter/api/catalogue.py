@@ -34,7 +34,8 @@ class Model:
     sources differ or are old.
 
     Of what is made: `sizes` are presets, as "1024x1024"; another has sides within `side_range`,
-    multiples of `side_multiple`, and at most `max_pixels`. `frames` are the fewest and the most
+    multiples of `side_multiple`, and at most `max_pixels`. `file_types` are endings of names, as
+    "pdf", of the files and the sound it takes. `frames` are the fewest and the most
     pictures that a video begins from; `durations` and `max_seconds` are in seconds. The first of
     `qualities`, `voices` and `dimensions` is what the service takes by itself.
     """
@@ -52,6 +53,7 @@ class Model:
     top_p_range: tuple[float, float] | None = None
     max_stop: int | None = None
     input: tuple[str, ...] = ("text",)
+    file_types: tuple[str, ...] = ()
     max_images: int | None = None
     image_tokens: int | None = None
     features: tuple[str, ...] = ()
@@ -283,10 +285,28 @@ def models(pattern: str | None = None, endpoint: str | None = None) -> list[Mode
 
 
 def elsewhere(name: str, endpoint: str) -> list[Model]:
-    """The models of that name, other than chat, that only services other than `endpoint` have."""
+    """The models of that name, other than chat, where only others than `endpoint` have it."""
     if find(name, endpoint):
         return []
     return [m for m in _loaded() if m.name.lower() == name.lower() and m.kind != "chat"]
+
+
+def no_such_kind(name: str, endpoint: str) -> InputError:
+    """That `endpoint` does not have a model that is `elsewhere`, and what to do."""
+    found = elsewhere(name, endpoint)[0]
+    alike = [m.name for m in models(found.kind, endpoint) if not m.retired]
+    instead = f", or choose one that {endpoint} has: {', '.join(alike[:4])}" if alike else ""
+    none = "" if alike else f", nor is any other model of the kind {found.kind}"
+    how = (
+        f'`%config GLM.endpoint = "{found.endpoint}"` chooses it'  # nothing for a cell to ask
+        if found.kind in ("embedding", "rerank")
+        else f"use `-e {found.endpoint} -m {found.name}`"
+    )
+    return InputError(
+        f"{found.name} is not at {endpoint}{none}. Nothing was sent.",
+        remedy=f"{found.endpoint} has it: {how}, with a key of that service "
+        f"(`%glm login -e {found.endpoint}`){instead}.",
+    )
 
 
 def suggest(name: str) -> list[str]:

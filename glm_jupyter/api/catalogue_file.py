@@ -16,6 +16,9 @@ from .endpoints import NAMES as ENDPOINTS
 from .endpoints import SERVICES, base_url
 from .errors import InputError
 
+# What one model's row says of no other model: `like` leaves it out.
+OWN = ("takes_batch",)
+
 Row: TypeAlias = dict[str, Any]
 
 # What a model can be for, and how that is said.
@@ -90,7 +93,8 @@ def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[s
             raise _wrong(file, where, "like", f"names {like!r}, which is no row above it")
         service = SERVICES.get(row["endpoint"])
         money = {"currency": service.currency} if service else {}
-        taken = {**rows.get(key, {}), **rows.get(like, {}), **money}
+        alike = {name: value for name, value in rows.get(like, {}).items() if name not in OWN}
+        taken = {**rows.get(key, {}), **alike, **money}
         rows[key] = {**taken, "source": file, "date": "", **row}
         paid = any(not tier.free for tier in rows[key].get("prices", ())) or rows[key].get("each")
         if paid and "currency" not in rows[key]:
@@ -178,6 +182,13 @@ def _size(value: Any) -> str:
     return size
 
 
+def _ending(value: Any) -> str:
+    ending = _text(value)
+    if not ending.isalnum() or not ending.islower():
+        raise _Unfit('is not the ending of a file\'s name, like "pdf"')
+    return ending
+
+
 def _money(value: Any) -> Decimal:
     # Only from text: a TOML float has already lost the price as it was written.
     try:
@@ -262,6 +273,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "max_stop": _whole,
     "kind": _one_of(*KINDS),
     "input": _list(_one_of("text", "image", "video", "audio", "file")),
+    "file_types": _list(_ending),
     "max_images": _whole,
     "image_tokens": _whole,
     "features": _list(_one_of("stream", "tools", "json", "web", "image-url")),
