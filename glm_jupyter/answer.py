@@ -37,7 +37,7 @@ class Answer:
 
     `images`, `videos` and `audio` are what was made, `pages` those of a document, as markdown.
     `quantity` is what was billed by something else than tokens, `task` the service's id of what
-    it works on for a while.
+    it works on for a while, `kind` what the model is for, as the catalogue names it.
     """
 
     def __init__(self, model: str, endpoint: str) -> None:
@@ -57,6 +57,7 @@ class Answer:
         self.pages: list[str] = []
         self.quantity: int | None = None
         self.task: str | None = None
+        self.kind = "chat"
         self.finished = False
         self.seconds: float | None = None
         self.first_token_seconds: float | None = None

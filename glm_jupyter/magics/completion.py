@@ -161,6 +161,8 @@ def _values(action: argparse.Action, shell: InteractiveShell, word: str) -> Iter
         from glm_jupyter.api.endpoints import NAMES
 
         return [(name, "endpoint") for name in NAMES]
+    if action.dest == "id":
+        return _tasks()
     if action.dest in ("continue_", "name"):
         return _conversations()
     offers: list[Offer] = []
@@ -206,6 +208,12 @@ def _conversations() -> list[Offer]:
 
     threads = current().threads
     return [(name, "conversation") for name in threads if name and threads[name].messages]
+
+
+def _tasks() -> list[Offer]:
+    from glm_jupyter.sessions.session import current
+
+    return [(job.id, job.kind) for job in current().budgets.ledger.jobs()]
 
 
 def _templates() -> list[Offer]:

@@ -140,6 +140,16 @@ class GLMMagics(Magics):
         await self._show(turn)
         self._offer_code(turn.answer)
 
+    async def _task(self, wanted: str) -> None:
+        """Wait for what an earlier cell has handed in, and show it."""
+        from glm_jupyter.sessions import session as sessions
+
+        from .commands import tasks
+
+        turn = sessions.current().resume(tasks.find(wanted))
+        self._keep(turn.answer, None)
+        await self._show(turn)
+
     def _offer_code(self, answer: Answer) -> None:
         """Put the answer's code into a new cell below; it runs when somebody runs it."""
         from .codeblocks import python_in
@@ -222,6 +232,9 @@ class GLMMagics(Magics):
             return
         if args.command == "explain":
             self._run(self._explain(args))
+            return
+        if args.command == "tasks" and args.id:
+            self._run(self._task(args.id))
             return
         args.written = self._written
         shown = commands.COMMANDS[args.command or "panel"](args)

@@ -156,7 +156,10 @@ def line_parser() -> Parser:
     engine.add_argument("file", nargs="?", metavar="FILE.gguf", help="weights for `use`")
     spent = command("usage", "what was spent: a table and a chart")
     spent.add_argument(
-        "--by", default="model", metavar="WHAT", help="model (default), day, notebook or endpoint"
+        "--by",
+        default="model",
+        metavar="WHAT",
+        help="model (default), kind, day, notebook, endpoint",
     )
     spent.add_argument("--since", metavar="DATE", help="only from this day on, as 2026-11-22")
     spent.add_argument("--csv", metavar="FILE", help="write every request to this file instead")
@@ -173,6 +176,8 @@ def line_parser() -> Parser:
         const="month",
         help="for a month, in all kernels",
     )
+    task = command("tasks", "list what the service works on, or show what became of one")
+    task.add_argument("id", nargs="?", metavar="ID", help="of a task; its beginning is enough")
     history = command("history", "show the conversation, or the one of a name")
     history.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
     reset = command("reset", "forget the conversation, or the one of a name")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api.events import Event, Queued, Retrying, TaskStarted, TaskState
 from glm_jupyter.api.making import MakingRequest
+from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.money.words import amount
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def making(turn: Turn) -> str:
     if not isinstance(one.request, MakingRequest) or one.model is None:
         return ""
     worst = one.quote.worst
+    if isinstance(one.request, TaskRequest):
+        return f"Waiting for task {one.request.id} …"
     price = f", {amount(worst, one.quote.currency)}" if worst and not one.recorded else ""
     return f"{one.target.model} {_MAKES.get(one.model.kind, 'is at work')}{price} …"
 

@@ -46,12 +46,13 @@ def below(answer: Answer) -> dict[str, Any]:
 
     Beside a picture no front end would show a text of the same bundle.
     """
-    said = [
-        *map(media.link, answer.media),
-        f"<small>{literal(clean(summary.line(answer)))}</small>",
-    ]
-    plain = [clean(summary.line(answer))]
-    return {"text/markdown": "\n\n".join(said), "text/plain": "\n".join(plain)}
+    return {"text/markdown": _last(answer), "text/plain": clean(summary.line(answer))}
+
+
+def _last(answer: Answer) -> str:
+    """The last small line, with links to what was kept."""
+    files = filter(None, map(media.link, answer.media))
+    return f"<small>{' · '.join([literal(clean(summary.line(answer))), *files])}</small>"
 
 
 def part(answer: Answer, references: References, begin: int) -> tuple[str, dict[str, Any]]:
@@ -106,9 +107,7 @@ def _composed(answer: Answer, references: References) -> tuple[str, dict[str, li
         add("\n".join(["Sources:", "", *listed]))
     if ending := summary.ending(answer):
         add(f"**{ending[0].upper()}{ending[1:]}.**")
-    for made in answer.media:
-        add(media.link(made))
-    add(f"<small>{literal(clean(summary.line(answer)))}</small>")
+    add(_last(answer))
     return out, blocks
 
 

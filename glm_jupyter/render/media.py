@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from glm_jupyter.media import MOST_EMBEDDED, base64_of
+from glm_jupyter.text import literal
 
 if TYPE_CHECKING:
     from glm_jupyter.media import Made
@@ -51,19 +52,13 @@ def title(made: Made) -> str:
 
 
 def link(made: Made) -> str:
-    """A link to its file, as markdown; the words alone where there is none."""
-    if made.path is None:
-        return words(made)
-    return f"{words(made).partition(': ')[0]}: [{_literal(made.path.name)}]({url(made)})"
+    """A link to its file, as markdown; empty where there is none."""
+    return f"[{literal(made.path.name)}]({url(made)})" if made.path is not None else ""
 
 
 def url(made: Made) -> str:
     """The address of its file, relative to the notebook."""
     return quote(made.path.as_posix()) if made.path is not None else ""
-
-
-def _literal(name: str) -> str:
-    return name.replace("_", r"\_")
 
 
 def _picture(data: bytes, mime: str) -> dict[str, str]:

@@ -49,7 +49,8 @@ def line(answer: Answer) -> str:
         parts.append(f"{about}{usage.prompt_tokens} tokens in, {usage.completion_tokens} out")
     if answer.quantity and answer.media:
         parts += filter(None, map(_measure, answer.media))
-    parts.append(cost(answer))
+    if answer.quantity != 0:  # billed when it was handed in
+        parts.append(cost(answer))
     parts.append(seconds(answer.seconds))
     return " · ".join([*parts, *answer.notes])
 

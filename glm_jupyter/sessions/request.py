@@ -62,6 +62,7 @@ class ModelRequest:
         self.recorded = recorded
         self._fit_budget = fit_budget
         self.answer = Answer(target.model, target.endpoint.name)
+        self.answer.kind = target.known.kind if target.known else "chat"
         self.live_cost: Decimal | None = None  # of a recorded one, had it been asked
         self._meter: Meter | None = None
         self._finish = "stopped"

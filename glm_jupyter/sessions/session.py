@@ -17,6 +17,7 @@ from glm_jupyter.api import tokens
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.images import image_part
@@ -34,6 +35,7 @@ from .turn import Place, Turn
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.money.ledger import Job
     from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.recordings.replayer import Replayer
 
@@ -159,6 +161,21 @@ class Session(Choices):
             ended=self._ended,
             **{"notes": asking.notes, **more},
         )
+
+    def resume(self, job: Job) -> Turn:
+        """The turn that waits for what an earlier cell has handed in; it costs nothing more."""
+        options = AskOptions(model=job.model, endpoint=job.endpoint)
+        target = self.target(options)
+        if target.endpoint.base_url != job.base_url:
+            raise InputError(
+                f"The task {job.id} was handed in at {job.base_url}, and {job.endpoint} is now at "
+                f"{target.endpoint.base_url}.",
+                remedy="Set ZAI_BASE_URL as it was then, and restart the kernel.",
+            )
+        kind: Any = job.kind
+        asked = TaskRequest(model=job.model, prompt=job.asked, id=job.id, kind=kind)
+        paid = Asking(aside=True, notes=("billed when it was handed in",))
+        return self._turn(ModelRequest(target, asked), paid, job=job)
 
     def room(self, options: AskOptions) -> int | None:
         """The tokens that a prompt may have with a cell's `options`; None where not known."""

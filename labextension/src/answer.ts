@@ -50,7 +50,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     });
     this._reasoning = new Body(tools);
     this._media = new Media(options.resolver, _context.trans);
-    this._footer = new Footer(_context.trans);
+    this._footer = new Footer(_context.trans, this._media.caption);
     this._summary.addEventListener('click', () => {
       this._foldTouched = true;
     });

@@ -16,6 +16,8 @@ const KEPT = /^glm-media\/[^/\\:]+$/;
 /** Draws what one answer has made; the bytes are in the output's bundle, or in a file beside it. */
 export class Media {
   readonly node = element('div', 'glm-Media');
+  /** The sizes, and what saves each. */
+  readonly caption = element('span', 'glm-Sizes');
 
   constructor(
     private readonly _resolver: IRenderMime.IResolver | null,
@@ -32,6 +34,7 @@ export class Media {
     }
     this._said = said;
     this.node.hidden = list.length === 0;
+    this.caption.replaceChildren();
     this.node.replaceChildren(
       ...list.map((media, index) => this._figure(media, bundle, index, words[index] ?? ''))
     );
@@ -46,19 +49,16 @@ export class Media {
     // The bundle has the bytes of the first.
     const own = index === 0 ? bundle : {};
     const figure = element('figure', `glm-Made glm-${media.kind}`);
-    const caption = element('figcaption', 'glm-Caption');
     if (media.kind === 'image') {
-      this._picture(figure, caption, media, own, says);
+      this._picture(figure, media, own, says);
     } else {
-      this._player(figure, caption, media, own, says);
+      this._player(figure, media, own, says);
     }
-    figure.append(caption);
     return figure;
   }
 
   private _picture(
     figure: HTMLElement,
-    caption: HTMLElement,
     media: MediaData,
     bundle: Record<string, unknown>,
     says: string
@@ -68,7 +68,7 @@ export class Media {
     picture.alt = says;
     if (data) {
       picture.src = data;
-      caption.append(this._save(data, media));
+      this.caption.append(this._save(data, media));
     } else if (!this._load(picture, media, says)) {
       figure.append(this._missing(media, says));
       return;
@@ -77,13 +77,12 @@ export class Media {
     if (media.width && media.height) {
       picture.width = media.width;
       picture.height = media.height;
-      caption.prepend(element('span', '', `${media.width} × ${media.height}`));
+      this.caption.prepend(element('span', '', `${media.width} × ${media.height}`));
     }
   }
 
   private _player(
     figure: HTMLElement,
-    caption: HTMLElement,
     media: MediaData,
     bundle: Record<string, unknown>,
     says: string
@@ -99,7 +98,7 @@ export class Media {
     }
     if (sound) {
       player.src = sound;
-      caption.append(this._save(sound, media));
+      this.caption.append(this._save(sound, media));
     } else if (!this._load(player, media, says)) {
       figure.append(this._missing(media, says));
       return;

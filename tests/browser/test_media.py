@@ -1,4 +1,4 @@
-"""Pictures, videos and sound in a real JupyterLab: live, after save and reload, and without them."""
+"""Pictures, videos and sound in a real JupyterLab: live, after save and reload, and gone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_picture_with_its_size_its_details_and_a_way_to_save_it(
     picture = answer.locator("img")
     expect(picture).to_have_js_property("naturalWidth", 768)
     expect(picture).to_have_attribute("alt", "A picture: A red panda on a bridge")
-    expect(answer.locator("figcaption")).to_contain_text("768 × 1344")
+    expect(answer.locator(".glm-Sizes")).to_contain_text("768 × 1344")
     with nb.page.expect_download() as saved:
         answer.get_by_role("link", name="Save").click()
     assert saved.value.suggested_filename.startswith("a-red-panda-on-a-bridge-")
