@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.catalogue_file import KINDS
-from glm_jupyter.api.endpoints import SERVICES
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.pictures import PictureRequest
 from glm_jupyter.api.videos import VideoRequest
@@ -26,22 +25,8 @@ BY_MESSAGES = ("chat", "voice")
 
 
 def kind_of(target: Target) -> str:
-    """What the target makes; a model that nobody knows answers in text.
-
-    Raises InputError for a model that makes something else, at another service only.
-    """
-    if target.known:
-        return target.known.kind
-    if target.endpoint.name in SERVICES:
-        others = catalogue.elsewhere(target.model, target.endpoint.name)
-        if others:
-            names = " or ".join(model.endpoint for model in others)
-            raise InputError(
-                f"{target.model} is not at {target.endpoint.name}, but at {names}. "
-                "Nothing was sent.",
-                remedy=f"Ask it there: -m {others[0].full_name} (with a key of that service).",
-            )
-    return "chat"
+    """What the target makes; a model that nobody knows answers in text."""
+    return target.known.kind if target.known else "chat"
 
 
 def check_options(options: AskOptions, kind: str, name: str) -> None:

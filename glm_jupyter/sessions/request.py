@@ -14,6 +14,7 @@ from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.exact import add
 from glm_jupyter.money.limit import Limit, cap
 from glm_jupyter.money.quote import Quote
@@ -110,7 +111,7 @@ class ModelRequest:
 
     def reserve(self, budgets: Budgets) -> None:
         """Hold back what it may cost. Raises BudgetError where that may not be spent."""
-        if not self.recorded:
+        if self._booked:
             self.fit(budgets)
             self._meter = budgets.reserve(self.quote, self.answer, self.cap, notebook_path())
 
@@ -138,10 +139,15 @@ class ModelRequest:
 
     def settle(self, budgets: Budgets) -> None:
         """Record what it has cost, once it has been priced."""
-        if self.recorded:
-            budgets.settle_recorded(self.answer.currency)
-        else:
+        if self._booked:
             budgets.settle(self.answer, self._finish)
+        else:
+            budgets.settle_recorded(self.answer.currency)
+
+    @property
+    def _booked(self) -> bool:
+        """Whether it is money: what is recorded costs nothing, a task was booked before."""
+        return not (self.recorded or isinstance(self.request, TaskRequest))
 
     @property
     def _chat(self) -> ChatRequest:
