@@ -263,6 +263,8 @@ def _without_data(value: Any) -> Any:
 
 def _is_request(request: dict[str, Any]) -> bool:
     messages = request.get("messages", [])
+    if not isinstance(request.get("model"), str):
+        return False
     return isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
 
 
