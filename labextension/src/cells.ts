@@ -29,6 +29,8 @@ export function insertCell(
 async function edit(notebook: Notebook, select: string): Promise<void> {
   const cell = notebook.activeCell;
   await cell?.ready;
+  // The palette, which may have been used, first gives the focus back to the cell as a whole.
+  await new Promise(done => window.setTimeout(done));
   const editor = cell?.editor;
   if (!cell || !editor || notebook.activeCell !== cell) {
     return;
