@@ -14,7 +14,7 @@ from tests.browser.cells import LOAD, grow
 from tests.browser.lab import Lab, Notebook, chromium
 
 # A machine that is busy with other things may take its time.
-TIMEOUT = 15_000
+TIMEOUT = 60_000
 TIDY = """async () => {
     localStorage.clear();
     sessionStorage.clear();

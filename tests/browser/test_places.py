@@ -66,7 +66,7 @@ def test_the_status_bar_tells_the_model_and_the_spending_and_opens_the_panel(
     shoot(nb.page, "sidebar")
     # The panel is that of the kernel: what is chosen there is what the line says.
     model = panel.get_by_role("combobox", name="Model")
-    chosen = model.locator("option").nth(5).inner_text().partition(" ")[0]
+    chosen = model.locator("option").nth(5).inner_text().split()[0]
     model.select_option(index=5)
     expect(line).to_contain_text(f"{chosen} · ")
 
