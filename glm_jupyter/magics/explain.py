@@ -73,12 +73,16 @@ def described(value: Any) -> str:
     return kind
 
 
-def _last_error() -> BaseException:
+def remember() -> None:
+    """Keep the last error: where asking a model fails itself, it is still the one to explain."""
     global _remembered
     error = getattr(sys, "last_value", None)
     if error is not None and not isinstance(error, GLMError):
         _remembered = error
-    # Where asking about an error fails itself, the error to explain is still the one before.
+
+
+def _last_error() -> BaseException:
+    remember()
     if _remembered is None:
         raise InputError(
             "No cell has failed yet: there is nothing to explain. Nothing was sent.",

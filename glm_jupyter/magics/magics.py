@@ -93,8 +93,10 @@ class GLMMagics(Magics):
         from glm_jupyter.sessions import session as sessions
 
         from . import cell as cells
+        from . import explain
         from .options import HelpAsked
 
+        explain.remember()
         try:
             with bridge.interruptible():  # what stands in double braces may compute for long
                 return cells.read(line, cell, self.shell.user_ns, sessions.current())
@@ -222,9 +224,11 @@ class GLMMagics(Magics):
             view.close()
 
     def _command(self, line: str) -> None:
+        from . import explain
         from .commands import commands
         from .options import HelpAsked, line_parser
 
+        explain.remember()
         try:
             args = line_parser().parse_line(line)
         except HelpAsked as help_text:

@@ -63,6 +63,6 @@ def standing(session: Session) -> dict[str, Any]:
         "trouble": trouble,
         "running": [turn.answer.model for turn in session.running],
         "answers": session.answers,
-        "spent": [[rounded(cost), currency] for currency, cost in session.spent.items()],
+        "spent": [[rounded(cost), currency] for currency, cost in session.spent.items() if cost],
         "unpriced": session.unpriced,
     }

@@ -1,31 +1,55 @@
 // Wires the parts of the extension into JupyterLab and Notebook.
 
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Kernel } from '@jupyterlab/services';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
 
 import { AnswerView } from './answer.js';
 import { showPrompts } from './cell.js';
 import { COLUMNS_MIME, ColumnsView } from './columns.js';
+import { followMenu } from './cells.js';
+import { addCommands, COMMANDS } from './commands.js';
 import type { Context } from './context.js';
+import { offerExplanations } from './failure.js';
 import { confirmInsertion } from './insertion.js';
 import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
+import { Session } from './session.js';
+import { Sessions } from './sessions.js';
 import { Settings } from './settings.js';
+import { Sidebar } from './sidebar.js';
+import { StatusItem } from './statusitem.js';
 import { Link, Streams } from './stream.js';
 import { TABLE_MIME, TableView } from './table.js';
 import { warmUp } from './typeset.js';
 
+/** What the plugins share: the open notebooks' sessions, and what views have in common. */
+interface Shared {
+  sessions: Sessions;
+  context: Context;
+}
+
+const IShared = new Token<Shared>('glm-jupyter:IShared');
+
 /** Shows answers, live where a kernel sends them. */
-const answers: JupyterFrontEndPlugin<void> = {
+const answers: JupyterFrontEndPlugin<Shared> = {
   id: 'glm-jupyter:answers',
   description: 'Shows the answers of %%glm, live while they stream.',
   autoStart: true,
   requires: [IRenderMimeRegistry, INotebookTracker],
   optional: [ISettingRegistry, ITranslator],
+  provides: IShared,
   activate: (
     _: JupyterFrontEnd,
     rendermime: IRenderMimeRegistry,
@@ -43,6 +67,7 @@ const answers: JupyterFrontEndPlugin<void> = {
       settings.choices.confirmInsert ? confirmInsertion(code, trans) : Promise.resolve(true)
     );
     const context: Context = { notebooks, settings, trans };
+    const sessions = new Sessions(tracker);
     // The first formula of a page would wait for the typesetter to be loaded.
     const warm = () => {
       void warmUp(rendermime.latexTypesetter);
@@ -69,10 +94,13 @@ const answers: JupyterFrontEndPlugin<void> = {
       createRenderer: () => new TableView(trans)
     });
     tracker.widgetAdded.connect((_, panel) => {
+      followMenu(panel.content);
       const connect = () => {
         const kernel = panel.sessionContext.session?.kernel;
         if (kernel && !links.has(kernel)) {
-          links.set(kernel, new Link(kernel, streams, notebooks, trans, warm));
+          const link = new Link(kernel, streams, notebooks, trans, warm);
+          links.set(kernel, link);
+          sessions.add(kernel, new Session(kernel, link));
         }
       };
       panel.sessionContext.kernelChanged.connect(connect);
@@ -91,6 +119,51 @@ const answers: JupyterFrontEndPlugin<void> = {
         }
       });
     });
+    return { sessions, context };
+  }
+};
+
+/** The commands, the panel in the right sidebar and the line in the status bar. */
+const places: JupyterFrontEndPlugin<void> = {
+  id: 'glm-jupyter:commands',
+  description: 'Commands about %%glm, their panel in the sidebar, and a line in the status bar.',
+  autoStart: true,
+  requires: [IShared],
+  optional: [ICommandPalette, IStatusBar, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    { sessions, context }: Shared,
+    palette: ICommandPalette | null,
+    statusBar: IStatusBar | null,
+    restorer: ILayoutRestorer | null
+  ) => {
+    const { trans } = context;
+    const execute = (command: string) => () => {
+      void app.commands.execute(command);
+    };
+    const sidebar = new Sidebar(sessions, trans, execute(COMMANDS.load));
+    app.shell.add(sidebar, 'right', { rank: 900 });
+    restorer?.add(sidebar, sidebar.id);
+    addCommands(app, sessions, context, () => {
+      app.shell.activateById(sidebar.id);
+    });
+    for (const command of Object.values(COMMANDS)) {
+      palette?.addItem({ command, category: 'GLM' });
+    }
+    const item = new StatusItem(sessions, trans, execute(COMMANDS.panel));
+    statusBar?.registerStatusItem('glm-jupyter:status', {
+      item,
+      align: 'right',
+      rank: 10,
+      isActive: () => item.active,
+      activeStateChanged: sessions.changed as ISignal<unknown, void>
+    });
+    offerExplanations(
+      notebook =>
+        sessions.notebook?.content === notebook && sessions.current?.presence === 'loaded',
+      execute(COMMANDS.explain),
+      trans
+    );
   }
 };
 
@@ -115,4 +188,4 @@ const keys: JupyterFrontEndPlugin<void> = {
   activate: keepKeys
 };
 
-export default [answers, prompts, keys];
+export default [answers, places, prompts, keys];

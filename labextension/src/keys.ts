@@ -12,7 +12,7 @@ export function keepKeys(): void {
   window.addEventListener(
     'keydown',
     ({ target, ctrlKey, altKey, metaKey }) => {
-      if (target instanceof Element && target.closest('.glm-panel, .glm-Answer')) {
+      if (target instanceof Element && target.closest('.glm-panel, .glm-Answer, .glm-explain')) {
         // The mark counts only if it is met before the node that a shortcut is for.
         target.toggleAttribute('data-lm-suppress-shortcuts', !(ctrlKey || altKey || metaKey));
       }

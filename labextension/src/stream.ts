@@ -2,6 +2,7 @@
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
 
 import { withoutKernel, type AnswerData, type Marked, type Shown } from './data.js';
 
@@ -97,6 +98,20 @@ export class Streams {
   private readonly _expected = new Map<string, Set<(live: Live) => void>>();
 }
 
+/** Who would answer now, or the trouble why nobody can; what is under way; what was spent. */
+export interface Standing {
+  model: string;
+  endpoint: string;
+  trouble: string;
+  /** The model of each answer under way. */
+  running: string[];
+  answers: number;
+  /** Amount and currency. */
+  spent: [string, string][];
+  /** Answers whose price is not known. */
+  unpriced: number;
+}
+
 /** From the place `at` on, the markdown is `text`; after the first `keep` blocks begin `blocks`. */
 interface Edit {
   at: number;
@@ -111,10 +126,20 @@ type Message =
   | { type: 'end'; id: string }
   | ({ type: 'end'; id: string; bundle: Record<string, unknown> } & Place)
   | { type: 'unknown'; id: string }
-  | { type: 'hello' };
+  | SessionMessage;
+
+/** What is told of the kernel's session; `closed` when it has unloaded the extension. */
+export type SessionMessage =
+  | { type: 'hello' }
+  | { type: 'closed' }
+  | ({ type: 'status' } & Standing)
+  | { type: 'panel'; bundle: Record<string, unknown> };
 
 /** Listens to one connection to a kernel. */
 export class Link {
+  /** What is told of the kernel's session. */
+  readonly told = new Signal<this, SessionMessage>(this);
+
   constructor(
     private readonly _kernel: Kernel.IKernelConnection,
     private readonly _streams: Streams,
@@ -127,7 +152,7 @@ export class Link {
     }
     _kernel.registerCommTarget(TARGET, comm => {
       this._attach(comm);
-      this._say({ type: 'hello' });
+      this._greet();
     });
     _kernel.iopubMessage.connect((_, message) => {
       this._overhear(message);
@@ -152,6 +177,17 @@ export class Link {
     }
   }
 
+  /** Join in what the kernel tells, where it is known to have loaded the extension. */
+  join(): void {
+    this._join();
+    this._greet();
+  }
+
+  /** Ask for what concerns the session. */
+  ask(type: 'status' | 'panel'): void {
+    this._say({ type });
+  }
+
   /** Have the notebook take up what has come of the answers that are growing. */
   keep(): void {
     for (const live of this._running.values()) {
@@ -165,6 +201,14 @@ export class Link {
     comm.onMsg = message => {
       this._handle(message.content.data as unknown as Message);
     };
+    comm.onClose = () => {
+      this.told.emit({ type: 'closed' });
+    };
+  }
+
+  private _greet(): void {
+    this._say({ type: 'hello' });
+    this.told.emit({ type: 'hello' });
   }
 
   /** The comm's id is known, so a page that was not there when it was opened can join in. */
@@ -213,6 +257,10 @@ export class Link {
         break;
       case 'unknown':
         this._finish(message.id);
+        break;
+      case 'status':
+      case 'panel':
+        this.told.emit(message);
         break;
     }
   }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,14 @@ def chromium() -> Iterator[Browser]:
 class Lab:
     """A JupyterLab (or Notebook 7) server that finds the extension as an installed one is found."""
 
-    def __init__(self, home: Path, *, extension: bool = True, app: str = "jupyterlab") -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        extension: bool = True,
+        disabled: Sequence[str] = (),
+        app: str = "jupyterlab",
+    ) -> None:
         if not (EXTENSION / "package.json").exists():
             raise FileNotFoundError(
                 "The extension is not built: run `npm ci && npm run build:prod` in labextension/."
@@ -69,9 +76,9 @@ class Lab:
         extensions.mkdir()
         (extensions / "glm-jupyter").symlink_to(EXTENSION)
         (config / "labconfig").mkdir(parents=True)
-        disabled = {} if extension else {"glm-jupyter": True}
-        disabled["@jupyterlab/apputils-extension:announcements"] = True
-        page_config = json.dumps({"disabledExtensions": disabled})
+        off = [*disabled, "@jupyterlab/apputils-extension:announcements"]
+        off += [] if extension else ["glm-jupyter"]
+        page_config = json.dumps({"disabledExtensions": dict.fromkeys(off, True)})
         (config / "labconfig" / "page_config.json").write_text(page_config)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -104,3 +104,12 @@ def test_an_error_is_still_there_after_explaining_it_failed(running: Kernel, ser
     assert not running.run("%glm explain -m glm-4.7 -e nowhere").ok
     assert running.run("%glm explain -m glm-4.7").ok
     assert "ZeroDivisionError" in asked(server)
+
+
+def test_an_error_can_be_explained_after_a_question_that_failed_itself(
+    running: Kernel, server
+) -> None:
+    assert not running.run("1 / 0").ok
+    assert not running.run("%%glm --nonsense\nHello").ok
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "ZeroDivisionError" in asked(server)
