@@ -8,6 +8,7 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.pictures import PictureRequest
+from glm_jupyter.api.speech import SpeechRequest
 from glm_jupyter.api.videos import VideoRequest
 from glm_jupyter.prompt.images import image_part
 
@@ -71,6 +72,14 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                 duration=options.duration,
                 fps=options.fps,
                 sound=options.sound or None,
+            )
+        case "speech":
+            return SpeechRequest(
+                model=model.name,
+                prompt=prompt,
+                voice=options.voice,
+                speed=options.speed,
+                volume=options.volume,
             )
         case kind:
             call = "glm.rerank" if kind == "rerank" else "glm.embed"
