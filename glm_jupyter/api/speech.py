@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from . import events as ev
@@ -123,7 +124,7 @@ def _halted(sentence: str, longest: int) -> list[str]:
 def _cut(text: str, ends: re.Pattern[str]) -> list[str]:
     """The text cut behind each match, of which nothing is lost."""
     places = [0, *(match.end() for match in ends.finditer(text)), len(text)]
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False) if b > a]
+    return [text[begin:end] for begin, end in pairwise(places) if end > begin]
 
 
 async def _spoken(http: Http, endpoint: Endpoint, piece: SpeechRequest) -> Sound:

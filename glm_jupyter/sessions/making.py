@@ -9,7 +9,9 @@ from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.pictures import PictureRequest
 from glm_jupyter.api.speech import SpeechRequest
+from glm_jupyter.api.transcription import TranscriptionRequest
 from glm_jupyter.api.videos import VideoRequest
+from glm_jupyter.prompt.audio import recording_of
 from glm_jupyter.prompt.images import image_part
 
 from .options import flags
@@ -72,6 +74,21 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                 duration=options.duration,
                 fps=options.fps,
                 sound=options.sound or None,
+            )
+        case "transcription":
+            if options.audio is None:
+                raise InputError(
+                    f"{model.name} writes down recordings, and there is none. Nothing was sent.",
+                    remedy="Name one with --audio: a path, or a variable.",
+                )
+            said = recording_of(options.audio)
+            return TranscriptionRequest(
+                model=model.name,
+                prompt=prompt,
+                data=said.data,
+                mime=said.mime,
+                sound=said.sound,
+                hotwords=tuple(map(str, listed(options.hotwords))),
             )
         case "speech":
             return SpeechRequest(
