@@ -33,6 +33,25 @@ CLIP = Path(__file__).parent / "texts" / "clip.mp4"
 RATE = 24_000  # samples a second of what is spoken
 
 
+PAGES: list[list[dict[str, Any]]] = [
+    [
+        {"index": 0, "label": "text", "content": "# Covariance"},
+        {"index": 1, "label": "text", "content": "For $n$ samples the matrix is"},
+        {"index": 2, "label": "formula", "content": r"\Sigma = \frac{1}{n-1} X^\top X"},
+        {"index": 3, "label": "image", "content": "https://aigc-files.bigmodel.cn/crop_1.png"},
+    ],
+    [
+        {
+            "index": 0,
+            "label": "table",
+            "content": "<table><tr><th colspan=2>pair</th><th>value</th></tr>"
+            "<tr><td>x</td><td>y</td><td>0.5 | 0.7</td></tr></table>",
+        },
+        {"index": 1, "label": "text", "content": "<script>alert(1)</script>The end."},
+    ],
+]
+
+
 @cache
 def png(width: int = 1024, height: int = 1024) -> bytes:
     """A picture: a gradient of that size."""
@@ -72,6 +91,7 @@ class Making:
     failure: dict[str, Any] = field(default_factory=dict)  # besides task_status FAIL
     size: str = "1024x1024"  # of the last picture that was asked for
     transcript: str = "The quick brown fox."
+    pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [list(p) for p in PAGES])
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -227,6 +247,32 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             self.write(f"data: {json.dumps({'id': '1', 'type': 'transcript.text.done'})}\n\n")
             self.finish("data: [DONE]\n\n")
 
+    class Layout(Base):
+        def post(self) -> None:
+            asked = self.record.json
+            first = asked.get("start_page_id") or 1
+            last = min(asked.get("end_page_id") or 99, len(self.making.pages))
+            if first > len(self.making.pages):
+                self.set_status(400)
+                self.send({"error": {"code": "1214", "message": "页码超出范围"}})
+                return
+            pages = self.making.pages[first - 1 : last]
+            self.send(
+                {
+                    "id": "1",
+                    "request_id": REQUEST_ID,
+                    "model": asked["model"],
+                    "md_results": "\n\n".join(r["content"] for page in pages for r in page),
+                    "layout_details": pages,
+                    "data_info": {"num_pages": len(pages)},
+                    "usage": {
+                        "prompt_tokens": 900,
+                        "completion_tokens": 100,
+                        "total_tokens": 1000,
+                    },
+                }
+            )
+
     class Voices(Base):
         def get(self) -> None:
             self.send({"voice_list": [{"voice": "voice_clone_1", "voice_name": "Ada"}]})
@@ -240,6 +286,7 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         (r".*/audio/speech", Speech, arguments),
         (r".*/audio/transcriptions", Transcriptions, arguments),
         (r".*/voice/list", Voices, arguments),
+        (r".*/layout_parsing", Layout, arguments),
         (r"/made/.*", Made, arguments),
     ]
 
