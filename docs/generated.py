@@ -15,8 +15,11 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from glm_jupyter.api import catalogue
+from glm_jupyter.api.catalogue import Model
+from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.errors import REFUSALS, STATUSES, Refusal
 from glm_jupyter.magics.options import Parser, cell_parser, line_parser
+from glm_jupyter.models import limits, made_price
 from glm_jupyter.sessions.settings import GLM
 
 
@@ -47,23 +50,37 @@ def settings() -> str:
 
 
 def models() -> str:
-    """The catalogue: a table for each endpoint."""
+    """The catalogue: for each endpoint a table of models that write, and one of all others."""
     parts = []
     for endpoint in dict.fromkeys(model.endpoint for model in catalogue.models()):
-        rows = []
-        for model in catalogue.models(endpoint=endpoint):
-            marks = [mark for mark in ("retired", "unsure") if getattr(model, mark)]
-            tiers = "; ".join(map(_tier, model.prices)) or "not known"
-            size = f"{model.context:,}" if model.context else ""
-            source = ", ".join(filter(None, [model.source, model.date]))
-            remarks = ", ".join(filter(None, [*marks, model.note]))
-            told = ". ".join(filter(None, [remarks, source]))
-            rows.append((f"`{model.name}`", size, tiers, told))
-        currency = catalogue.models(endpoint=endpoint)[0].currency
+        here = catalogue.models(endpoint=endpoint)
+        chat = [model for model in here if model.kind == "chat"]
+        made = [model for model in here if model.kind != "chat"]
+        currency = here[0].currency
         money = f"{currency} per million tokens: in, out" if currency else "price"
         headers = ("model", "context", money, "remarks, and source")
-        parts.append(f"## Endpoint `{endpoint}`\n\n{_table(headers, rows)}")
+        parts.append(f"## Endpoint `{endpoint}`\n\n{_table(headers, map(_chat_row, chat))}")
+        if made:
+            headers = ("model", "makes", "price", "limits", "remarks, and source")
+            parts.append(_table(headers, map(_made_row, made)))
     return "\n\n".join(parts)
+
+
+def _chat_row(model: Model) -> tuple[str, ...]:
+    size = f"{model.context:,}" if model.context else ""
+    tiers = "; ".join(map(_tier, model.prices)) or "not known"
+    return (f"`{model.name}`", size, tiers, _told(model))
+
+
+def _made_row(model: Model) -> tuple[str, ...]:
+    makes = f"{KINDS[model.kind]} (`{model.kind}`)"
+    return (f"`{model.name}`", makes, made_price(model), limits(model), _told(model))
+
+
+def _told(model: Model) -> str:
+    marks = [mark for mark in ("retired", "unsure") if getattr(model, mark)]
+    remarks = ", ".join(filter(None, [*marks, model.note]))
+    return ". ".join(filter(None, [remarks, ", ".join(filter(None, [model.source, model.date]))]))
 
 
 def errors() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from .api import events as ev
+from .media import Made
 
 # Reasons to stop that leave the answer unfinished.
 CUT_OFF = frozenset(
@@ -33,6 +34,10 @@ class Answer:
     An answer may take several requests: function calls and their results, a repair. `usage` and
     `cost` are their sums; `tool_calls` are the calls in order, each with its `result`, `seconds`
     and `failed` once it was made.
+
+    `images`, `videos` and `audio` are what was made, `pages` those of a document, as markdown.
+    `quantity` is what was billed by something else than tokens, `task` the service's id of what
+    it works on for a while, `kind` what the model is for, as the catalogue names it.
     """
 
     def __init__(self, model: str, endpoint: str) -> None:
@@ -48,6 +53,11 @@ class Answer:
         self.sources: list[dict[str, Any]] = []
         self.parsed: Any = None
         self.notes: list[str] = []
+        self.media: list[Made] = []
+        self.pages: list[str] = []
+        self.quantity: int | None = None
+        self.task: str | None = None
+        self.kind = "chat"
         self.finished = False
         self.seconds: float | None = None
         self.first_token_seconds: float | None = None
@@ -74,6 +84,21 @@ class Answer:
         return _paragraphs(self._reasoning_before, self._reasoning.whole())
 
     @property
+    def images(self) -> list[Made]:
+        """The pictures that were made."""
+        return [made for made in self.media if made.kind == "image"]
+
+    @property
+    def videos(self) -> list[Made]:
+        """The videos that were made."""
+        return [made for made in self.media if made.kind == "video"]
+
+    @property
+    def audio(self) -> Made | None:
+        """What was spoken; None where nothing was."""
+        return next((made for made in self.media if made.kind == "audio"), None)
+
+    @property
     def complete(self) -> bool:
         """Whether the model came to the end of its answer."""
         return self.finished and self.finish_reason not in CUT_OFF
@@ -81,7 +106,8 @@ class Answer:
     @property
     def begun(self) -> bool:
         """Whether there is anything of it to show."""
-        return bool(self._text or self._reasoning or self.tool_calls or self._text_before)
+        texts = self._text or self._reasoning or self._text_before
+        return bool(texts or self.tool_calls or self.media)
 
     def begin(self) -> None:
         """Start the clock: the request goes out now."""
@@ -113,6 +139,14 @@ class Answer:
                 self._next_round(keeps_text)
             case ev.UsageReport(usage):
                 self.usage = self._usage_before + usage
+            case ev.Page(text=text):
+                self.pages.append(text)
+            case ev.Billed(quantity):
+                self.quantity = (self.quantity or 0) + quantity
+            case ev.TaskStarted(task):
+                self.task = task
+            case ev.Media() | ev.AudioDelta():
+                self._first_token()
             case ev.Sources(items):
                 self.sources.extend(items)
             case ev.Started(request_id, _):
@@ -120,7 +154,7 @@ class Answer:
             case ev.Finish(reason):
                 self.finish_reason = reason
                 self.finished = True
-            case ev.Retrying() | ev.Queued():
+            case ev.Retrying() | ev.Queued() | ev.TaskState():
                 pass
 
     def stop_clock(self) -> None:
@@ -157,6 +191,7 @@ class Answer:
             "sources": self.sources,
             "tool_calls": self.tool_calls,
             "notes": self.notes,
+            "media": [made.to_json() for made in self.media],
         }
 
     def __str__(self) -> str:

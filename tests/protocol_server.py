@@ -23,6 +23,8 @@ import tornado.iostream
 import tornado.netutil
 import tornado.web
 
+from tests import making_server
+
 REQUEST_ID = "2026112212000012345678deadbeef"
 CREATED = 1795348800
 
@@ -185,6 +187,7 @@ class ProtocolServer:
         self.respond: Callable[[Request], Reply] | None = None
         self.key: str | None = None  # the key a client must show
         self.models = ["glm-4.7", "glm-4.7-flash"]
+        self.making = making_server.Making()
         self._queue: deque[Reply] = deque()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -237,6 +240,7 @@ class ProtocolServer:
         routes = [
             (r".*/chat/completions", _Chat, {"server": self}),
             (r".*/models", _Models, {"server": self}),
+            *making_server.routes(self, _Handler),
             (r".*", _Unknown, {"server": self}),
         ]
         sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
@@ -251,6 +255,8 @@ class ProtocolServer:
 
 
 class _Handler(tornado.web.RequestHandler):
+    open = False  # to those without a key
+
     def initialize(self, server: ProtocolServer) -> None:
         self.server = server
 
@@ -264,7 +270,7 @@ class _Handler(tornado.web.RequestHandler):
         )
         self.server.requests.append(self.record)
         shown = self.record.headers.get("authorization")
-        if self.server.key is not None and shown != f"Bearer {self.server.key}":
+        if self.server.key is not None and not self.open and shown != f"Bearer {self.server.key}":
             self.set_status(401)
             self.send(NO_AUTHORIZATION if shown is None else WRONG_KEY)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from glm_jupyter.exact import exactly
 
 from . import tokens
-from .catalogue_file import Tier, read
+from .catalogue_file import KINDS, Tier, read
 from .errors import InputError
 from .events import Usage
 from .request import ChatRequest
@@ -25,15 +25,24 @@ NEAR = 0.8  # all names begin alike: one that shares no more than that is no sli
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model at one endpoint. Sizes are in tokens; None or empty is not known.
+    """One model at one endpoint. None or empty is not known.
 
-    `image_tokens` are the most that one image takes. `prices` are per million tokens in
-    `currency`; `rights` are the requests in flight that the service allows at its levels V0 to
-    V3. `source` and `date` say where the facts are from; `unsure` that sources differ or are old.
+    `kind` is what it makes, one of KINDS. Sizes are in tokens; `image_tokens` are the most that
+    one image takes. `prices` are per million tokens in `currency`. What is not billed by tokens
+    costs `each` for `per` of its `unit`. `rights` are the requests in flight that the service
+    allows at its levels V0 to V3. `source` and `date` say where the facts are from; `unsure` that
+    sources differ or are old.
+
+    Of what is made: `sizes` are presets, as "1024x1024"; another has sides within `side_range`,
+    multiples of `side_multiple`, and at most `max_pixels`. `file_types` are endings of names, as
+    "pdf", of the files and the sound it takes. `frames` are the fewest and the most
+    pictures that a video begins from; `durations` and `max_seconds` are in seconds. The first of
+    `qualities`, `voices` and `dimensions` is what the service takes by itself.
     """
 
     endpoint: str
     name: str
+    kind: str = "chat"
     currency: str | None = None
     context: int | None = None
     max_output: int | None = None
@@ -44,12 +53,39 @@ class Model:
     top_p_range: tuple[float, float] | None = None
     max_stop: int | None = None
     input: tuple[str, ...] = ("text",)
+    file_types: tuple[str, ...] = ()
     max_images: int | None = None
     image_tokens: int | None = None
     features: tuple[str, ...] = ()
     thinking: str = "none"
     efforts: tuple[str, ...] = ()
     prices: tuple[Tier, ...] = ()
+    unit: str = "token"
+    each: Decimal | None = None
+    per: int = 1
+    sizes: tuple[str, ...] = ()
+    default_size: str | None = None
+    side_range: tuple[int, int] | None = None
+    side_multiple: int | None = None
+    max_pixels: int | None = None
+    qualities: tuple[str, ...] = ()
+    durations: tuple[int, ...] = ()
+    fps: tuple[int, ...] = ()
+    frames: tuple[int, int] | None = None
+    sound: bool = False
+    prompt_needed: bool = False
+    asynchronous: bool = False
+    voices: tuple[str, ...] = ()
+    speed_range: tuple[float, float] | None = None
+    volume_range: tuple[float, float] | None = None
+    max_characters: int | None = None
+    max_seconds: float | None = None
+    max_bytes: int | None = None
+    max_pages: int | None = None
+    max_items: int | None = None
+    max_item_tokens: int | None = None
+    dimensions: tuple[int, ...] = ()
+    takes_batch: bool | None = None
     rights: tuple[int, ...] = ()
     retired: bool = False
     unsure: bool = False
@@ -70,6 +106,8 @@ class Model:
     @property
     def free(self) -> bool:
         """Whether it is known to cost nothing."""
+        if self.unit != "token":
+            return self.each == 0
         return bool(self.prices) and all(tier.free for tier in self.prices)
 
     def in_flight(self, level: int) -> int | None:
@@ -84,6 +122,11 @@ class Model:
             return None  # no usage was reported, which is not the same as none
         cached = min(usage.cached_tokens, usage.prompt_tokens)
         return self._price(usage.prompt_tokens, usage.completion_tokens, cached)
+
+    @exactly
+    def unit_cost(self, quantity: int) -> Decimal | None:
+        """What so many of its units cost, in `currency`; None where that is not known."""
+        return None if self.each is None else quantity * self.each / self.per
 
     def worst_cost(self, prompt_tokens: int, max_output: int) -> Decimal | None:
         """The most a request can cost, in `currency`: nothing cached, the dearest length."""
@@ -199,7 +242,8 @@ class Model:
         return request if switch is request.thinking else replace(request, thinking=switch)
 
     def _cannot(self, words: str, others: list[Model]) -> InputError:
-        names = [m.name for m in others if m.endpoint == self.endpoint and not m.retired]
+        alike = [m for m in others if m.kind == "chat" and not m.retired]
+        names = [m.name for m in alike if m.endpoint == self.endpoint]
         hint = f"Models that can: {', '.join(names[:4])}." if names else "See `%glm models`."
         return InputError(f"{self.name} cannot {words}. Nothing was sent.", remedy=hint)
 
@@ -221,9 +265,12 @@ def find(name: str, endpoint: str | None = None) -> Model | None:
 def models(pattern: str | None = None, endpoint: str | None = None) -> list[Model]:
     """The known models, in the catalogue's order.
 
-    `pattern` is a part of "endpoint/name", or a pattern with `*` and `?` for the whole name.
+    `pattern` is a kind, a part of "endpoint/name", or a pattern with `*` and `?` for the whole
+    name.
     """
     wanted = (pattern or "").lower()
+    if wanted in KINDS:
+        return [m for m in _loaded() if m.kind == wanted and endpoint in (None, m.endpoint)]
     wild = "*" in wanted or "?" in wanted
     return [
         model
@@ -235,6 +282,31 @@ def models(pattern: str | None = None, endpoint: str | None = None) -> list[Mode
             else wanted in model.full_name.lower()
         )
     ]
+
+
+def elsewhere(name: str, endpoint: str) -> list[Model]:
+    """The models of that name, other than chat, where only others than `endpoint` have it."""
+    if find(name, endpoint):
+        return []
+    return [m for m in _loaded() if m.name.lower() == name.lower() and m.kind != "chat"]
+
+
+def no_such_kind(name: str, endpoint: str) -> InputError:
+    """That `endpoint` does not have a model that is `elsewhere`, and what to do."""
+    found = elsewhere(name, endpoint)[0]
+    alike = [m.name for m in models(found.kind, endpoint) if not m.retired]
+    instead = f", or choose one that {endpoint} has: {', '.join(alike[:4])}" if alike else ""
+    none = "" if alike else f", nor is any other model of the kind {found.kind}"
+    how = (
+        f'`%config GLM.endpoint = "{found.endpoint}"` chooses it'  # nothing for a cell to ask
+        if found.kind in ("embedding", "rerank")
+        else f"use `-e {found.endpoint} -m {found.name}`"
+    )
+    return InputError(
+        f"{found.name} is not at {endpoint}{none}. Nothing was sent.",
+        remedy=f"{found.endpoint} has it: {how}, with a key of that service "
+        f"(`%glm login -e {found.endpoint}`){instead}.",
+    )
 
 
 def suggest(name: str) -> list[str]:

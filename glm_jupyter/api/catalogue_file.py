@@ -16,7 +16,24 @@ from .endpoints import NAMES as ENDPOINTS
 from .endpoints import SERVICES, base_url
 from .errors import InputError
 
+# What one model's row says of no other model: `like` leaves it out.
+OWN = ("takes_batch",)
+
 Row: TypeAlias = dict[str, Any]
+
+# What a model can be for, and how that is said.
+KINDS = {
+    "chat": "text",
+    "image": "pictures",
+    "video": "videos",
+    "speech": "speech",
+    "transcription": "transcripts",
+    "voice": "spoken answers",
+    "realtime": "spoken answers",
+    "document": "documents as text",
+    "embedding": "vectors",
+    "rerank": "an order of texts",
+}
 
 T = TypeVar("T")
 
@@ -76,9 +93,11 @@ def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[s
             raise _wrong(file, where, "like", f"names {like!r}, which is no row above it")
         service = SERVICES.get(row["endpoint"])
         money = {"currency": service.currency} if service else {}
-        taken = {**rows.get(key, {}), **rows.get(like, {}), **money}
+        alike = {name: value for name, value in rows.get(like, {}).items() if name not in OWN}
+        taken = {**rows.get(key, {}), **alike, **money}
         rows[key] = {**taken, "source": file, "date": "", **row}
-        if "currency" not in rows[key] and any(not t.free for t in rows[key].get("prices", ())):
+        paid = any(not tier.free for tier in rows[key].get("prices", ())) or rows[key].get("each")
+        if paid and "currency" not in rows[key]:
             raise _wrong(file, where, "currency", "is missing: the prices have to be in one")
     return rows
 
@@ -155,6 +174,21 @@ def _whole(value: Any) -> int:
     return value
 
 
+def _size(value: Any) -> str:
+    size = _text(value)
+    sides = size.split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise _Unfit('is no size in pixels, like "1024x1024"')
+    return size
+
+
+def _ending(value: Any) -> str:
+    ending = _text(value)
+    if not ending.isalnum() or not ending.islower():
+        raise _Unfit('is not the ending of a file\'s name, like "pdf"')
+    return ending
+
+
 def _money(value: Any) -> Decimal:
     # Only from text: a TOML float has already lost the price as it was written.
     try:
@@ -171,6 +205,13 @@ def _range(value: Any) -> tuple[float, float]:
     if len(ends) != 2 or ends[0] > ends[1]:
         raise _Unfit("is not [lowest, highest]")
     return ends[0], ends[1]
+
+
+def _counts(value: Any) -> tuple[int, int]:
+    if not isinstance(value, list) or not all(type(end) is int and end >= 0 for end in value):
+        raise _Unfit("is not [fewest, most] in whole numbers")
+    low, high = _range(value)
+    return int(low), int(high)
 
 
 def _one_of(*words: str) -> Callable[[Any], str]:
@@ -230,13 +271,41 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "top_p": _number,
     "top_p_range": _range,
     "max_stop": _whole,
-    "input": _list(_one_of("text", "image", "video", "file")),
+    "kind": _one_of(*KINDS),
+    "input": _list(_one_of("text", "image", "video", "audio", "file")),
+    "file_types": _list(_ending),
     "max_images": _whole,
     "image_tokens": _whole,
     "features": _list(_one_of("stream", "tools", "json", "web", "image-url")),
     "thinking": _one_of("none", "inline", "switch", "forced", "effort"),
     "efforts": _list(_text),
     "prices": _tiers,
+    "unit": _one_of("token", "image", "video", "character", "page", "second", "call"),
+    "each": _money,
+    "per": _whole,
+    "sizes": _list(_size),
+    "default_size": _size,
+    "side_range": _counts,
+    "side_multiple": _whole,
+    "max_pixels": _whole,
+    "qualities": _list(_text),
+    "durations": _list(_whole),
+    "fps": _list(_whole),
+    "frames": _counts,
+    "sound": _flag,
+    "prompt_needed": _flag,
+    "asynchronous": _flag,
+    "voices": _list(_text),
+    "speed_range": _range,
+    "volume_range": _range,
+    "max_characters": _whole,
+    "max_seconds": _number,
+    "max_bytes": _whole,
+    "max_pages": _whole,
+    "max_items": _whole,
+    "max_item_tokens": _whole,
+    "dimensions": _list(_whole),
+    "takes_batch": _flag,
     "rights": _list(_whole),
     "retired": _flag,
     "unsure": _flag,

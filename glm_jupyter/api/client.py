@@ -20,7 +20,7 @@ from .endpoints import Endpoint
 from .errors import GLMError, not_the_api
 from .http import Http
 from .redact import hidden_in
-from .request import ChatRequest
+from .request import Request
 
 TRIES = 3
 LONGEST_WAIT = 30.0  # seconds between tries; a service that asks for more is not waited for
@@ -48,9 +48,7 @@ class Client:
     async def __aexit__(self, *exc: object) -> None:
         await self._http.__aexit__(*exc)
 
-    async def stream(
-        self, endpoint: Endpoint, request: ChatRequest
-    ) -> AsyncGenerator[ev.Event, None]:
+    async def stream(self, endpoint: Endpoint, request: Request) -> AsyncGenerator[ev.Event, None]:
         """The events of the answer as they come; Finish is the last.
 
         A failure that may pass is retried, after a Retrying event, as long as nothing of the

@@ -65,7 +65,12 @@ class BusyError(GLMError):
 
 
 class NetworkError(GLMError):
-    """The service could not be reached, or did not speak its protocol."""
+    """The service could not be reached, or did not speak its protocol.
+
+    `sent` says that the request may have reached it all the same.
+    """
+
+    sent = False
 
 
 class IncompleteError(GLMError):

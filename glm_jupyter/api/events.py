@@ -203,5 +203,5 @@ Event: TypeAlias = (
     | Finish
 )
 
-# What shows something of the answer: nothing is retried after it.
-OUTPUT = (ReasoningDelta, TextDelta, ToolCallDelta, TaskStarted, Media, AudioDelta, Page)
+# What shows something of the answer, or says that it is paid: nothing is retried after it.
+OUTPUT = (Billed, ReasoningDelta, TextDelta, ToolCallDelta, TaskStarted, Media, AudioDelta, Page)

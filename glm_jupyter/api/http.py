@@ -33,6 +33,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
 
 class Http:
     """Sends requests to endpoints, in whatever event loop it is called from.
@@ -83,7 +85,9 @@ class Http:
         except httpx.InvalidURL:
             raise not_a_base_url("its host is not a name") from None
         except httpx.HTTPError as error:
-            raise unreachable(error, endpoint.base_url) from None
+            failure = unreachable(error, endpoint.base_url)
+            failure.sent = not isinstance(error, _NEVER_SENT)
+            raise failure from None
 
     async def call(self, endpoint: Endpoint, method: str, path: str, **content: Any) -> Any:
         """The JSON of a reply; `content` as for `response`.

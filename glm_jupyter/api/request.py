@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .errors import InputError
+from .making import MakingRequest
 
 if TYPE_CHECKING:
     from . import events as ev
@@ -107,6 +108,10 @@ class ChatRequest:
         if self.thinking is not None:
             own["chat_template_kwargs"] = {"enable_thinking": self.thinking}
         return own
+
+
+# What can be asked of a model.
+Request: TypeAlias = ChatRequest | MakingRequest
 
 
 def _bare(message: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from . import events as ev
 
 if TYPE_CHECKING:
     from .endpoints import Endpoint
-    from .request import ChatRequest
+    from .request import Request
 
 
 class Transport(Protocol):
     """Where answers come from: a client, or something that stands around it or in its place."""
 
-    def stream(self, endpoint: Endpoint, request: ChatRequest) -> AsyncGenerator[ev.Event, None]:
+    def stream(self, endpoint: Endpoint, request: Request) -> AsyncGenerator[ev.Event, None]:
         """The events of the answer as they come; Finish is the last."""
 
     async def models(self, endpoint: Endpoint) -> list[str]:

@@ -139,7 +139,9 @@ class _Reader:
     def _models(self, content: dict[str, Any], endpoint: Endpoint) -> dict[str, Model]:
         if "models" not in content:
             known = catalogue.models(endpoint=endpoint.name)
-            return {m.name.lower(): m for m in known if m.prices and not m.retired}
+            return {
+                m.name.lower(): m for m in known if m.kind == "chat" and m.prices and not m.retired
+            }
         return {
             name.lower(): catalogue.find(name, endpoint.name)
             or Model(endpoint=endpoint.name, name=name, currency=endpoint.currency)

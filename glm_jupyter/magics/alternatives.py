@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
+from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.table import table
 
@@ -24,7 +25,11 @@ OTHERS = 3
 
 def comparison(one: Quote) -> dict[str, str] | None:
     """The costs as a table, as a MIME bundle; None where there is nothing to compare."""
-    if one.model is None or not one.model.prices or not (found := others(one, one.model)):
+    if one.model is None or not one.priced:
+        return None
+    if isinstance(one.request, MakingRequest):
+        return _makers(one.request, one.model)
+    if not (found := others(one, one.model)):
         return None
     headers = ("model", "prompt", f"with {_page(one):,} tokens of answer", "at most")
     return table(headers, [_row(model, one) for model in [one.model, *found]])
@@ -38,6 +43,7 @@ def others(one: Quote, own: Model) -> list[Model]:
         model
         for model in catalogue.models(endpoint=own.endpoint)
         if model.name != own.name
+        and model.kind == own.kind
         and model.reasons == own.reasons
         and ("image" in model.input) == ("image" in own.input)
     ]
@@ -50,9 +56,22 @@ def others(one: Quote, own: Model) -> list[Model]:
     return sorted(found, key=_page_cost(one))
 
 
+def _makers(request: MakingRequest, own: Model) -> dict[str, str] | None:
+    """What the models of the same kind at the same service ask for what is to be made."""
+    kin = catalogue.models(own.kind, own.endpoint)
+    rows = []
+    for model in [own, *(each for each in kin if each.name != own.name and not each.retired)]:
+        try:
+            worst = request.named(model.name).checked(model).worst(model)
+        except InputError:
+            continue
+        rows.append((model.name, amount(worst, model.currency)))
+    return table(("model", "at most"), rows[: OTHERS + 1]) if len(rows) > 1 else None
+
+
 def _can(model: Model, one: Quote) -> bool:
     """Whether a model of known price takes the request, with shorter answers if need be."""
-    if model.retired or model.unsure or not model.prices:
+    if model.retired or model.unsure or not model.prices or isinstance(one.request, MakingRequest):
         return False
     shorter = replace(one.request, max_tokens=_within(one.request.max_tokens, model))
     try:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion
 
+from glm_jupyter.api.catalogue_file import KINDS
+
 from .options import cell_parser, line_parser
 
 if TYPE_CHECKING:
@@ -195,11 +197,14 @@ def _values(action: argparse.Action, shell: InteractiveShell, word: str) -> Iter
     if action.choices:
         return [(str(choice), "choice") for choice in action.choices]
     if action.dest in MODELS:
-        return _models()
+        kinds = KINDS if action.dest == "pattern" else ()
+        return [*((kind, "kind") for kind in kinds), *_models()]
     if action.dest == "endpoint":
         from glm_jupyter.api.endpoints import NAMES
 
         return [(name, "endpoint") for name in NAMES]
+    if action.dest == "id":
+        return _tasks()
     if action.dest in ("continue_", "name"):
         return _conversations()
     offers: list[Offer] = []
@@ -247,6 +252,12 @@ def _conversations() -> list[Offer]:
     return [(name, "conversation") for name in threads if name and threads[name].messages]
 
 
+def _tasks() -> list[Offer]:
+    from glm_jupyter.sessions.session import current
+
+    return [(job.id, job.kind) for job in current().budgets.ledger.jobs()]
+
+
 def _templates() -> list[Offer]:
     from .templates import names
 
@@ -258,6 +269,6 @@ def _models() -> list[Offer]:
     from glm_jupyter.api import catalogue
     from glm_jupyter.api.endpoints import DEFAULT
 
-    known = catalogue.models()
+    known = [model for model in catalogue.models() if model.kind not in ("embedding", "rerank")]
     plain = [(model.name, "model") for model in known if model.endpoint == DEFAULT.name]
     return plain + [(model.full_name, "model") for model in known]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
+from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.money.limit import left
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.fences import fenced
@@ -58,19 +59,37 @@ def _verdict(turn: Turn) -> str:
 
 def _facts(one: ModelRequest) -> str:
     quote = one.quote
+    if isinstance(one.request, MakingRequest):
+        return _making_facts(one, one.request)
     about, most = quote.prompt_tokens, quote.most_output
     least, most_in = tokens.at_least(about), tokens.at_most(about)
     asked = f"about {about:,} tokens in (an estimate: {least:,} to {most_in:,})"
     parts = [f"Not sent. {one.target.endpoint.name}/{one.target.model}", asked]
     parts += quote.images
     limit = f"at most {most:,} out" if most else "length of the answer not limited"
-    if one.target.endpoint.name == "local":
-        price = "free"
-    elif (worst := quote.worst) is None:
-        price = "cost unknown"
-    else:
-        price = f"at most {amount(worst, quote.currency)}"
-    parts += [limit, price]
+    parts += [limit, _price(one)]
     if any(tool["type"] == "function" for tool in one.request.tools):
         parts.append("each round of function calls is a further request")
     return " · ".join(parts)
+
+
+def _making_facts(one: ModelRequest, request: MakingRequest) -> str:
+    """What is to be made, as it is asked for."""
+    chosen = [f"{name} {_short(value)}" for name, value in request.given.items()]
+    where = f"Not sent. {one.target.endpoint.name}/{one.target.model}"
+    return " · ".join([where, *chosen, *one.quote.facts, _price(one)])
+
+
+def _short(value: object) -> str:
+    """A value of the request; what is embedded is not shown."""
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    text = str(value)
+    return "embedded" if text.startswith("data:") else text
+
+
+def _price(one: ModelRequest) -> str:
+    if one.target.endpoint.name == "local":
+        return "free"
+    worst = one.quote.worst
+    return "cost unknown" if worst is None else f"at most {amount(worst, one.quote.currency)}"

@@ -142,6 +142,16 @@ class GLMMagics(Magics):
         await self._show(turn)
         self._offer_code(turn.answer)
 
+    async def _task(self, wanted: str) -> None:
+        """Wait for what an earlier cell has handed in, and show it."""
+        from glm_jupyter.sessions import session as sessions
+
+        from .commands import tasks
+
+        turn = sessions.current().resume(tasks.find(wanted))
+        self._keep(turn.answer, None)
+        await self._show(turn)
+
     def _offer_code(self, answer: Answer) -> None:
         """Put the answer's code into a new cell below; it runs when somebody runs it."""
         from .codeblocks import python_in
@@ -196,19 +206,19 @@ class GLMMagics(Magics):
             view.close()
 
     async def _show(self, turn: Turn) -> None:
-        from glm_jupyter.api.events import Queued, Retrying
         from glm_jupyter.render.live import view_for
 
+        from .waiting import making, remark
+
         view = view_for(self.shell, turn.answer, self.channel)
+        if says := making(turn):
+            view.status(says)
         try:
             with bridge.awake():
                 async with aclosing(turn.stream()) as events:
                     async for event in events:
-                        if isinstance(event, Retrying):
-                            view.status(f"{event.reason} Trying again in {event.seconds:.0f} s …")
-                        elif isinstance(event, Queued):
-                            model = turn.answer.model
-                            view.status(f"Waiting for {model}: place {event.place} in the queue …")
+                        if says := remark(event, turn):
+                            view.status(says)
                         view.changed()
         finally:
             view.close()
@@ -226,6 +236,9 @@ class GLMMagics(Magics):
             return
         if args.command == "explain":
             self._run(self._explain(args))
+            return
+        if args.command == "tasks" and args.id:
+            self._run(self._task(args.id))
             return
         args.written = self._written
         shown = commands.COMMANDS[args.command or "panel"](args)
@@ -326,6 +339,9 @@ def load(shell: InteractiveShell) -> None:
         shell.display_formatter.mimebundle_formatter.for_type_by_name(
             "glm_jupyter.answer", "Answer", _bundle
         )
+        shell.display_formatter.mimebundle_formatter.for_type_by_name(
+            "glm_jupyter.media", "Made", _made
+        )
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -345,10 +361,17 @@ def unload(shell: InteractiveShell) -> None:
     for event, hook in magics.hooks().items():
         shell.events.unregister(event, hook)
     if shell.display_formatter:
-        shell.display_formatter.mimebundle_formatter.pop("glm_jupyter.answer.Answer", None)
+        for known in ("answer.Answer", "media.Made"):
+            shell.display_formatter.mimebundle_formatter.pop(f"glm_jupyter.{known}", None)
 
 
 def _bundle(answer: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
     from glm_jupyter.render.markdown import bundle
 
     return bundle(answer)
+
+
+def _made(made: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    from glm_jupyter.render.media import bundle
+
+    return bundle([made])

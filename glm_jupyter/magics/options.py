@@ -146,7 +146,9 @@ def line_parser() -> Parser:
 
     command("panel", "show the panel (as `%%glm` alone does)")
     models = command("models", "list models with prices and limits")
-    models.add_argument("pattern", nargs="?", help="part of a name, or a pattern with * and ?")
+    models.add_argument(
+        "pattern", nargs="?", help="a kind, part of a name, or a pattern with * and ?"
+    )
     use = command("use", "let MODEL answer from now on")
     use.add_argument("model", metavar="MODEL", help="for example glm-4.7 or local/smollm2-135m")
     engine = command("local", "the embedded engine: start, stop, status, or use FILE.gguf")
@@ -154,7 +156,10 @@ def line_parser() -> Parser:
     engine.add_argument("file", nargs="?", metavar="FILE.gguf", help="weights for `use`")
     spent = command("usage", "what was spent: a table and a chart")
     spent.add_argument(
-        "--by", default="model", metavar="WHAT", help="model (default), day, notebook or endpoint"
+        "--by",
+        default="model",
+        metavar="WHAT",
+        help="model (default), kind, day, notebook, endpoint",
     )
     spent.add_argument("--since", metavar="DATE", help="only from this day on, as 2026-11-22")
     spent.add_argument("--csv", metavar="FILE", help="write every request to this file instead")
@@ -171,6 +176,8 @@ def line_parser() -> Parser:
         const="month",
         help="for a month, in all kernels",
     )
+    task = command("tasks", "list what the service works on, or show what became of one")
+    task.add_argument("id", nargs="?", metavar="ID", help="of a task; its beginning is enough")
     history = command("history", "show the conversation, or the one of a name")
     history.add_argument("name", nargs="?", default="", metavar="NAME", help="as given to -c")
     reset = command("reset", "forget the conversation, or the one of a name")

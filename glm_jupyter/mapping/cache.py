@@ -20,6 +20,7 @@ import platformdirs
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
+from glm_jupyter.media import Made
 from glm_jupyter.money.background import Background
 
 KEPT_DAYS = 30
@@ -64,7 +65,10 @@ class AnswerCache:
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer that came to its end, be it at the token limit."""
-        self._background.add((key, self._run, _today(), json.dumps(answer.to_json())))
+        kept = answer.to_json()
+        for entry, made in zip(kept["media"], answer.media, strict=True):
+            entry |= {"folder": str(made.folder or ""), "rate": made.rate, "asked": made.asked}
+        self._background.add((key, self._run, _today(), json.dumps(kept)))
 
     def _read(self, key: str) -> tuple[Answer, bool] | None:
         query = "SELECT run, answer FROM answers WHERE hash = ?"
@@ -150,4 +154,16 @@ def _restored(kept: dict[str, Any]) -> Answer:
         "notes",
     ):
         setattr(answer, name, kept[name])
+    answer.media += map(_made, kept.get("media", []))
     return answer
+
+
+def _made(kept: dict[str, Any]) -> Made:
+    """What was made, from its file. Raises LookupError where that is gone."""
+    path, folder = Path(kept.pop("path") or ""), Path(kept.pop("folder"))
+    try:
+        content = b"" if kept["kind"] == "video" else (folder / path).read_bytes()
+        (folder / path).stat()
+    except OSError:
+        raise LookupError(str(path)) from None
+    return Made(**kept, path=path, folder=folder, content=content)

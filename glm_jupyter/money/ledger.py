@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +28,8 @@ PERIODS: tuple[Period, ...] = get_args(Period)
 
 # A request that has not ended for so long never will: its kernel was killed.
 LONGEST_REQUEST = timedelta(hours=1)
+# A job outlives its kernel; one that nobody has heard of for so long is given up.
+LONGEST_JOB = timedelta(days=7)
 # What another program's lock keeps from being written is tried again for so many seconds, and
 # then with the next request.
 LONGEST_LOCK = 5.0
@@ -48,6 +50,7 @@ COLUMNS = (
     "finish",
     "seconds",
     "request_id",
+    "kind",
 )
 
 GROUPS = {
@@ -55,6 +58,7 @@ GROUPS = {
     "day": "date(begun, 'localtime')",
     "notebook": "coalesce(notebook, '')",
     "endpoint": "endpoint",
+    "kind": "kind",
 }
 
 # A request counts as unpriced where its price is not known, or where it never came to an end.
@@ -99,6 +103,28 @@ class Line:
             self.estimated + (usage.estimated and priced),
             self.unpriced + (not priced),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that the service works on while nobody need wait: a video, a picture.
+
+    `id` is the service's, `request` that of its row in the ledger, `asked` what was asked for,
+    `state` the service's word, `files` where the result is kept, relative to the notebook.
+    """
+
+    id: str
+    base_url: str
+    request: str
+    kind: str
+    endpoint: str
+    model: str
+    asked: str
+    notebook: str | None = None
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    state: str = "PROCESSING"
+    ended: datetime | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +255,83 @@ class Ledger:
             "request_id": answer.request_id,
         }
         self._write(_upsert(values))
+
+    def add_job(self, job: Job) -> bool:
+        """Keep a job, whose money is held in all kernels until it ends; False where that fails."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            values = [
+                job.id,
+                job.base_url,
+                job.request,
+                job.kind,
+                job.endpoint,
+                job.model,
+                job.asked,
+                job.notebook,
+                _stamp(job.begun),
+                job.state,
+            ]
+            db.execute(
+                "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, asked, "
+                "notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+            return True
+
+        return self._use(work, False)
+
+    def end_job(self, job: str, base_url: str, state: str, files: Sequence[str] = ()) -> bool:
+        """Note that a job has ended and where its result is; its money is spent then.
+
+        False where it had ended before, so that of several kernels one alone counts it.
+        """
+
+        def work(db: sqlite3.Connection) -> bool:
+            db.execute("BEGIN IMMEDIATE")
+            changed = db.execute(
+                "UPDATE jobs SET state = ?, ended = ?, files = ? "
+                "WHERE id = ? AND base_url = ? AND ended IS NULL",
+                [state, _stamp(datetime.now(UTC)), "\n".join(files), job, base_url],
+            ).rowcount
+            # A kernel that was killed has not booked what it asked for.
+            db.execute(
+                "UPDATE requests SET cost = most, finish = 'task' WHERE finish IS NULL AND id IN "
+                "(SELECT request FROM jobs WHERE id = ? AND base_url = ?)",
+                [job, base_url],
+            )
+            db.execute("COMMIT")
+            return changed > 0
+
+        return self._use(work, False)
+
+    def jobs(self) -> list[Job]:
+        """All jobs, newest first."""
+
+        def work(db: sqlite3.Connection) -> list[Job]:
+            rows = db.execute(
+                "SELECT id, base_url, request, kind, endpoint, model, asked, notebook, begun, "
+                "state, ended, files FROM jobs ORDER BY begun DESC, rowid DESC"
+            )
+            return [
+                Job(
+                    id=row[0],
+                    base_url=row[1],
+                    request=row[2],
+                    kind=row[3],
+                    endpoint=row[4],
+                    model=row[5],
+                    asked=row[6],
+                    notebook=row[7],
+                    begun=_moment(row[8]),
+                    state=row[9],
+                    ended=_moment(row[10]) if row[10] else None,
+                    files=tuple(row[11].split("\n")) if row[11] else (),
+                )
+                for row in rows
+            ]
+
+        return self._use(work, [])
 
     def lines(
         self,
@@ -388,6 +491,7 @@ def _asked(answer: Answer, notebook: str | None) -> dict[str, Any]:
         "endpoint": answer.endpoint,
         "model": answer.model,
         "notebook": notebook,
+        "kind": answer.kind,
     }
 
 
@@ -419,6 +523,7 @@ def _sums(
     query = f"""
         SELECT {key}, currency, {_SUMS} FROM requests
         WHERE {where} AND (finish IS NOT NULL OR begun < ?)
+            AND id NOT IN (SELECT request FROM jobs WHERE ended IS NULL)
         GROUP BY 1, 2 ORDER BY 1, 2
     """
     return [Line(*row) for row in _lines(db, query, values)]
@@ -427,10 +532,14 @@ def _sums(
 def _held(db: sqlite3.Connection, since: datetime) -> dict[str, Decimal]:
     now = datetime.now(UTC)
     # A clock that was ahead leaves requests that seem to begin tomorrow.
-    bounds = [_stamp(max(since, now - LONGEST_REQUEST)), _stamp(now + LONGEST_REQUEST)]
+    ahead = _stamp(now + LONGEST_REQUEST)
+    bounds = [_stamp(max(since, now - LONGEST_REQUEST)), _stamp(now - LONGEST_JOB), ahead]
     query = """
         SELECT currency, exact_sum(most) FROM requests
-        WHERE finish IS NULL AND most IS NOT NULL AND begun >= ? AND begun < ? GROUP BY 1
+        WHERE most IS NOT NULL AND currency IS NOT NULL AND (
+            (finish IS NULL AND begun >= ?)
+            OR (begun >= ? AND id IN (SELECT request FROM jobs WHERE ended IS NULL))
+        ) AND begun < ? GROUP BY 1
     """
     return {currency: Decimal(most) for currency, most in db.execute(query, bounds)}
 
@@ -448,9 +557,13 @@ def _where(since: datetime | None, until: datetime | None) -> tuple[str, list[st
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    begun = datetime.fromisoformat(row["begun"]).replace(tzinfo=UTC).astimezone()
+    begun = _moment(row["begun"]).astimezone()
     cost = None if row["cost"] is None else Decimal(row["cost"])
     return row | {"begun": begun, "cost": cost, "estimated": bool(row["estimated"])}
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
 
 
 def _stamp(moment: datetime) -> str:

@@ -51,6 +51,24 @@ MIGRATIONS = (
         PRIMARY KEY (period, currency)
     );
     """,
+    """
+    ALTER TABLE requests ADD COLUMN kind TEXT NOT NULL DEFAULT 'chat';
+    CREATE TABLE jobs (
+        id TEXT NOT NULL,
+        base_url TEXT NOT NULL,
+        request TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        notebook TEXT,
+        begun TEXT NOT NULL,
+        state TEXT NOT NULL,
+        ended TEXT,
+        files TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (id, base_url)
+    )
+    """,
 )
 
 

@@ -97,18 +97,17 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
     least = quote.worst if quote.worst is not None else quote.worst_with(0)
     if least is None or least <= limit.left:
         return limit
-    facts = [f"about {quote.prompt_tokens:,} tokens in", *quote.images]
-    if quote.most_output:
-        facts.append(f"at most {quote.most_output:,} out")
+    facts = quote.facts
     remedy = ""
     if quote.search_price:
         facts.append(f"a web search for {amount(quote.search_price, limit.currency)}")
         remedy = "Leave out --web. " if least <= add(limit.left, quote.search_price) else ""
     if fits := quote.longest_within(limit.left):
         remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
+    words = f" ({', '.join(facts)})" if facts else ""
     raise limit.refusal(
-        f"This cell may cost up to {amount(least, limit.currency)} with {quote.name} "
-        f"({', '.join(facts)}), and {left(limit)}. Nothing was sent.",
+        f"This cell may cost up to {amount(least, limit.currency)} with {quote.name}"
+        f"{words}, and {left(limit)}. Nothing was sent.",
         remedy=remedy + how_to_go_on(limit),
     )
 

@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from glm_jupyter.api import tokens
+from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.exact import add
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
     from glm_jupyter.api.endpoints import Endpoint
-    from glm_jupyter.api.request import ChatRequest
+    from glm_jupyter.api.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Quote:
     the model one.
     """
 
-    request: ChatRequest
+    request: Request
     endpoint: Endpoint
     name: str
     model: Model | None
@@ -33,17 +34,20 @@ class Quote:
 
     @classmethod
     def of(
-        cls, request: ChatRequest, endpoint: Endpoint, model: Model | None, search_price: Decimal
+        cls, request: Request, endpoint: Endpoint, model: Model | None, search_price: Decimal
     ) -> Quote:
         """Price a request, checked and brought into the form that the model takes.
 
         Raises InputError for what the model cannot take.
         """
+        if isinstance(request, MakingRequest):
+            checked = request.checked(model) if model else request
+            return cls(checked, endpoint, request.model, model, checked.prompt_tokens)
         prompt_tokens = tokens.estimate(request.messages)
         if request.tools:
             prompt_tokens += tokens.estimate(json.dumps(request.tools, ensure_ascii=False))
-        checked = model.check(request, prompt_tokens) if model else request
-        return cls(checked, endpoint, request.model, model, prompt_tokens, search_price)
+        fits = model.check(request, prompt_tokens) if model else request
+        return cls(fits, endpoint, request.model, model, prompt_tokens, search_price)
 
     @property
     def currency(self) -> str | None:
@@ -53,7 +57,7 @@ class Quote:
     @property
     def priced(self) -> bool:
         """Whether its price is known."""
-        return self.model is not None and bool(self.model.prices)
+        return self.model is not None and (bool(self.model.prices) or self.model.each is not None)
 
     @property
     def most_output(self) -> int | None:
@@ -63,6 +67,8 @@ class Quote:
     @property
     def worst(self) -> Decimal | None:
         """What it costs at most, where that is known; see `worst_with`."""
+        if isinstance(self.request, MakingRequest):
+            return self.request.worst(self.model) if self.model else None
         return None if self.most_output is None else self.worst_with(self.most_output)
 
     def worst_with(self, most_output: int) -> Decimal | None:
@@ -70,8 +76,8 @@ class Quote:
 
         Images count where the catalogue knows what they take (`image_tokens`).
         """
-        if self.model is None:
-            return None
+        if self.model is None or isinstance(self.request, MakingRequest):
+            return self.worst if self.model else None
         most_prompt = self.model.most_prompt(self.request, self.prompt_tokens)
         worst = self.model.worst_cost(most_prompt, most_output)
         return None if worst is None else add(worst, self.search_price)
@@ -89,9 +95,21 @@ class Quote:
         return low
 
     @property
+    def facts(self) -> list[str]:
+        """What it costs at most consists of, in words."""
+        if isinstance(self.request, MakingRequest):
+            unit, count = (self.model.unit if self.model else "call"), self.request.quantity
+            if unit == "token":
+                return [f"about {self.prompt_tokens:,} tokens in"] if self.prompt_tokens else []
+            unit = {"image": "picture"}.get(unit, unit)
+            return [f"{count:,} {unit}{'s' * (count != 1)}"]
+        found = [f"about {self.prompt_tokens:,} tokens in", *self.images]
+        return [*found, f"at most {self.most_output:,} out"] if self.most_output else found
+
+    @property
     def images(self) -> list[str]:
         """How its images count in what it costs at most, in words; nothing without images."""
-        if not self.request.images:
+        if not self.request.images or isinstance(self.request, MakingRequest):
             return []
         if self.model and self.model.image_tokens:
             return [f"at most {self.model.image_tokens:,} for each image"]

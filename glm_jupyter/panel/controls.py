@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from glm_jupyter.api import catalogue
+from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.endpoints import DEFAULT, resolve
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.errors import GLMError
@@ -20,7 +21,11 @@ from .fields import AS_CONFIGURED, Number, Pick
 from .html import facts, model_in_use
 from .idle import Receipt
 
+# Kinds of models that a cell of text asks; the others want a file, or are for Python only.
+ASKED_BY_TEXT = ("chat", "image", "video", "speech", "voice", "realtime")
+
 if TYPE_CHECKING:
+    from glm_jupyter.api.catalogue import Model
     from glm_jupyter.sessions.session import Session
 
 PLACES = {"bigmodel": "bigmodel (RMB)", "zai": "zai (USD)", "local": "local (this machine, free)"}
@@ -126,9 +131,10 @@ class Controls:
         place = self._place() or _configured_place(self.session.settings)
         known = catalogue.models(endpoint=place if place in ENDPOINTS else "")
         return [
-            (f"{model.name} · {price(model)}", model.full_name)
+            (" · ".join([model.name, *_made(model), price(model)]), model.full_name)
+            for kind in ASKED_BY_TEXT
             for model in known
-            if not model.retired
+            if not model.retired and model.kind == kind
         ]
 
     def _choose_endpoint(self, value: str | None) -> None:
@@ -190,6 +196,11 @@ class Controls:
             "take what was chosen."
             for name in dropped
         ]
+
+
+def _made(model: Model) -> list[str]:
+    """What the model makes, where that is not text."""
+    return [] if model.kind == "chat" else [KINDS[model.kind]]
 
 
 def _endpoints(session: Session) -> list[tuple[str, str]]:

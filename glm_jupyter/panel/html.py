@@ -6,9 +6,10 @@ from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
+from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.exact import add
-from glm_jupyter.models import price, size
+from glm_jupyter.models import limits, made_price, price, size
 from glm_jupyter.money.words import number
 from glm_jupyter.render.summary import thought
 from glm_jupyter.text import clean, prose
@@ -68,13 +69,20 @@ def facts(session: Session) -> str:
     can += ["sees images"] * ("image" in model.input)
     can += ["calls functions"] * ("tools" in model.features)
     can += ["searches the web"] * ("web" in model.features)
-    per = "" if model.free or not model.prices else " (in / out, per million tokens)"
     rows = [] if session.model else [("It is", model.name)]
-    rows += [
-        ("Price", f"{price(model)}{per}"),
-        ("Context", f"{size(model.context)}, answers up to {size(model.max_output)}"),
-        ("Abilities", ", ".join(filter(None, can))),
-    ]
+    if model.kind == "chat":
+        per = "" if model.free or not model.prices else " (in / out, per million tokens)"
+        rows += [
+            ("Price", f"{price(model)}{per}"),
+            ("Context", f"{size(model.context)}, answers up to {size(model.max_output)}"),
+            ("Abilities", ", ".join(filter(None, can))),
+        ]
+    else:
+        rows += [
+            ("Makes", KINDS[model.kind]),
+            ("Price", made_price(model)),
+            *([("Limits", limits(model))] if limits(model) else []),
+        ]
     if model.note:
         rows.append(("Note", model.note))
     cells = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)

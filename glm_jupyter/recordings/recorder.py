@@ -1,12 +1,14 @@
 """Recordings: answers kept in a JSONL file, one a line, with the request and the timing.
 
 A line is `{"version": 1, "endpoint", "request", "events"}`: the request as it was sent, without
-any header or key, each image in it replaced by its SHA-256; the events as `[milliseconds since
+any header or key, each image in it replaced by its SHA-256; what was made is in files beside it,
+named by theirs; the events as `[milliseconds since
 the request, kind, value]`. No date and no request id: recorded again, only what differs differs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -20,9 +22,11 @@ from typing import IO, Any
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, InputError, clean
-from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.request import Request
 from glm_jupyter.api.transport import Transport
 from glm_jupyter.prompt.secrets import leaked
+
+from .media import RecordedMedia, kept
 
 VERSION = 1
 BEGINNING = b'{"version":'  # of every line
@@ -31,7 +35,7 @@ MOST_CALLS = 1000  # function calls in an answer: more is no answer
 # Every request has these, and they say nothing about what is asked.
 _TRANSPORT = ("stream", "stream_options")
 
-Timed = tuple[int, ev.Event]  # milliseconds since the request went out
+Timed = tuple[int, ev.Event | RecordedMedia]  # milliseconds since the request went out
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,11 @@ class Asked:
     body: dict[str, Any]
 
     @classmethod
-    def of(cls, endpoint: Endpoint, request: ChatRequest) -> Asked:
+    def of(cls, endpoint: Endpoint, request: Request) -> Asked:
         """What `request` asks of `endpoint`."""
         body = request.body(endpoint.dialect)
         kept = {name: body[name] for name in sorted(body) if name not in _TRANSPORT}
-        return cls(endpoint.name, _without_images(kept))
+        return cls(endpoint.name, _without_data(kept))
 
     @property
     def model(self) -> str:
@@ -86,9 +90,9 @@ class Recorded:
                     raise ValueError("a newer version of glm-jupyter wrote it")
                 case {
                     "endpoint": str(endpoint),
-                    "request": {"messages": list(messages)} as request,
+                    "request": dict(request),
                     "events": list(events),
-                } if all(isinstance(message, dict) for message in messages):
+                } if _is_request(request):
                     return cls(Asked(endpoint, request), tuple(map(_timed, events)))
         except (TypeError, RecursionError):
             pass
@@ -126,6 +130,17 @@ class Recorder:
         """The same source, whose answers are recorded."""
         return _Recording(self, source)
 
+    async def keep(self, event: ev.Media) -> RecordedMedia:
+        """Keep what was made beside the file. Raises GLMError where that is not possible."""
+        try:
+            return await asyncio.to_thread(kept, event, self.path.parent)
+        except OSError as error:
+            raise GLMError(
+                f"What was made is here, but it was not recorded beside {self.path.name}: "
+                f"{error.strerror or type(error).__name__}.",
+                remedy="Make room or rights for it, or stop recording: `%glm record off`.",
+            ) from None
+
     def add(self, recorded: Recorded) -> None:
         """Write one answer at the end of the file, whole or not at all.
 
@@ -160,9 +175,7 @@ class _Recording:
         self._source = source
         self.models = source.models
 
-    async def stream(
-        self, endpoint: Endpoint, request: ChatRequest
-    ) -> AsyncGenerator[ev.Event, None]:
+    async def stream(self, endpoint: Endpoint, request: Request) -> AsyncGenerator[ev.Event, None]:
         begun = monotonic()
         events: list[Timed] = []
         async with aclosing(self._source.stream(endpoint, request)) as live:
@@ -170,10 +183,15 @@ class _Recording:
                 # Waiting for a busy service is not part of the lesson.
                 if isinstance(event, ev.Retrying):
                     begun = monotonic() + event.seconds
-                elif isinstance(event, ev.Queued):
+                elif isinstance(event, ev.Queued | ev.TaskStarted | ev.TaskState):
                     begun = monotonic()
-                else:
-                    events.append((max(0, round((monotonic() - begun) * 1000)), event))
+                elif not isinstance(event, ev.AudioDelta):  # the whole sound comes at the end
+                    at = max(0, round((monotonic() - begun) * 1000))
+                    # A file is moved by whoever gets the event.
+                    if isinstance(event, ev.Media):
+                        events.append((at, await self._recorder.keep(event)))
+                    else:
+                        events.append((at, event))
                 yield event
         if events and isinstance(events[-1][1], ev.Finish):
             self._recorder.add(Recorded(Asked.of(endpoint, request), tuple(events)))
@@ -227,18 +245,27 @@ def _begun(line: bytes) -> bool:
     return line.startswith(BEGINNING[: len(line)])
 
 
-def _without_images(value: Any) -> Any:
-    """The value with each image that is in it as data replaced by its digest."""
-    if isinstance(value, dict):
-        return {
-            name: {**part, "url": _digest(part["url"])}
-            if name == "image_url"
-            else _without_images(part)
-            for name, part in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_without_images(part) for part in value]
+def _without_data(value: Any) -> Any:
+    """The value with each picture, sound or file that is in it as data replaced by its digest."""
+    match value:
+        case {"url": str(url)}:
+            return {**value, "url": _digest(url)}
+        case {"data": str(data), "format": _}:
+            return {**value, "data": _digest(data)}
+        case dict():
+            return {name: _without_data(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_without_data(part) for part in value]
+        case str() if value.startswith("data:"):
+            return _digest(value)
     return value
+
+
+def _is_request(request: dict[str, Any]) -> bool:
+    messages = request.get("messages", [])
+    if not isinstance(request.get("model"), str):
+        return False
+    return isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
 
 
 def _numbers_alike(value: Any) -> Any:
@@ -259,7 +286,7 @@ def _digest(url: str) -> str:
     return f"sha256:{hashlib.sha256(url.rpartition('base64,')[2].encode()).hexdigest()}"
 
 
-def _encoded(event: ev.Event) -> tuple[str, Any]:
+def _encoded(event: ev.Event | RecordedMedia) -> tuple[str, Any]:
     match event:
         case ev.Started(_, model):
             return "started", model
@@ -277,6 +304,13 @@ def _encoded(event: ev.Event) -> tuple[str, Any]:
             return "usage", {name: value for name, value in asdict(usage).items() if value}
         case ev.Finish(reason):
             return "finish", reason
+        case RecordedMedia():
+            told = {name: value for name, value in asdict(event).items() if value is not None}
+            return "media", told
+        case ev.Billed(quantity):
+            return "billed", quantity
+        case ev.Page(number, text):
+            return "page", [number, text]
     raise TypeError(f"{type(event).__name__} does not come from a service")
 
 
@@ -287,7 +321,7 @@ def _timed(event: Any) -> Timed:
     raise ValueError("it holds an event without a time")
 
 
-def _decoded(kind: str, value: Any) -> ev.Event:
+def _decoded(kind: str, value: Any) -> ev.Event | RecordedMedia:
     """The event, if it is one: the file may come from anybody."""
     match kind, value:
         case "started", str() | None:
@@ -306,6 +340,12 @@ def _decoded(kind: str, value: Any) -> ev.Event:
             return ev.Sources(tuple(value))
         case "usage", dict() if all(isinstance(n, int) and n >= 0 for n in value.values()):
             return ev.UsageReport(ev.Usage(**value))
+        case "media", dict():
+            return RecordedMedia.of(value)
+        case "billed", int() if not isinstance(value, bool) and value >= 0:
+            return ev.Billed(value)
+        case "page", [int(number), str(text)]:
+            return ev.Page(number, text)
         case "finish", str() | None:
             return ev.Finish(value)
     raise ValueError(f"it holds an event that is none, {clean(kind, 40)}")

@@ -14,8 +14,9 @@ from typing import Any
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError, clean
-from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.request import Request
 
+from .media import RecordedMedia
 from .recorder import Asked, Recorded, read
 
 SHOWN = 60  # characters quoted where two texts differ
@@ -39,8 +40,11 @@ class Replayer:
         self.speed = speed
         self.complaints: list[str] = []
         self._recorded: list[Recorded] = []
-        for file in _files(place):
-            self._recorded += read(_content(file), file.name, self.complaints)
+        self._folders: dict[int, Traversable] = {}
+        for file, folder in _files(place):
+            found = list(read(_content(file), file.name, self.complaints))
+            self._recorded += found
+            self._folders |= {id(one): folder for one in found}
         if not self._recorded:
             raise InputError(
                 f"There is no recorded answer in {place}.",
@@ -63,9 +67,7 @@ class Replayer:
         """The models that answered there when it was recorded."""
         return [model for place, model in self.targets if place == endpoint.name]
 
-    async def stream(
-        self, endpoint: Endpoint, request: ChatRequest
-    ) -> AsyncGenerator[ev.Event, None]:
+    async def stream(self, endpoint: Endpoint, request: Request) -> AsyncGenerator[ev.Event, None]:
         """The recorded events, at their times. Raises InputError where none are recorded."""
         recorded = self._next(Asked.of(endpoint, request))
         loop = asyncio.get_running_loop()
@@ -73,7 +75,10 @@ class Replayer:
         for milliseconds, event in recorded.events:
             due = begun + milliseconds / 1000 / self.speed
             await asyncio.sleep(max(0.0, due - loop.time()))
-            yield event
+            if isinstance(event, RecordedMedia):
+                yield await asyncio.to_thread(event.event, self._folders[id(recorded)])
+            else:
+                yield event
 
     def _next(self, asked: Asked) -> Recorded:
         waiting = self._waiting.get(asked.hash())
@@ -100,15 +105,16 @@ class Replayer:
         )
 
 
-def _files(place: str) -> list[Traversable]:
+def _files(place: str) -> list[tuple[Traversable, Traversable]]:
+    """The recordings there, each with the folder it is in."""
     path = Path(place).expanduser()
     if path.is_dir():
-        return [*sorted(path.glob("*.jsonl"))]
+        return [(file, path) for file in sorted(path.glob("*.jsonl"))]
     package, colon, inside = place.partition(":")
     # One letter before the colon is a drive.
     named = len(package) > 1 and package.replace(".", "_").isidentifier()
     if path.exists() or not colon or not named:
-        return [path]
+        return [(path, path.parent)]
     try:
         root = resources.files(package)
     except (ImportError, TypeError):
@@ -116,11 +122,12 @@ def _files(place: str) -> list[Traversable]:
             f"There is no package {package} here.",
             remedy="Install it into the kernel's environment, or name a file or a folder.",
         ) from None
-    found = root.joinpath(*inside.split("/")) if inside else root
+    parts = inside.split("/") if inside else []
+    found = root.joinpath(*parts)
     if found.is_dir():
         inner = [file for file in found.iterdir() if file.name.endswith(".jsonl")]
-        return [*sorted(inner, key=lambda file: file.name)]
-    return [found]
+        return [(file, found) for file in sorted(inner, key=lambda file: file.name)]
+    return [(found, root.joinpath(*parts[:-1]))]
 
 
 def _content(file: Traversable) -> bytes:
@@ -146,7 +153,8 @@ def _overlap(letters: Counter[str], others: Counter[str]) -> float:
 
 
 def _last_text(asked: Asked) -> str:
-    messages = asked.body.get("messages") or [{}]
+    body = asked.body
+    messages = body.get("messages") or [{"content": body.get("prompt") or body.get("input")}]
     return str(messages[-1].get("content"))
 
 

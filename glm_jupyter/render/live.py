@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from glm_jupyter.text import clean, literal
 
-from .markdown import VENDOR_TYPE, bundle, markdown
+from .markdown import VENDOR_TYPE, below, bundle, made_only, markdown
 from .terminal import TerminalView
 from .words import words
 
@@ -63,6 +63,8 @@ class CapturedView:
         self._shell.display_pub.publish(
             bundle(self._answer), transient={"display_id": _display_id()}
         )
+        if made_only(self._answer):
+            self._shell.display_pub.publish(below(self._answer))
 
 
 class NotebookView:
@@ -120,6 +122,8 @@ class NotebookView:
         self._publish(final)
         if self._streaming:
             self._channel.end(self._answer, final)
+        if made_only(self._answer):
+            self._shell.display_pub.publish(below(self._answer))
 
     def _stream(self, waiting: str = "") -> None:
         """Let the text go through the channel from now on."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from glm_jupyter.text import clean, literal
 
-from . import calls, summary, value
+from . import calls, media, summary, value
 from .reader import BOX, Markdown, joined, read, utf16_length
 from .references import References
 from .words import words
@@ -27,7 +27,32 @@ def bundle(answer: Answer) -> dict[str, Any]:
     """The MIME bundle of `answer`: markdown, plain text and the vendor type, in every state."""
     text, blocks = _composed(answer, References())
     vendor = _vendor(answer, blocks)
-    return {"text/markdown": text, "text/plain": plain(answer), VENDOR_TYPE: vendor}
+    if made_only(answer):
+        return {**media.bundle(answer.media), VENDOR_TYPE: vendor}
+    shown = {"text/markdown": text, "text/plain": plain(answer), VENDOR_TYPE: vendor}
+    if answer.media:
+        own = media.bundle(answer.media)
+        shown |= {kind: own[kind] for kind in own if not kind.startswith("text/")}
+    return shown
+
+
+def made_only(answer: Answer) -> bool:
+    """Whether what was made stands for the answer, and not a text."""
+    return bool(answer.media) and not answer.text.strip() and not answer.reasoning.strip()
+
+
+def below(answer: Answer) -> dict[str, Any]:
+    """The bundle of what stands below something that was made: its file, and the last line.
+
+    Beside a picture no front end would show a text of the same bundle.
+    """
+    return {"text/markdown": _last(answer), "text/plain": clean(summary.line(answer))}
+
+
+def _last(answer: Answer) -> str:
+    """The last small line, with links to what was kept."""
+    files = filter(None, map(media.link, answer.media))
+    return f"<small>{' · '.join([literal(clean(summary.line(answer))), *files])}</small>"
 
 
 def part(answer: Answer, references: References, begin: int) -> tuple[str, dict[str, Any]]:
@@ -82,7 +107,7 @@ def _composed(answer: Answer, references: References) -> tuple[str, dict[str, li
         add("\n".join(["Sources:", "", *listed]))
     if ending := summary.ending(answer):
         add(f"**{ending[0].upper()}{ending[1:]}.**")
-    add(f"<small>{literal(clean(summary.line(answer)))}</small>")
+    add(_last(answer))
     return out, blocks
 
 
@@ -120,6 +145,7 @@ def after(answer: Answer) -> list[str]:
         parts.append("\n".join(["Sources:", *listed]))
     if ending := summary.ending(answer):
         parts.append(f"{ending[0].upper()}{ending[1:]}.")
+    parts += map(media.words, answer.media)
     return [*parts, clean(summary.line(answer))]
 
 

@@ -8,6 +8,8 @@ from glm_jupyter.money.words import amount
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
+    from glm_jupyter.api.events import Usage
+    from glm_jupyter.media import Made
 
 _ENDINGS = {
     "length": "cut off at the token limit",
@@ -45,7 +47,10 @@ def line(answer: Answer) -> str:
     if usage.total_tokens or usage.prompt_tokens or usage.completion_tokens:
         about = "about " if usage.estimated else ""
         parts.append(f"{about}{usage.prompt_tokens} tokens in, {usage.completion_tokens} out")
-    parts.append(cost(answer))
+    if answer.quantity and answer.media:
+        parts += filter(None, map(_measure, answer.media))
+    if answer.quantity != 0:  # billed when it was handed in
+        parts.append(cost(answer))
     parts.append(seconds(answer.seconds))
     return " · ".join([*parts, *answer.notes])
 
@@ -67,7 +72,8 @@ def ending(answer: Answer) -> str:
     if any(note.startswith(("stopped", "broke off")) for note in answer.notes):
         return ""
     if answer.complete:
-        return "" if answer.text.strip() or answer.tool_calls else "the model sent no text"
+        sent = answer.text.strip() or answer.tool_calls or answer.media
+        return "" if sent else "the model sent no text"
     return "no answer came" if _nothing_came(answer) else "broke off"
 
 
@@ -76,17 +82,33 @@ def details(answer: Answer) -> list[tuple[str, str]]:
     usage = answer.usage
     rows = [
         ("Model", f"{answer.model} ({answer.endpoint})"),
-        ("Input tokens", f"{usage.prompt_tokens:,}"),
-        ("of them cached", f"{usage.cached_tokens:,}"),
-        ("Output tokens", f"{usage.completion_tokens:,}"),
-        ("of them reasoning", f"{usage.reasoning_tokens:,}"),
+        *([] if answer.quantity is not None else _tokens(usage)),
         ("Cost", cost(answer)),
         ("First token after", _seconds_or_nothing(answer.first_token_seconds)),
         ("Took", _seconds_or_nothing(answer.seconds)),
         ("Finish reason", answer.finish_reason or ""),
+        *(("Asked for", " ".join(made.asked.split())) for made in answer.media[:1] if made.asked),
+        *(("Kept in", made.path.as_posix()) for made in answer.media if made.path),
+        ("Task", answer.task or ""),
         ("Request id", answer.request_id or ""),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _tokens(usage: Usage) -> list[tuple[str, str]]:
+    return [
+        ("Input tokens", f"{usage.prompt_tokens:,}"),
+        ("of them cached", f"{usage.cached_tokens:,}"),
+        ("Output tokens", f"{usage.completion_tokens:,}"),
+        ("of them reasoning", f"{usage.reasoning_tokens:,}"),
+    ]
+
+
+def _measure(made: Made) -> str:
+    """The size of a picture, the length of a sound or video."""
+    if made.seconds is not None:
+        return seconds(made.seconds) + (" of sound" if made.kind == "audio" else "")
+    return f"{made.width} x {made.height}" if made.width else ""
 
 
 def _seconds_or_nothing(value: float | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.text import clean
 
-from . import calls, summary
+from . import calls, media, summary
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer
@@ -21,7 +21,13 @@ def words(answer: Answer, waiting: str = "") -> dict[str, Any]:
     return {
         "thought": summary.thought(answer) if answer.reasoning.strip() else "",
         "ending": f"{ended[0].upper()}{ended[1:]}." if ended else "",
-        "line": clean(waiting or summary.line(answer)),
+        "line": clean(waiting or ("" if _below(answer) else summary.line(answer))),
+        "media": [clean(media.title(made)) for made in answer.media],
         "calls": [calls.title(call) for call in answer.tool_calls],
         "details": [[name, clean(text)] for name, text in summary.details(answer)],
     }
+
+
+def _below(answer: Answer) -> bool:
+    """Whether the last line stands below what was made, in a display of its own."""
+    return bool(answer.media) and answer.seconds is not None and not answer.text.strip()

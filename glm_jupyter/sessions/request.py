@@ -12,6 +12,9 @@ from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
+from glm_jupyter.api.making import MakingRequest
+from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.exact import add
 from glm_jupyter.money.limit import Limit, cap
 from glm_jupyter.money.quote import Quote
@@ -22,7 +25,7 @@ from .notebook import notebook_path
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
     from glm_jupyter.api.endpoints import Endpoint
-    from glm_jupyter.api.request import ChatRequest
+    from glm_jupyter.api.request import Request
     from glm_jupyter.api.transport import Transport
     from glm_jupyter.money.budget import Budgets
     from glm_jupyter.money.meter import Meter
@@ -45,7 +48,7 @@ class ModelRequest:
     def __init__(
         self,
         target: Target,
-        request: ChatRequest,
+        request: Request,
         *,
         max_cost: str | None = None,
         paid: Decimal = Decimal(0),
@@ -60,12 +63,13 @@ class ModelRequest:
         self.recorded = recorded
         self._fit_budget = fit_budget
         self.answer = Answer(target.model, target.endpoint.name)
+        self.answer.kind = target.known.kind if target.known else "chat"
         self.live_cost: Decimal | None = None  # of a recorded one, had it been asked
         self._meter: Meter | None = None
         self._finish = "stopped"
 
     @property
-    def request(self) -> ChatRequest:
+    def request(self) -> Request:
         """What is sent."""
         return self.quote.request
 
@@ -82,13 +86,13 @@ class ModelRequest:
     def name_model(self, name: str) -> None:
         """Ask the model `name`, where the server had to be asked for it."""
         self.answer.model = name
-        self.quote = replace(self.quote, request=replace(self.request, model=name))
+        self.quote = replace(self.quote, request=replace(self._chat, model=name))
 
     def followed_by(self, messages: list[dict[str, object]], paid: Decimal) -> ModelRequest:
         """The request that goes on from this one, after its turn has `paid` so much."""
         return ModelRequest(
             self.target,
-            replace(self.request, messages=(*self.request.messages, *messages)),
+            replace(self._chat, messages=(*self._chat.messages, *messages)),
             max_cost=self._max_cost,
             paid=paid,
             recorded=self.recorded,
@@ -98,14 +102,16 @@ class ModelRequest:
 
     def fit(self, budgets: Budgets) -> None:
         """Ask for no longer an answer than the budgets have room for, where that is wanted."""
+        if isinstance(self.request, MakingRequest):
+            return  # what is made has no length
         fits = budgets.fitting(self.quote, self.cap) if self._fit_budget else None
         if fits is not None and fits >= SHORTEST_ANSWER:
-            self.quote = replace(self.quote, request=replace(self.request, max_tokens=fits))
+            self.quote = replace(self.quote, request=replace(self._chat, max_tokens=fits))
             self.answer.notes = [f"kept to {fits:,} tokens by the budget"]
 
     def reserve(self, budgets: Budgets) -> None:
         """Hold back what it may cost. Raises BudgetError where that may not be spent."""
-        if not self.recorded:
+        if self._booked:
             self.fit(budgets)
             self._meter = budgets.reserve(self.quote, self.answer, self.cap, notebook_path())
 
@@ -133,18 +139,38 @@ class ModelRequest:
 
     def settle(self, budgets: Budgets) -> None:
         """Record what it has cost, once it has been priced."""
-        if self.recorded:
-            budgets.settle_recorded(self.answer.currency)
-        else:
+        if self._booked:
             budgets.settle(self.answer, self._finish)
+        else:
+            budgets.settle_recorded(self.answer.currency)
+
+    @property
+    def _booked(self) -> bool:
+        """Whether it is money: what is recorded costs nothing, a task was booked before."""
+        return not (self.recorded or isinstance(self.request, TaskRequest))
+
+    @property
+    def _chat(self) -> ChatRequest:
+        """The request of a chat, which alone goes on, and has a length."""
+        if not isinstance(self.request, ChatRequest):
+            raise TypeError(f"{type(self.request).__name__} is no chat")
+        return self.request
 
     @property
     def _accepted(self) -> bool:
         return bool(self.answer.request_id or self.answer.begun)
 
+    @property
+    def _by_unit(self) -> bool:
+        """Whether something else than tokens is billed."""
+        return self.model is not None and self.model.unit != "token"
+
     def _price(self, refused: bool) -> None:
         answer, search_price = self.answer, self.quote.search_price
-        if self._accepted and not answer.usage.total_tokens:
+        if isinstance(self.request, MakingRequest) and self._by_unit:
+            if self._accepted and answer.quantity is None:
+                answer.quantity = self.request.quantity  # it may have been made
+        elif self._accepted and not answer.usage.total_tokens:
             answer.usage = self._estimated_usage()
         elif self._accepted and not answer.finished:
             # What the service had counted when the answer broke off may not be all it bills.
@@ -152,7 +178,11 @@ class ModelRequest:
         if self.target.endpoint.name == "local" or refused:
             answer.cost = Decimal(0)
         elif self.model:
-            answer.cost = self.model.cost(answer.usage)
+            answer.cost = (
+                self.model.unit_cost(answer.quantity or 0)
+                if self._by_unit
+                else self.model.cost(answer.usage)
+            )
             answer.currency = self.model.currency
             if answer.cost is not None and answer.sources and search_price:
                 answer.cost = add(answer.cost, search_price)

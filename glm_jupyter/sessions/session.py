@@ -17,6 +17,7 @@ from glm_jupyter.api import tokens
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.images import image_part
@@ -25,6 +26,7 @@ from glm_jupyter.tools import Toolbox, ask_user, tool_of
 from glm_jupyter.websearch import Search, search_of
 
 from .conversation import Conversation, Exchange, Message, messages_of, trimmed
+from .making import BY_MESSAGES, check_options, kind_of, listed, needs_words, request_for
 from .options import Asking, AskOptions
 from .request import ModelRequest
 from .settings import GLM, NAMES, Choices, configured, first_chosen
@@ -33,6 +35,7 @@ from .turn import Place, Turn
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.money.ledger import Job
     from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.recordings.replayer import Replayer
 
@@ -78,13 +81,18 @@ class Session(Choices):
         asking = asking or Asking()
         if not isinstance(prompt, str):
             raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
-        if not prompt.strip():
+        target = self.target(options, to_send=asking.to_send)
+        kind = kind_of(target)
+        check_options(options, kind, target.model)
+        if not prompt.strip() and needs_words(kind, options):
             raise InputError(
                 "The prompt is empty: there is nothing to ask.",
                 remedy="Write the question below the %%glm line.",
             )
-        target = self.target(options, to_send=asking.to_send)
         chosen = self._chosen(options, target.known)
+        if target.known and kind not in BY_MESSAGES:
+            made = request_for(target.known, prompt, chosen)
+            return self._turn(ModelRequest(target, made, **self._terms(chosen)), asking)
         continued = chosen.continue_
         thread = continued if isinstance(continued, str) else ""
         conversation = self.threads[thread]
@@ -93,12 +101,12 @@ class Session(Choices):
         place = Place(asking.cell or uuid4().hex, thread, bool(continued), system)
         history = conversation.before(place.cell) if continued else []
         form = None if chosen.schema is None else schema_of(chosen.schema)
-        functions = [tool_of(function) for function in _listed(chosen.tools)]
+        functions = [tool_of(function) for function in listed(chosen.tools)]
         toolbox = Toolbox(functions, ask_user if chosen.confirm else None) if functions else None
         search = _search(target.endpoint, toolbox) if chosen.web else None
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         opening = [{"role": "system", "content": told}] if told else []
-        question = {"role": "user", "content": _content(prompt, _listed(chosen.images))}
+        question = {"role": "user", "content": _content(prompt, listed(chosen.images))}
         notes = asking.notes
         if chosen.trim:
             history, cut = _trimmed(history, target, chosen.max_tokens, [*opening, question])
@@ -115,30 +123,59 @@ class Session(Choices):
             tools=toolbox.declarations if toolbox else (search.tool,) if search else (),
             response_format=form.response_format(target.endpoint.dialect) if form else None,
         )
-        replayer = None if chosen.fresh else self.replayer
         first = ModelRequest(
             target,
             request,
-            max_cost=chosen.max_cost,
-            recorded=replayer is not None,
             search_price=search.price if search else Decimal(0),
             fit_budget=self.settings.fit_budget,
+            **self._terms(chosen),
         )
-        if asking.to_send and not replayer:
+        return self._turn(
+            first,
+            asking,
+            None if asking.aside else place,
+            toolbox=toolbox,
+            schema=form,
+            notes=notes,
+        )
+
+    def _terms(self, chosen: AskOptions) -> dict[str, Any]:
+        """On what terms a request goes out: what it may cost, and whether a recording answers."""
+        replayed = self.replayer is not None and not chosen.fresh
+        return {"max_cost": chosen.max_cost, "recorded": replayed}
+
+    def _turn(
+        self, first: ModelRequest, asking: Asking, place: Place | None = None, **more: Any
+    ) -> Turn:
+        """The turn that begins with a request, which the budgets must allow."""
+        if asking.to_send and not first.recorded:
             first.fit(self.budgets)
             self.budgets.check(first.quote, first.cap)
         return Turn(
             first,
-            None if asking.aside else place,
+            place,
             budgets=self.budgets,
-            toolbox=toolbox,
-            schema=form,
             recorder=self.recorder,
-            replayer=replayer,
-            notes=notes,
+            replayer=self.replayer if first.recorded else None,
             began=self._began,
             ended=self._ended,
+            **{"notes": asking.notes, **more},
         )
+
+    def resume(self, job: Job) -> Turn:
+        """The turn that waits for what an earlier cell has handed in; it costs nothing more."""
+        options = AskOptions(model=job.model, endpoint=job.endpoint)
+        target = self.target(options)
+        if target.endpoint.base_url != job.base_url:
+            raise InputError(
+                f"The task {job.id} was handed in at {job.base_url}, and {job.endpoint} is now at "
+                f"{target.endpoint.base_url}.",
+                remedy="Set ZAI_BASE_URL as it was then, and restart the kernel.",
+            )
+        kind: Any = job.kind
+        asked = TaskRequest(model=job.model, prompt=job.asked, id=job.id, kind=kind)
+        paid = Asking(aside=True, notes=("billed when it was handed in",))
+        return self._turn(ModelRequest(target, asked), paid, job=job)
 
     def room(self, options: AskOptions) -> int | None:
         """The tokens that a prompt may have with a cell's `options`; None where not known."""
@@ -232,13 +269,6 @@ def _search(endpoint: Endpoint, toolbox: Toolbox | None) -> Search:
             remedy="Leave out --web or --tools.",
         )
     return search_of(endpoint)
-
-
-def _listed(given: Any) -> list[Any]:
-    """What is given as a list; one thing alone is a list of one."""
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list | tuple) else [given]
 
 
 def _content(prompt: str, images: Sequence[Any]) -> Any:

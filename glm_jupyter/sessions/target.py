@@ -51,6 +51,8 @@ def find_target(layers: list[Any], replayer: Replayer | None, *, to_send: bool) 
         found = _embedded(None)
         return replace(found, notes=(NO_KEY_NOTE, *found.notes))
     endpoint = resolve(place)
+    if name and endpoint.name in ENDPOINTS and catalogue.elsewhere(name, endpoint.name):
+        raise catalogue.no_such_kind(name, endpoint.name)
     if to_send and endpoint.needs_key and not endpoint.key:
         raise _no_key(endpoint)
     if name is None:

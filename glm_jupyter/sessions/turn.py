@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop
+from asyncio import (
+    AbstractEventLoop,
+    CancelledError,
+    Task,
+    current_task,
+    get_running_loop,
+    to_thread,
+)
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -17,11 +24,14 @@ from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, Reques
 from glm_jupyter.api.stream import REFUSAL
 from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import total
+from glm_jupyter.money.ledger import Job
 from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.money.words import amount
 from glm_jupyter.schema import SchemaError
 from glm_jupyter.tools import normalized
 
+from .keeping import keep
+from .notebook import notebook_path
 from .request import ModelRequest
 
 if TYPE_CHECKING:
@@ -54,7 +64,8 @@ class Turn:
     The answer may take several rounds: with a `toolbox` the model's calls are made and their
     results sent back, with a `schema` an answer that does not fit is sent back once. A turn
     without a `place` is in no conversation. `began` and `ended` are called with it when its
-    answer is under way, and when it is no more.
+    answer is under way, and when it is no more. `job` is what it waits for, where that was
+    handed in before.
     """
 
     def __init__(
@@ -68,6 +79,7 @@ class Turn:
         recorder: Recorder | None = None,
         replayer: Replayer | None = None,
         notes: Sequence[str] = (),
+        job: Job | None = None,
         began: Callable[[Turn], None],
         ended: Callable[[Turn], None],
     ) -> None:
@@ -88,6 +100,7 @@ class Turn:
         self._schema = schema
         self._repaired = False
         self._stopped = False
+        self._job = job  # what the service works on for this answer
         self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
 
     @property
@@ -142,6 +155,11 @@ class Turn:
                     async with aclosing(one.stream(transport, endpoint)) as events:
                         async for event in events:
                             self.answer.apply(event)
+                            match event:
+                                case ev.TaskStarted():
+                                    await self._remember(event.id, one, endpoint)
+                                case ev.Media():
+                                    await self._keep(event)
                             yield event
                 finally:
                     self._add(one)
@@ -159,9 +177,13 @@ class Turn:
             self.failed = True
             if isinstance(error, BudgetError):
                 self.answer.notes.append("stopped by the budget")
+            if self._job and isinstance(error, RequestError):
+                self._end_job("FAIL")
+            self._note_job()
             raise
         except (CancelledError, GeneratorExit):
             self.answer.notes.append("stopped")
+            self._note_job()
             raise
         finally:
             if self.answer.seconds is None:
@@ -179,6 +201,44 @@ class Turn:
 
         transport = live or Client()
         return self._recorder.around(transport) if self._recorder else transport
+
+    def _note_job(self) -> None:
+        """Say how to get back what the service goes on working on."""
+        if self._job:
+            self.answer.notes.append(f"`%glm tasks {self._job.id}` fetches it later")
+
+    async def _remember(self, task: str, one: ModelRequest, endpoint: Endpoint) -> None:
+        """Write down what the service works on before anybody waits for it: it is paid."""
+        if self._replayer:
+            return
+        self._job = Job(
+            id=task,
+            base_url=endpoint.base_url,
+            request=one.answer.id,
+            kind=one.answer.kind,
+            endpoint=endpoint.name,
+            model=one.request.model,
+            asked=one.request.messages[-1]["content"],
+            notebook=notebook_path(),
+        )
+        if not await to_thread(self.budgets.ledger.add_job, self._job):
+            self.answer.notes.append(f"task {task} could not be written down: keep its id")
+
+    def _end_job(self, state: str) -> None:
+        """Note that what the service worked on has ended."""
+        if self._job:
+            files = [made.path.as_posix() for made in self.answer.media if made.path]
+            self.budgets.ledger.end_job(self._job.id, self._job.base_url, state, files)
+            self._job = None
+
+    async def _keep(self, event: ev.Media) -> None:
+        """Keep what was made beside the notebook."""
+        asked = self.opening.request.messages[-1]["content"]
+        made, complaint = await to_thread(keep, event, asked)
+        self.answer.media.append(made)
+        if complaint:
+            self.answer.notes.append(complaint)
+        await to_thread(self._end_job, "SUCCESS")
 
     async def _calls(self, toolbox: Toolbox, one: ModelRequest) -> AsyncGenerator[ev.Event, None]:
         """Make the calls that an answer asks for, and yield their results."""

@@ -19,6 +19,7 @@ import {
 import { element, write } from './dom.js';
 import { copy, Footer } from './footer.js';
 import { isWeb } from './links.js';
+import { Media } from './media.js';
 import { MIME } from './notebooks.js';
 import { Reveal } from './reveal.js';
 import type { Choices } from './settings.js';
@@ -48,7 +49,8 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       this._drawn();
     });
     this._reasoning = new Body(tools);
-    this._footer = new Footer(_context.trans);
+    this._media = new Media(options.resolver, _context.trans);
+    this._footer = new Footer(_context.trans, this._media.caption);
     this._summary.addEventListener('click', () => {
       this._foldTouched = true;
     });
@@ -61,6 +63,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       this._fold,
       this._calls.node,
       this._text.node,
+      this._media.node,
       this._ending,
       this._sources,
       this._footer.node,
@@ -87,6 +90,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
     const shown = shownOf(data, typeof markdown === 'string' ? markdown : (data.text ?? ''));
     if (!isRunning(data)) {
       this._leave();
+      this._media.show(data.media ?? [], model.data, data.words?.media);
       this._update(data, shown, true);
     } else if (!this._live) {
       this._update(data, shown, false);
@@ -287,6 +291,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
 
   private readonly _text: Body;
   private readonly _reasoning: Body;
+  private readonly _media: Media;
   private readonly _calls = new Calls();
   private readonly _fold = element('details', 'glm-Reasoning');
   private readonly _summary = element('summary');

@@ -15,7 +15,19 @@ export interface Words {
   line: string;
   /** The titles of the calls, in their order. */
   calls: string[];
+  /** What each thing that was made is. */
+  media?: string[];
   details: [string, string][];
+}
+
+/** What was made; its bytes are in the bundle's own types, or in the file beside the notebook. */
+export interface MediaData {
+  kind: 'image' | 'video' | 'audio';
+  mime: string;
+  path: string | null;
+  width: number | null;
+  height: number | null;
+  seconds: number | null;
 }
 
 /** The payload of `application/vnd.glm-jupyter.answer+json`, version 1, as far as it is shown. */
@@ -30,6 +42,7 @@ export interface AnswerData {
   complete: boolean;
   sources: { title?: string; link?: string }[];
   tool_calls: CallData[];
+  media?: MediaData[];
   words?: Words;
   /** What is shown is the value that the text, JSON, stands for. */
   structured?: boolean;

@@ -10,7 +10,8 @@ import type { Live } from './stream.js';
 export class Footer {
   readonly node = element('div', 'glm-Footer');
 
-  constructor(trans: TranslationBundle) {
+  /** `lead` comes before the line. */
+  constructor(trans: TranslationBundle, lead: HTMLElement) {
     this._stop = button(
       'glm-stop',
       trans.__('Stop'),
@@ -39,7 +40,7 @@ export class Footer {
     this._more.ariaExpanded = 'false';
     this._table.hidden = true;
     this.node.append(
-      element('div', 'glm-Line', this._line, this._stop, this._copy, this._more),
+      element('div', 'glm-Line', lead, this._line, this._stop, this._copy, this._more),
       this._table
     );
   }

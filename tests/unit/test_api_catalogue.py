@@ -132,7 +132,7 @@ def test_facts_of_the_models_the_project_began_with() -> None:
 def test_every_row_is_whole(model: Model) -> None:
     assert model.source
     assert model.date
-    assert model.features
+    assert model.features or model.kind != "chat"
     assert model.input[0] == "text"
     if model.prices:
         assert model.prices[-1].holds(10**9, 10**9)
@@ -310,3 +310,160 @@ def test_own_catalogue_mended_is_read_again(own: Path) -> None:
 def test_only_a_name_that_is_near_is_suggested(typed: str, near: str | None) -> None:
     found = catalogue.suggest(typed)
     assert found[0].startswith(near) if near else not found
+
+
+MADE = {
+    "image": "glm-image cogview-4 cogview-4-250304 cogview-3-flash",
+    "video": "cogvideox-3 cogvideox-2 cogvideox-flash viduq1-text viduq1-image viduq1-start-end "
+    "vidu2-image vidu2-start-end vidu2-reference",
+    "speech": "glm-tts",
+    "transcription": "glm-asr-2512",
+    "voice": "glm-4-voice",
+    "realtime": "glm-realtime-flash glm-realtime-air",
+    "document": "glm-ocr",
+    "embedding": "embedding-3 embedding-2",
+    "rerank": "rerank",
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_kind_lists_the_models_that_make_it(kind: str) -> None:
+    names = [model.name for model in catalogue.models(kind, "bigmodel")]
+    assert names == MADE[kind].split()
+    assert {model.kind for model in catalogue.models(kind)} == {kind}
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "amount"),
+    [
+        ("cogview-4", 3, "0.18"),
+        ("zai/glm-image", 1, "0.015"),
+        ("cogview-3-flash", 9, "0"),
+        ("cogvideox-3", 1, "1"),
+        ("glm-tts", 1_024, "0.2048"),
+        ("viduq1-text", 1, None),
+    ],
+)
+def test_cost_of_what_is_not_billed_by_tokens(name: str, quantity: int, amount: str | None) -> None:
+    assert known(name).unit_cost(quantity) == (None if amount is None else Decimal(amount))
+
+
+def test_where_else_a_model_is() -> None:
+    assert [model.endpoint for model in catalogue.elsewhere("GLM-TTS", "zai")] == ["bigmodel"]
+    assert catalogue.elsewhere("glm-tts", "bigmodel") == []
+    assert catalogue.elsewhere("glm-4-airx", "zai") == []  # goes out as chat, as unknown ones do
+
+
+def test_a_model_that_the_service_lacks_is_told_with_the_service_that_has_it() -> None:
+    speech = catalogue.no_such_kind("GLM-TTS", "zai")
+    assert str(speech) == (
+        "glm-tts is not at zai, nor is any other model of the kind speech. Nothing was sent."
+    )
+    assert "`-e bigmodel -m glm-tts`" in speech.remedy
+    assert "`%glm login -e bigmodel`" in speech.remedy
+    order = catalogue.no_such_kind("rerank", "zai")
+    assert '`%config GLM.endpoint = "bigmodel"`' in order.remedy
+    picture = catalogue.no_such_kind("cogview-3-flash", "zai")
+    assert "choose one that zai has: glm-image, cogview-4-250304." in picture.remedy
+
+
+def test_sound_is_there_only_where_the_service_gives_it() -> None:
+    with_sound = {m.name for m in catalogue.models("video", "bigmodel") if m.sound}
+    assert with_sound == {
+        *("cogvideox-3", "cogvideox-2", "cogvideox-flash"),
+        *("vidu2-image", "vidu2-reference"),  # Vidu's clips of 5 seconds are silent
+    }
+
+
+def test_own_rows_may_be_of_any_kind(own: Path) -> None:
+    own.write_text(
+        '[[model]]\nendpoint = "http://gpu:8000/v1"\nname = "flux"\nkind = "image"\n'
+        'unit = "image"\neach = "0.02"\ncurrency = "EUR"\nsizes = ["512x512"]\n'
+        "side_range = [256, 1024]\nside_multiple = 8\n"
+        '[[model]]\nendpoint = "bigmodel"\nname = "cogview-4"\neach = "0.05"\n',
+        encoding="utf-8",
+    )
+    flux = known("flux")
+    assert (flux.kind, flux.sizes, flux.side_range) == ("image", ("512x512",), (256, 1024))
+    assert flux.unit_cost(3) == Decimal("0.06")
+    assert flux in catalogue.models("image")
+    assert known("cogview-4").unit_cost(1) == Decimal("0.05")
+    assert known("cogview-4").side_multiple == 16
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "says"),
+    [
+        ('kind = "picture"', "kind", "none of chat, image, video"),
+        ('unit = "hour"', "unit", "none of token, image"),
+        ("each = 0.06", "each", "quotes"),
+        ('each = "-1"', "each", "quotes"),
+        ("per = 0", "per", "above 0"),
+        ('sizes = ["1024×1024"]', "sizes", "1024x1024"),
+        ('sizes = "1024x1024"', "sizes", "list"),
+        ('default_size = "big"', "default_size", "1024x1024"),
+        ("side_range = [2048, 512]", "side_range", "[lowest, highest]"),
+        ("side_range = [0.5, 2]", "side_range", "whole numbers"),
+        ("frames = [-1, 2]", "frames", "whole numbers"),
+        ("durations = [0]", "durations", "above 0"),
+        ('sound = "yes"', "sound", "true nor false"),
+        ("voices = [7]", "voices", "quotes"),
+        ("speed_range = [2.0, 0.5]", "speed_range", "[lowest, highest]"),
+        ("max_seconds = inf", "max_seconds", "number"),
+        ("dimensions = [1.5]", "dimensions", "whole number"),
+        ('takes_batch = "no"', "takes_batch", "true nor false"),
+        ('file_types = [".PDF"]', "file_types", 'like "pdf"'),
+        ("max_page = 1", "max_page", "did you mean max_pages?"),
+    ],
+)
+def test_mistake_in_an_own_row_of_another_kind(own: Path, line: str, field: str, says: str) -> None:
+    own.write_text('[[model]]\nendpoint = "bigmodel"\nname = "x"\n' + line, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        catalogue.models()
+    for word in (str(own), "bigmodel/x", f"`{field}`", says):
+        assert word in str(caught.value)
+
+
+def test_a_price_for_a_picture_needs_a_currency(own: Path) -> None:
+    row = '[[model]]\nendpoint = "http://gpu:8000/v1"\nname = "x"\nunit = "image"\n'
+    own.write_text(row + 'each = "1"', encoding="utf-8")
+    with pytest.raises(InputError, match="`currency` is missing"):
+        catalogue.models()
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "takes"),
+    [
+        ("glm-4-plus", "bigmodel", True),
+        ("cogview-4", "bigmodel", True),
+        ("cogvideox-3", "bigmodel", False),
+        ("glm-4.7", "zai", False),  # z.ai has no Batch API
+        ("glm-4-airx", "bigmodel", None),  # no source says, whatever the models like it do
+        ("glm-image", "bigmodel", None),
+    ],
+)
+def test_whether_the_batch_api_takes_a_model(name: str, endpoint: str, takes: bool | None) -> None:
+    assert known(name, endpoint).takes_batch is takes
+
+
+def test_the_other_service_has_its_part_of_them() -> None:
+    there = {m.name for m in catalogue.models(endpoint="zai") if m.kind != "chat"}
+    assert there == {
+        *("glm-image", "cogview-4-250304", "cogvideox-3", "glm-asr-2512", "glm-ocr"),
+        *MADE["video"].split()[3:],
+    }
+
+
+@pytest.mark.parametrize("name", ["glm-image", "cogvideox-3", "glm-asr-2512", "glm-ocr"])
+def test_each_service_bills_in_its_own_money(name: str) -> None:
+    assert known(name, "bigmodel").currency == "RMB"
+    assert known(name, "zai").currency == "USD"
+
+
+@pytest.mark.parametrize("endpoint", ["bigmodel", "zai"])
+def test_only_models_that_write_are_suggested_for_a_question(endpoint: str) -> None:
+    request = ChatRequest("glm-4.7", ({**USER, "content": [IMAGE]},))
+    with pytest.raises(InputError) as caught:
+        known("glm-4.7", endpoint).check(request, 10)
+    names = caught.value.remedy.removeprefix("Models that can: ").rstrip(".").split(", ")
+    assert {known(name, endpoint).kind for name in names} == {"chat"}

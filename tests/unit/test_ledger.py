@@ -17,7 +17,7 @@ from glm_jupyter.answer import Answer
 from glm_jupyter.api.events import TextDelta, Usage
 from glm_jupyter.money import ledger as module
 from glm_jupyter.money import ledger_file
-from glm_jupyter.money.ledger import Ledger, span
+from glm_jupyter.money.ledger import Job, Ledger, span
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def test_a_request_is_one_row_with_all_it_took(ledger: Ledger) -> None:
     (row,) = ledger.rows()
     assert row.pop("begun").utcoffset() is not None
     assert row == {
+        "kind": "chat",
         "endpoint": "bigmodel",
         "model": "glm-4-airx",
         "notebook": "lesson.ipynb",
@@ -356,7 +357,7 @@ def test_a_migration_keeps_the_rows(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     ledger.finish(answered("2"), "stop")
     assert [row["cost"] for row in ledger.rows()] == [1, 2]
     with sqlite3.connect(ledger.path) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(ledger_file.MIGRATIONS),)
         assert db.execute("SELECT images FROM requests").fetchall() == [(0,), (0,)]
 
 
@@ -379,3 +380,57 @@ def test_budgets_are_kept_for_all_kernels(ledger: Ledger) -> None:
     assert other.budgets() == {("day", "RMB"): Decimal("5.5"), ("month", "USD"): Decimal(10)}
     other.set_budget("day", "RMB", None)
     assert ledger.budgets() == {("month", "USD"): Decimal(10)}
+
+
+def job(number: str = "1", **changes: object) -> Job:
+    known = {"request": "r1", "kind": "video", "endpoint": "e", "model": "m", "asked": "waves"}
+    known["base_url"] = "https://a.example/v4"
+    return Job(id=number, **{**known, **changes})  # type: ignore[arg-type]
+
+
+def test_a_file_of_before_has_chats_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_file, "MIGRATIONS", ledger_file.MIGRATIONS[:1])
+    row = (
+        "INSERT INTO requests (id, begun, endpoint, model, finish) VALUES (?, ?, 'e', 'm', 'stop')"
+    )
+    ledger._use(lambda db: db.execute(row, ["1", "2026-11-26 10:00:00"]), None)
+    monkeypatch.undo()
+    assert [row["kind"] for row in ledger.rows()] == ["chat"]
+
+
+def test_a_job_holds_its_money_until_it_ends(ledger: Ledger) -> None:
+    asked = answered("1")
+    ledger.begin(asked, most=Decimal("1"), currency="RMB")
+    assert ledger.add_job(job(request=asked.id))
+    today, _ = span("day")
+    assert ledger.held(today) == {"RMB": 1}
+    other = Ledger(ledger.path)
+    assert other.held(today) == {"RMB": 1}
+    assert other.lines() == []
+    assert other.end_job("1", "https://a.example/v4", "SUCCESS", ["glm-media/a.mp4"])
+    assert not ledger.end_job("1", "https://a.example/v4", "SUCCESS")  # another one counted it
+    assert ledger.held(today) == {}
+    assert [line.cost for line in ledger.lines()] == [1]
+    assert [(each.state, each.files) for each in ledger.jobs()] == [
+        ("SUCCESS", ("glm-media/a.mp4",))
+    ]
+
+
+def test_a_job_that_nobody_hears_of_is_given_up(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    asked = answered("1")
+    clock(monkeypatch, now - timedelta(days=6))
+    ledger.begin(asked, most=Decimal("1"), currency="RMB")
+    ledger.add_job(job(request=asked.id))
+    clock(monkeypatch, now)
+    assert ledger.held(now - timedelta(days=30)) == {"RMB": 1}
+    clock(monkeypatch, now + timedelta(days=2))
+    assert ledger.held(now - timedelta(days=30)) == {}
+
+
+def test_a_job_is_one_however_often_it_is_written_down(ledger: Ledger) -> None:
+    assert ledger.add_job(job())
+    assert ledger.add_job(job(asked="again"))
+    assert [each.asked for each in ledger.jobs()] == ["waves"]

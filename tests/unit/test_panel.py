@@ -98,6 +98,25 @@ def test_endpoints_and_models_go_together(session: Session) -> None:
     assert session.target().endpoint.name == "bigmodel"
 
 
+def test_models_that_make_other_things_than_text_come_last_and_say_what(session: Session) -> None:
+    panel = Panel(session)
+    names = labels(panel, "Model")
+    assert "cogview-3-flash · pictures · free" in names
+    assert "cogvideox-3 · videos · 1 RMB for a video" in names
+    last_chat = max(i for i, name in enumerate(names) if name.startswith("glm-4v-flash"))
+    assert last_chat < names.index("cogview-3-flash · pictures · free")
+    assert not any(name.startswith(("embedding-3", "rerank", "glm-ocr")) for name in names)
+
+
+def test_facts_of_a_model_of_pictures_have_its_sizes_not_a_context(session: Session) -> None:
+    panel = Panel(session)
+    pick(panel, "Model", "cogview-4 ")
+    assert "<dt>Makes</dt><dd>pictures</dd>" in shown(panel)
+    assert "0.06 RMB for an image" in shown(panel)
+    assert "sides 512 to 2048 in steps of 16" in shown(panel)
+    assert "Context" not in shown(panel)
+
+
 def test_a_base_url_and_a_name_that_no_list_has(session: Session) -> None:
     panel = Panel(session)
     pick(panel, "Endpoint", "Another")

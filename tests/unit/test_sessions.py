@@ -13,6 +13,7 @@ from glm_jupyter import aask, ask
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.sessions.options import AskOptions
+from glm_jupyter.sessions.session import Session
 
 ASK_AT_ONCE = """
 import sys, threading
@@ -130,3 +131,29 @@ def test_threads_that_ask_at_once_share_one_session_and_its_sums(server, tmp_pat
     assert answers == "40"
     assert Decimal(spent) == 40 * Decimal("0.00046")
     assert running == "()"
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_model_that_only_the_other_service_has_is_refused_before_sending(
+    session: Session, monkeypatch: pytest.MonkeyPatch, keyed: bool
+) -> None:
+    if not keyed:
+        monkeypatch.delenv("ZAI_API_KEY")
+    with pytest.raises(InputError, match=r"glm-tts is not at zai.*Nothing was sent") as caught:
+        session.turn("Say hello", AskOptions(model="glm-tts", endpoint="zai"))
+    assert "-e bigmodel" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        AskOptions(model="glm-tts", endpoint="http://gpu:8000/v1"),  # a server of one's own
+        AskOptions(model="glm-99-image", endpoint="zai"),
+        AskOptions(model="glm-4-airx", endpoint="zai"),
+        AskOptions(model="glm-ocr", endpoint="zai"),
+    ],
+)
+def test_other_names_go_to_the_service_that_is_chosen(
+    session: Session, options: AskOptions
+) -> None:
+    assert session.target(options, to_send=False).model == options.model

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from . import conversation, models, money, recording, setup
+from . import conversation, models, money, recording, setup, tasks
 
 COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "panel": setup.panel,
@@ -15,6 +15,7 @@ COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "local": models.engine,
     "usage": money.usage,
     "budget": money.budget,
+    "tasks": tasks.tasks,
     "history": conversation.history,
     "reset": conversation.reset,
     "export": conversation.export,

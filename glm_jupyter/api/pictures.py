@@ -1,0 +1,123 @@
+"""Pictures: asks for a picture, at once or as a task, and fetches it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import events as ev
+from .errors import InputError, NetworkError, clean, not_the_api
+from .making import MakingRequest, not_too_long, one_of, perhaps_billed, without_none
+
+if TYPE_CHECKING:
+    from .catalogue import Model
+    from .endpoints import Endpoint
+    from .http import Http
+    from .request import Dialect
+
+KEPT = "The service keeps a picture for 30 days."
+_SIZE = re.compile(r"\s*([0-9]{1,5})\s*[x×*X]\s*([0-9]{1,5})\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRequest(MakingRequest):
+    """A request for one picture; `size` is "WxH" in pixels.
+
+    As a task its result is fetched later, and survives that nobody waits for it.
+    """
+
+    size: str | None = None
+    quality: str | None = None
+    asynchronous: bool = False
+
+    def body(self, dialect: Dialect) -> dict[str, Any]:
+        """The JSON body."""
+        return without_none(
+            model=self.model, prompt=self.prompt, size=self.size, quality=self.quality
+        )
+
+    def checked(self, model: Model) -> PictureRequest:
+        """The request as the model takes it; `×` in a size becomes the API's `x`."""
+        not_too_long(self.prompt, model.max_characters, model.name)
+        one_of("quality", self.quality, model.qualities, model)
+        size = None if self.size is None else checked_size(self.size, model)
+        return PictureRequest(
+            model=self.model,
+            prompt=self.prompt,
+            size=size,
+            quality=self.quality,
+            asynchronous=self.asynchronous or model.asynchronous,
+        )
+
+    async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
+        """Ask for the picture and fetch it."""
+        from .download import fetched
+        from .tasks import submitted, task_events
+
+        if self.asynchronous:
+            task = await submitted(http, endpoint, "/async/images/generations", self, "picture")
+            yield ev.Started(task.request_id, self.model)
+            yield ev.Billed(1)
+            yield ev.TaskStarted(task.id)
+            async for event in task_events(http, endpoint, task.id, "image"):
+                yield event
+            return
+        try:
+            reply = await http.call(
+                endpoint, "POST", "/images/generations", json=self.body(endpoint.dialect)
+            )
+        except NetworkError as error:
+            raise perhaps_billed(error, "picture") from None
+        yield ev.Started(_text(reply, "request_id") or _text(reply, "id"), self.model)
+        yield ev.Billed(1)
+        yield await fetched(picture_url(reply, "data", endpoint), endpoint, "image", KEPT)
+        yield ev.Finish("stop")
+
+
+def picture_url(reply: Any, name: str, endpoint: Endpoint) -> str:
+    """The URL of the one picture in a reply, where `name` lists them."""
+    try:
+        return str(reply[name][0]["url"])
+    except (LookupError, TypeError):
+        raise not_the_api(endpoint.base_url, "no picture") from None
+
+
+def checked_size(size: str, model: Model) -> str:
+    """A size as the API writes it. Raises InputError where the model cannot take it."""
+    found = _SIZE.fullmatch(size)
+    if not found:
+        raise InputError(
+            f"--size {clean(size, 40)} is no size. Nothing was sent.",
+            remedy="Give width and height in pixels, for example --size "
+            f"{model.default_size or '1024x1024'}.",
+        )
+    width, height = int(found[1]), int(found[2])
+    size = f"{width}x{height}"
+    if size in model.sizes:
+        return size
+    span, step, most = model.side_range, model.side_multiple, model.max_pixels
+    presets = f"Sizes it is made for: {', '.join(model.sizes)}." if model.sizes else ""
+    if span is None or step is None:
+        one_of("size", size, model.sizes, model)
+        return size
+    for side, name in ((width, "width"), (height, "height")):
+        if not span[0] <= side <= span[1] or side % step:
+            raise InputError(
+                f"{model.name} makes no picture with a {name} of {side} pixels. Nothing was sent.",
+                remedy=f"A side has {span[0]} to {span[1]} pixels and is a multiple of {step}. "
+                f"{presets}",
+            )
+    if most is not None and width * height > most:
+        raise InputError(
+            f"A picture of {size} is too large for {model.name}: it has {width * height:,} "
+            f"pixels of at most {most:,}. Nothing was sent.",
+            remedy=presets,
+        )
+    return size
+
+
+def _text(reply: Any, name: str) -> str | None:
+    value = reply.get(name) if isinstance(reply, dict) else None
+    return value if isinstance(value, str) else None

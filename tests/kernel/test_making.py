@@ -1,0 +1,286 @@
+"""Pictures and videos from a cell: priced, waited for, kept, found again."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.kernels import VENDOR, Kernel, kernel
+from tests.protocol_server import ProtocolServer
+
+
+@pytest.fixture
+def env(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """A notebook in a folder of its own."""
+    (tmp_path / "lesson").mkdir()
+    return {**env, "JPY_SESSION_NAME": str(tmp_path / "lesson" / "lesson.ipynb")}
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """Where what is made is kept."""
+    return tmp_path / "lesson" / "glm-media"
+
+
+def by_kind(running: Kernel) -> str:
+    """The table of what was spent on each kind."""
+    shown = running.run("%glm usage --by kind").displays.values()
+    return str(next(iter(shown))["text/markdown"])
+
+
+@pytest.fixture
+def another(env: dict[str, str]) -> Iterator[Kernel]:
+    """A further kernel of the same user."""
+    with kernel(env) as running:
+        yield running
+
+
+def test_a_picture_is_embedded_kept_and_priced(running: Kernel, server, media: Path) -> None:
+    run = running.run("%%glm -m cogview-4 --size 512x768 -o panda\nA red panda, on a bridge!")
+    assert run.ok, run.error
+    first, line = run.displays.values()
+    embedded = base64.b64decode(first["image/png"])
+    assert Image.open(io.BytesIO(embedded)).size == (512, 768)
+    assert "text/markdown" not in first  # which front ends would show in the place of a picture
+    (listed,) = first[VENDOR]["media"]
+    (file,) = media.iterdir()
+    assert listed == {
+        "kind": "image",
+        "mime": "image/png",
+        "path": f"glm-media/{file.name}",
+        "width": 512,
+        "height": 768,
+        "seconds": None,
+    }
+    assert file.name.startswith("a-red-panda-on-a-bridge-")
+    assert file.read_bytes() == embedded
+    assert "cogview-4 · 512 x 768 · 0.06 RMB · " in line["text/markdown"]
+    assert (
+        running.value("panda.images[0].data == open(panda.images[0].file, 'rb').read()") == "True"
+    )
+    assert running.value("panda.cost, panda.complete, panda.text") == "0.06 True "
+    asked = server.requests[0]
+    assert asked.json == {
+        "model": "cogview-4",
+        "prompt": "A red panda, on a bridge!",
+        "size": "512x768",
+    }
+    assert "authorization" not in server.requests[1].headers  # where the picture is
+    shown = running.run("panda.images[0]").messages
+    (value,) = [m["content"]["data"] for m in shown if m["msg_type"] == "execute_result"]
+    assert value["image/png"] == first["image/png"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "remedy"),
+    [
+        ("cogview-4 --size 500x512", "width of 500", "multiple of 16"),
+        ("cogview-4 --size big", "no size", "1024x1024"),
+        ("glm-image --size 2048x2080", "height of 2080", "1024 to 2048"),
+        ("cogview-4 --size 2048x2048", "4,194,304 pixels of at most 2,097,152", "1024x1024"),
+        ("glm-image --quality standard", "--quality standard", "hd"),
+        ("cogview-4 -t 0.5", "takes no --temperature", "Leave it out"),
+        ("glm-4.7 --size 512x512", "makes text and takes no --size", "glm-image"),
+        ("cogvideox-3 --duration 7", "--duration 7", "5, 10"),
+        ("cogvideox-2 --duration 5", "no --duration", "Leave it out"),
+        ("viduq1-image", "exactly 1 picture, not 0", "-i"),
+        ("cogvideox-flash -i https://a.b/1.png -i https://a.b/2.png", "0 to 1 pictures", "-i"),
+        ("viduq1-start-end --sound -i https://a.b/1.png", "no sound", "--sound"),
+        ("zai/cogvideox-2", "is not at zai", "bigmodel"),
+        ("embedding-3", "not an answer", "glm.embed"),
+        (
+            "cogview-4 --max-cost 0.05",
+            "may cost up to 0.06 RMB with cogview-4 (1 picture)",
+            "--max",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_said_before_anything_is_sent(
+    running: Kernel, server, line: str, says: str, remedy: str
+) -> None:
+    run = running.run(f"%%glm -m {line}\nA hill")
+    assert says in run.error
+    assert remedy in run.error
+    assert server.requests == []
+
+
+def test_a_dry_run_tells_the_price(running: Kernel, server) -> None:
+    shown = running.run("%%glm -m cogvideox-3 --size 1920x1080 --dry-run\nA hill").bundle
+    assert "bigmodel/cogvideox-3 · size 1920x1080 · 1 video · at most 1 RMB" in shown["text/plain"]
+    assert server.requests == []
+
+
+def test_a_budget_stops_what_would_pass_it(running: Kernel, server) -> None:
+    running.run("%glm budget 0.1 --day")
+    assert running.run("%%glm -m cogview-4\nA hill").ok
+    refused = running.run("%%glm -m cogview-4\nA hill")
+    assert "of the budget of today (0.1 RMB), 0.04 RMB are left" in refused.error
+    assert len([r for r in server.requests if r.method == "POST"]) == 1
+    assert "| image |" in by_kind(running)
+
+
+def test_a_lost_reply_is_not_asked_for_again(running: Kernel, server: ProtocolServer) -> None:
+    server.making.fail("images/generations", 0, None)
+    run = running.run("%%glm -m cogview-4\nA hill")
+    assert "may have made the picture all the same" in run.error
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", "no picture"),
+        (b"<html>Log in</html>", "no picture"),
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 99, "cannot be read"),
+    ],
+)
+def test_what_is_no_picture_is_not_kept(running, server, media: Path, body, says) -> None:
+    server.making.picture = body
+    run = running.run("%%glm -m cogview-4\nA hill")
+    assert says in run.error
+    assert not media.exists()
+    assert running.value("_glm.cost") == "0.06"  # it was billed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a.png",
+        "https://127.0.0.1:1/a.png",
+        "https://[::1]/a.png",
+        "https://10.0.0.1/a.png",
+        "file:///etc/passwd",
+        "https://user:word@example.org/a.png",
+    ],
+)
+def test_an_address_that_is_not_the_service_s_is_not_asked(running, server, url: str) -> None:
+    server.making.url = url
+    run = running.run("%%glm -m cogview-4\nA hill")
+    assert "nothing was fetched from there" in run.error
+
+
+def test_a_redirect_away_from_the_service_is_not_followed(running, server) -> None:
+    server.making.url = f"{server.root}/made/moved.png"
+    server.making.files["moved.png"] = (302, {"Location": "http://example.org/a.png"}, b"")
+    assert "begins with http://" in running.run("%%glm -m cogview-4\nA hill").error
+
+
+def test_a_picture_that_is_gone(running: Kernel, server) -> None:
+    server.making.url = f"{server.root}/made/gone.png"
+    run = running.run("%%glm -m cogview-4\nA hill")
+    assert (
+        "not at its address any more (404). The service keeps a picture for 30 days." in run.error
+    )
+
+
+def test_a_video_is_waited_for_through_all_that_may_pass(
+    running: Kernel, server: ProtocolServer, media: Path
+) -> None:
+    server.making.states = ["PROCESSING", "QUEUED_SOMEWHERE", "SUCCESS"]
+    running.run("from glm_jupyter.api import tasks\ntasks.FIRST_WAIT = 0.05")
+    for status in (429, 503, 0):
+        server.making.fail(
+            "async-result/0001-20261126a1b2c3d4", status, {"error": {"code": "1302"}}
+        )
+    run = running.run("%%glm -m cogvideox-3 -i https://example.org/a.png --sound\nWaves")
+    assert run.ok, run.error
+    first, line = run.displays.values()
+    assert "image/png" in first  # its cover
+    assert first[VENDOR]["media"][0]["path"].startswith("glm-media/waves-")
+    assert "1 RMB" in line["text/plain"]
+    (file,) = media.iterdir()
+    assert file.read_bytes() == server.making.video
+    body = server.requests[0].json
+    assert body["image_url"] == "https://example.org/a.png"
+    assert body["with_audio"] is True
+    assert running.value("len(_glm.videos[0].data)") == str(len(server.making.video))
+
+
+def test_a_video_that_fails_without_a_reason(running: Kernel, server) -> None:
+    server.making.states = ["FAIL"]
+    run = running.run("%%glm -m cogvideox-3\nWaves")
+    assert "could not make the video. It does not say why." in run.error
+    assert "| failed |" in running.run("%glm tasks").bundle["text/markdown"]
+
+
+def test_a_stopped_wait_leaves_the_job_to_be_fetched(running: Kernel, server, media: Path) -> None:
+    server.making.states = ["PROCESSING"]
+
+    def stop(message) -> None:
+        if "(processing)" in str(message["content"].get("data", "")):
+            running.manager.interrupt_kernel()
+
+    run = running.run("%%glm -m cogvideox-3\nWaves", on_message=stop)
+    assert "Stopped" in run.error
+    (shown,) = run.displays.values()
+    assert "%glm tasks 0001-20261126a1b2c3d4" in shown["text/plain"]
+    server.making.states = ["SUCCESS"]
+    later = running.run("%glm tasks 0001")
+    assert later.ok, later.error
+    assert "billed when it was handed in" in str(later.displays)
+    assert len(list(media.iterdir())) == 1
+    assert len([r for r in server.requests if r.method == "POST"]) == 1
+
+
+def test_a_killed_kernel_s_job_is_held_money_and_found_by_another(
+    running: Kernel, another: Kernel, server: ProtocolServer
+) -> None:
+    server.making.states = ["PROCESSING"]
+
+    def kill(message) -> None:
+        if "(processing)" in str(message["content"].get("data", "")):
+            running.manager.signal_kernel(9)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        running.run("%%glm -m cogvideox-3\nWaves", on_message=kill)
+    another.run("%glm budget 1.5 --day")
+    refused = another.run("%%glm -m cogvideox-3\nMore waves")
+    assert "0.5 RMB are left (1 are held for answers under way)" in refused.error
+    server.making.states = ["SUCCESS"]
+    assert another.run("%glm tasks 0001").ok
+    assert "| video | 1 | 0 | 0 | 0 | 0 | 1 RMB |" in by_kind(another)
+
+
+def test_pictures_from_python_and_for_each_row(running: Kernel, server) -> None:
+    run = running.run(
+        "import glm_jupyter as glm\n"
+        "one = glm.ask('A hill', model='cogview-3-flash', size='512x512')\n"
+        "each = glm.map(['cat', 'dog'], 'A {{ item }}', model='cogview-3-flash')\n"
+    )
+    assert run.ok, run.error
+    assert running.value("one.images[0].width, one.cost") == "512 0"
+    assert running.value("[len(a.images) for a in each]") == "[1, 1]"
+    prompts = [r.json["prompt"] for r in server.requests if r.method == "POST"]
+    again = "[a.images[0].data[:4] for a in glm.map(['cat'], 'A {{ item }}', model=m)]"
+    assert "PNG" in running.value(again.replace("=m", "='cogview-3-flash'"))
+    assert sorted(prompts) == ["A cat", "A dog", "A hill"]
+
+
+def test_what_was_made_is_recorded_and_made_again_without_the_service(
+    running: Kernel, another: Kernel, server: ProtocolServer, tmp_path: Path
+) -> None:
+    lesson = tmp_path / "lesson" / "lesson.glm.jsonl"
+    picture, video = "%%glm -m cogview-4\nA hill", "%%glm -m cogvideox-3\nWaves"
+    running.run(f"%glm record {lesson}")
+    assert running.run(picture).ok
+    assert running.run(video).ok
+    sent = len(server.requests)
+    names = [file.suffix for file in lesson.parent.iterdir() if len(file.stem) == 64]
+    assert sorted(names) == [".mp4", ".png", ".png"]
+    another.run(f"%glm replay {lesson} --speed inf")
+    for cell, kind in ((picture, "images"), (video, "videos")):
+        run = another.run(cell)
+        assert run.ok, run.error
+        assert another.value(f"len(_glm.{kind}[0].data) > 9, _glm.cost") == "True 0"
+        assert "recorded" in str(run.displays)
+    assert len(server.requests) == sent
+    kept = next(file for file in lesson.parent.iterdir() if len(file.stem) == 64)
+    kept.write_bytes(b"something else")
+    errors = another.run(picture).error + another.run(video).error
+    assert "is not what was recorded" in errors

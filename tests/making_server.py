@@ -1,0 +1,249 @@
+"""The part of the protocol fake that makes pictures, videos, sound and transcripts.
+
+    with ProtocolServer() as server:
+        server.making.states = ["PROCESSING", "SUCCESS"]
+        server.making.fail("images/generations", 429, {"error": {"code": "1302", "message": "…"}})
+
+What it gives is real: a PNG, an MP4 and a WAV file that players take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import math
+import struct
+import wave
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tornado.web
+from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.protocol_server import ProtocolServer
+
+REQUEST_ID = "20261126a1b2c3d4"
+CLIP = Path(__file__).parent / "texts" / "clip.mp4"
+RATE = 24_000  # samples a second of what is spoken
+
+
+@cache
+def png(width: int = 1024, height: int = 1024) -> bytes:
+    """A picture: a gradient of that size."""
+    row = Image.linear_gradient("L").resize((width, height))
+    file = io.BytesIO()
+    Image.merge("RGB", (row, row.rotate(90).resize((width, height)), row)).save(file, "PNG")
+    return file.getvalue()
+
+
+def tone(seconds: float, rate: int = RATE, pitch: float = 440.0) -> bytes:
+    """16-bit samples of a tone."""
+    count = int(seconds * rate)
+    wave_ = (int(9000 * math.sin(2 * math.pi * pitch * i / rate)) for i in range(count))
+    return struct.pack(f"<{count}h", *wave_)
+
+
+def wav(samples: bytes, rate: int = RATE) -> bytes:
+    """A WAV file of 16-bit samples."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples)
+    return file.getvalue()
+
+
+@dataclass
+class Making:
+    """What is made, and how."""
+
+    picture: bytes | None = None  # None: a PNG of the size that was asked for
+    video: bytes = field(default_factory=CLIP.read_bytes)
+    cover: bytes = field(default_factory=lambda: png(320, 180))
+    # Of each task: what each question about it is told; the last state stays.
+    states: list[str] = field(default_factory=lambda: ["SUCCESS"])
+    failure: dict[str, Any] = field(default_factory=dict)  # besides task_status FAIL
+    size: str = "1024x1024"  # of the last picture that was asked for
+    transcript: str = "The quick brown fox."
+    # In place of the address of what was made.
+    url: str | None = None
+    delay: float = 0.0  # seconds before a reply
+    files: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)  # id -> kind
+    asked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _failing: dict[str, deque[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(deque))
+
+    def fail(self, path: str, status: int, body: Any, times: int = 1) -> None:
+        """Refuse the next requests to `path`; a status of 0 cuts the connection."""
+        self._failing[path].extend([(status, body)] * times)
+
+    def failing(self, path: str) -> tuple[int, Any] | None:
+        """How a request to `path` is to be refused, if it is."""
+        for known, waiting in self._failing.items():
+            if path.endswith(known) and waiting:
+                return waiting.popleft()
+        return None
+
+
+def routes(server: ProtocolServer, handler: type) -> list[Any]:
+    """The routes of the tornado application."""
+
+    class Base(handler):  # type: ignore[misc, valid-type]
+        @property
+        def making(self) -> Making:
+            return self.server.making  # type: ignore[no-any-return]
+
+        def prepare(self) -> None:
+            super().prepare()
+            if self.get_status() != 200:
+                return
+            if refused := self.making.failing(self.record.path):
+                status, body = refused
+                if status == 0:
+                    self.record.ended.set()
+                    self.request.connection.stream.close()
+                    raise tornado.web.Finish
+                self.set_status(status)
+                if isinstance(body, dict):
+                    self.send(body)
+                else:
+                    self.finish(body)
+
+        def made(self, name: str) -> str:
+            return self.making.url or f"{self.server.root}/made/{name}"
+
+    class Images(Base):
+        async def post(self) -> None:
+            self.making.size = self.record.json.get("size") or "1024x1024"
+            await asyncio.sleep(self.making.delay)
+            self.send(
+                {
+                    "created": 1795348800,
+                    "request_id": REQUEST_ID,
+                    "data": [{"url": self.made("picture.png")}],
+                    "content_filter": [{"role": "assistant", "level": 3}],
+                }
+            )
+
+    class Tasks(Base):
+        kind = ""
+
+        async def post(self) -> None:
+            await asyncio.sleep(self.making.delay)
+            task = f"{len(self.making.tasks) + 1:04}-{REQUEST_ID}"
+            self.making.tasks[task] = self.kind
+            asked = self.record.json
+            self.send(
+                {
+                    "id": task,
+                    "model": asked["model"],
+                    "request_id": REQUEST_ID,
+                    "task_status": "PROCESSING",
+                }
+            )
+
+    class AsyncImages(Tasks):
+        kind = "image"
+
+    class Videos(Tasks):
+        kind = "video"
+
+    class Result(Base):
+        def get(self) -> None:
+            task = self.record.path.rpartition("/")[2]
+            making = self.making
+            if task not in making.tasks:
+                self.set_status(400)
+                self.send({"error": {"code": "1214", "message": "任务不存在"}})
+                return
+            count = making.asked[task]
+            making.asked[task] += 1
+            state = making.states[min(count, len(making.states) - 1)]
+            body: dict[str, Any] = {
+                "model": "m",
+                "request_id": REQUEST_ID,
+                "task_status": state,
+            }
+            if state == "FAIL":
+                body |= making.failure
+            if state == "SUCCESS" and making.tasks[task] == "image":
+                body["image_result"] = [{"url": self.made("picture.png")}]
+            elif state == "SUCCESS":
+                cover = self.made("cover.png")
+                body["video_result"] = [{"url": self.made("video.mp4"), "cover_image_url": cover}]
+            self.send(body)
+
+    class Made(Base):
+        open = True
+
+        def get(self) -> None:
+            name = self.record.path.rpartition("/")[2]
+            making = self.making
+            size = [int(side) for side in making.size.split("x")]
+            known = {
+                "picture.png": (200, {"Content-Type": "image/png"}, making.picture or png(*size)),
+                "cover.png": (200, {"Content-Type": "image/png"}, making.cover),
+                "video.mp4": (200, {"Content-Type": "video/mp4"}, making.video),
+                **making.files,
+            }
+            status, headers, body = known.get(name, (404, {}, b"<html>gone</html>"))
+            self.set_status(status)
+            for header, value in headers.items():
+                self.set_header(header, value)
+            self.finish(body)
+
+    class Speech(Base):
+        async def post(self) -> None:
+            await asyncio.sleep(self.making.delay)
+            asked = self.record.json
+            samples = tone(0.02 * len(asked["input"]))
+            if asked.get("response_format") == "wav":
+                self.set_header("Content-Type", "audio/wav")
+                self.finish(wav(samples))
+            else:
+                self.set_header("Content-Type", "audio/pcm")
+                self.finish(samples)
+
+    class Transcriptions(Base):
+        async def post(self) -> None:
+            await asyncio.sleep(self.making.delay)
+            text = self.making.transcript
+            asked = {name: values[0].decode() for name, values in self.request.arguments.items()}
+            if asked.get("stream", "false").lower() != "true":
+                self.send({"id": "1", "request_id": REQUEST_ID, "model": "m", "text": text})
+                return
+            self.set_header("Content-Type", "text/event-stream")
+            for start in range(0, len(text), 8):
+                frame = {"id": "1", "type": "transcript.text.delta", "delta": text[start:][:8]}
+                self.write(f"data: {json.dumps(frame)}\n\n")
+                await self.flush()
+            self.write(f"data: {json.dumps({'id': '1', 'type': 'transcript.text.done'})}\n\n")
+            self.finish("data: [DONE]\n\n")
+
+    class Voices(Base):
+        def get(self) -> None:
+            self.send({"voice_list": [{"voice": "voice_clone_1", "voice_name": "Ada"}]})
+
+    arguments = {"server": server}
+    return [
+        (r".*/async/images/generations", AsyncImages, arguments),
+        (r".*/images/generations", Images, arguments),
+        (r".*/videos/generations", Videos, arguments),
+        (r".*/async-result/.*", Result, arguments),
+        (r".*/audio/speech", Speech, arguments),
+        (r".*/audio/transcriptions", Transcriptions, arguments),
+        (r".*/voice/list", Voices, arguments),
+        (r"/made/.*", Made, arguments),
+    ]
+
+
+def spoken(samples: bytes) -> str:
+    """Samples as a chat's answer holds them."""
+    return base64.b64encode(wav(samples)).decode()
