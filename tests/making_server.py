@@ -273,6 +273,38 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 }
             )
 
+    class Embeddings(Base):
+        async def post(self) -> None:
+            await asyncio.sleep(self.making.delay)
+            asked = self.record.json
+            size = asked.get("dimensions") or 2048
+            texts = asked["input"]
+            rows = [
+                {
+                    "object": "embedding",
+                    "index": number,
+                    "embedding": [float(len(text)), *[0.5] * (size - 1)],
+                }
+                for number, text in enumerate(texts)
+            ]
+            count = sum(map(len, texts))
+            usage = {"prompt_tokens": count, "completion_tokens": 0, "total_tokens": count}
+            self.send(
+                {"model": asked["model"], "object": "list", "data": rows[::-1], "usage": usage}
+            )
+
+    class Rerank(Base):
+        def post(self) -> None:
+            asked = self.record.json
+            words = set(asked["query"].split())
+            scored = [
+                {"index": number, "relevance_score": len(words & set(text.split())) / 10}
+                for number, text in enumerate(asked["documents"])
+            ]
+            scored.sort(key=lambda row: -row["relevance_score"])
+            usage = {"prompt_tokens": 10, "total_tokens": 10}
+            self.send({"id": "1", "request_id": REQUEST_ID, "results": scored, "usage": usage})
+
     class Voices(Base):
         def get(self) -> None:
             self.send({"voice_list": [{"voice": "voice_clone_1", "voice_name": "Ada"}]})
@@ -286,6 +318,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         (r".*/audio/speech", Speech, arguments),
         (r".*/audio/transcriptions", Transcriptions, arguments),
         (r".*/voice/list", Voices, arguments),
+        (r".*/embeddings", Embeddings, arguments),
+        (r".*/rerank", Rerank, arguments),
         (r".*/layout_parsing", Layout, arguments),
         (r"/made/.*", Made, arguments),
     ]

@@ -36,6 +36,7 @@ from .turn import Place, Turn
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.api.making import MakingRequest
     from glm_jupyter.money.ledger import Job
     from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.recordings.replayer import Replayer
@@ -163,6 +164,11 @@ class Session(Choices):
             ended=self._ended,
             **{"notes": asking.notes, **more},
         )
+
+    def make(self, target: Target, request: MakingRequest) -> Turn:
+        """The turn of a request that is no cell's: it is in no conversation."""
+        terms = self._terms(self._chosen(AskOptions(), target.known))
+        return self._turn(ModelRequest(target, request, **terms), Asking(aside=True))
 
     def resume(self, job: Job) -> Turn:
         """The turn that waits for what an earlier cell has handed in; it costs nothing more."""

@@ -367,3 +367,46 @@ def test_a_long_recording_keeps_what_could_be_written_down(running: Kernel, serv
     assert "1 of 3 pieces were not written down: " in run.error
     assert running.value("_glm.text.count('quick brown'), _glm.complete") == "2 False"
     assert len(server.requests) == 3
+
+
+def test_vectors_of_texts(running: Kernel, server) -> None:
+    run = running.run(
+        "import glm_jupyter as glm, pandas as pd\n"
+        "texts = [f'text {n}' for n in range(150)] + ['text 7']\n"
+        "array = glm.embed(texts, dimensions=256)\n"
+        "frame = glm.embed(pd.Series(['a', 'bb'], index=['x', 'y']), dimensions=512)\n"
+    )
+    assert run.ok, run.error
+    assert running.value("array.shape, array.dtype, array[9][0], array[10][0]") == (
+        "(151, 256) float32 6.0 7.0"
+    )
+    assert running.value("list(frame.index), frame.shape, frame.loc['y', 0]") == (
+        "['x', 'y'] (2, 512) 2.0"
+    )
+    sizes = sorted(len(r.json["input"]) for r in server.requests)
+    assert sizes == [2, 22, 64, 64]  # what is asked twice is sent once
+    assert "| embedding | 4 |" in by_kind(running)
+
+
+def test_texts_in_the_order_in_which_they_fit(running: Kernel, server) -> None:
+    running.run("import glm_jupyter as glm\ntexts = ['x'] * 200 + ['a b c', 'b c']")
+    assert running.value("glm.rerank('a b c', texts, top=2)") == "[(200, 0.3), (201, 0.2)]"
+    assert [len(r.json["documents"]) for r in server.requests] == [128, 74]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("embed(['a', ' '])", "Item 1 is empty"),
+        ("embed(['a', None])", "Item 1 is no text but NoneType"),
+        ("embed('a')", "str is no list of texts"),
+        ("embed(['a'], dimensions=100)", "--dimensions 100"),
+        ("embed(['word ' * 9000])", "more than 3,072 tokens"),
+        ("embed(['a'], endpoint='zai')", "embedding-3 is not at zai"),
+        ("rerank('', ['a'])", "question is empty"),
+        ("rerank('a', ['b' * 5000])", "at most 4,096 characters"),
+    ],
+)
+def test_texts_that_cannot_be_sent(running: Kernel, server, call: str, says: str) -> None:
+    assert says in running.run(f"import glm_jupyter as glm\nglm.{call}").error
+    assert server.requests == []
