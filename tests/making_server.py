@@ -81,7 +81,9 @@ class Making:
     _failing: dict[str, deque[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(deque))
 
     def fail(self, path: str, status: int, body: Any, times: int = 1) -> None:
-        """Refuse the next requests to `path`; a status of 0 cuts the connection."""
+        """Refuse the next requests to `path`; a status of 0 cuts the connection, 200 without a
+        body lets one pass.
+        """
         self._failing[path].extend([(status, body)] * times)
 
     def failing(self, path: str) -> tuple[int, Any] | None:
@@ -106,6 +108,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 return
             if refused := self.making.failing(self.record.path):
                 status, body = refused
+                if (status, body) == (200, None):
+                    return
                 if status == 0:
                     self.record.ended.set()
                     self.request.connection.stream.close()
@@ -114,6 +118,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 if isinstance(body, dict):
                     self.send(body)
                 else:
+                    if not body.startswith(b"<"):
+                        self.set_header("Content-Type", "application/octet-stream")
                     self.finish(body)
 
         def made(self, name: str) -> str:

@@ -1,0 +1,238 @@
+"""Speech: reads a text aloud; a long one in pieces that end where sentences do."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import wave
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from . import events as ev
+from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
+from .http import refused, whole
+from .making import MakingRequest, one_of, perhaps_billed, within, without_none
+
+if TYPE_CHECKING:
+    from .catalogue import Model
+    from .endpoints import Endpoint
+    from .http import Http
+    from .request import Dialect
+
+MOST_CHARACTERS = 1024  # of one request
+RATE = 24_000  # samples a second of sound that comes without a header
+FADE = 0.005  # seconds at both ends of a piece, so that none begins or ends with a click
+AHEAD = 2  # pieces in flight, once the first has come
+TRIES = 4
+PAUSE = 1.0  # seconds before the first further try; doubles
+CLONED = "voice_clone_"  # how the names of an account's own voices begin
+
+# Where a text may be cut, the best places first: after a paragraph, a sentence, a part of one, a
+# word. Marks of Latin script count before a space only: 3.14 is no end.
+_ENDS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\n\s*",
+        r"""[。！？…]+[”’」』）]*|[.!?؟।]+["')\]”’]*\s+""",
+        r"[，；：、]|[,;:]\s+",
+        r"\s+",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechRequest(MakingRequest):
+    """A request to read `prompt` aloud. `speed` and `volume` are 1 as a rule."""
+
+    voice: str | None = None
+    speed: float | None = None
+    volume: float | None = None
+
+    @property
+    def quantity(self) -> int:
+        """Its characters."""
+        return sum(map(len, pieces(self.prompt)))
+
+    def body(self, dialect: Dialect) -> dict[str, Any]:
+        """The JSON body; of a long text, each piece is sent as one."""
+        return without_none(
+            model=self.model,
+            input=self.prompt,
+            voice=self.voice,
+            speed=self.speed,
+            volume=self.volume,
+            response_format="wav",
+        )
+
+    def checked(self, model: Model) -> SpeechRequest:
+        """The request as the model takes it; the service wants a voice to be named."""
+        if not self.prompt.strip():
+            raise _nothing()
+        if self.voice is not None and not self.voice.startswith(CLONED):
+            one_of("voice", self.voice, model.voices, model)
+        within("speed", self.speed, model.speed_range, model.name)
+        within("volume", self.volume, model.volume_range, model.name)
+        return SpeechRequest(
+            model=self.model,
+            prompt=self.prompt,
+            voice=self.voice or next(iter(model.voices), None),
+            speed=self.speed,
+            volume=self.volume,
+        )
+
+    async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
+        """Have each piece read, and join them.
+
+        Where a later piece fails, what was read before is kept, and IncompleteError says from
+        where on it is missing.
+        """
+        texts = pieces(self.prompt)
+        if not texts:
+            raise _nothing()
+        body = self.body(endpoint.dialect)
+        rate, samples = await _spoken(http, endpoint, {**body, "input": texts[0]})
+        yield ev.Started(None, self.model)
+        sound = [samples]
+        yield ev.Billed(len(texts[0]))
+        yield ev.AudioDelta(samples, rate)
+        failure: GLMError | None = None
+        waiting: list[asyncio.Task[tuple[int, bytes]]] = []
+        try:
+            for number in range(1, len(texts)):
+                for text in texts[number + len(waiting) : number + AHEAD]:
+                    again = _spoken_after_all(http, endpoint, {**body, "input": text})
+                    waiting.append(asyncio.create_task(again))
+                try:
+                    its, samples = await waiting[0]
+                    if its != rate:
+                        raise not_the_api(endpoint.base_url, "pieces of sound that do not fit")
+                except GLMError as error:
+                    failure = error
+                    break
+                waiting.pop(0)
+                sound.append(samples)
+                yield ev.Billed(len(texts[number]))
+                yield ev.AudioDelta(samples, rate)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        yield _media(sound, rate)
+        if failure is not None:
+            rest = texts[len(sound)]
+            raise IncompleteError(
+                f"The rest of the text was not read, from {clean(rest, 40)!r} on. {failure}",
+                remedy="Run a cell with the rest; what was read is kept.",
+                retryable=failure.retryable,
+            )
+        yield ev.Finish("stop")
+
+
+def pieces(text: str, most: int = MOST_CHARACTERS) -> list[str]:
+    """The text in pieces of at most `most` characters, cut where a reader would pause."""
+    return [piece for piece in map(str.strip, _cut(text, most)) if piece]
+
+
+def _nothing() -> InputError:
+    return InputError(
+        "There is nothing to read aloud. Nothing was sent.",
+        remedy="Write the text below the %%glm line.",
+    )
+
+
+def _cut(text: str, most: int) -> Iterator[str]:
+    while len(text) > most:
+        place = _end(text[:most])
+        yield text[:place]
+        text = text[place:].lstrip()
+    yield text
+
+
+def _end(text: str) -> int:
+    """The best place in `text` to end a piece, not so early that the piece is short."""
+    for pattern in _ENDS:
+        places = [found.end() for found in pattern.finditer(text)]
+        if places and places[-1] > len(text) // 2:
+            return places[-1]
+    return len(text)
+
+
+async def _spoken_after_all(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes]:
+    """A later piece: what may pass is tried again here, as the client tries only the first."""
+    async for attempt in AsyncRetrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_exponential(multiplier=PAUSE),
+        retry=retry_if_exception(lambda e: isinstance(e, GLMError) and e.retryable),
+        reraise=True,
+    ):
+        with attempt:
+            spoken = await _spoken(http, endpoint, body)
+    return spoken
+
+
+async def _spoken(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes]:
+    """The rate and the samples of one piece, faded in and out."""
+    try:
+        async with http.response(endpoint, "POST", "/audio/speech", json=body) as response:
+            data = await whole(response)
+            if response.status_code != 200 or _is_json(data):
+                raise refused(endpoint, response, data)
+            kind = response.headers.get("content-type", "")
+    except NetworkError as error:
+        raise perhaps_billed(error, "speech") from None
+    if data.startswith(b"RIFF"):
+        rate, samples = _from_wav(data, endpoint)
+    elif data and not kind.startswith("text/"):
+        rate, samples = RATE, data
+    else:
+        raise not_the_api(endpoint.base_url, "no sound")
+    return rate, _faded(samples, rate)
+
+
+def _is_json(data: bytes) -> bool:
+    if not data.lstrip().startswith(b"{"):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _from_wav(data: bytes, endpoint: Endpoint) -> tuple[int, bytes]:
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            fits = (file.getnchannels(), file.getsampwidth()) == (1, 2)
+            rate, samples = file.getframerate(), file.readframes(file.getnframes())
+    except (wave.Error, EOFError):
+        fits, rate, samples = False, 0, b""
+    if not fits or not rate or not samples:
+        raise not_the_api(endpoint.base_url, "sound of a kind that is not known here")
+    return rate, samples
+
+
+def _faded(samples: bytes, rate: int) -> bytes:
+    sound = np.frombuffer(samples[: len(samples) // 2 * 2], "<i2").astype(np.float32)
+    length = min(int(FADE * rate), len(sound) // 2)
+    ramp = np.linspace(0, 1, length, endpoint=False, dtype=np.float32)
+    sound[:length] *= ramp
+    sound[len(sound) - length :] *= ramp[::-1]
+    return sound.astype("<i2").tobytes()
+
+
+def _media(sound: list[bytes], rate: int) -> ev.Media:
+    samples = b"".join(sound)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples)
+    seconds = len(samples) / 2 / rate
+    return ev.Media("audio", "audio/wav", data=file.getvalue(), seconds=seconds, rate=rate)
