@@ -17,6 +17,7 @@ import math
 import struct
 import wave
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,8 @@ class Making:
     states: list[str] = field(default_factory=lambda: ["SUCCESS"])
     failure: dict[str, Any] = field(default_factory=dict)  # besides task_status FAIL
     size: str = "1024x1024"  # of the last picture that was asked for
-    transcript: str = "The quick brown fox."
+    # What a recording says; None refuses it.
+    transcript: str | Callable[[bytes], str | None] = "The quick brown fox."
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -220,7 +222,15 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
     class Transcriptions(Base):
         async def post(self) -> None:
             await asyncio.sleep(self.making.delay)
-            text = self.making.transcript
+            (file,) = self.request.files["file"]
+            said = self.making.transcript
+            text = said(file["body"]) if callable(said) else said
+            if text is None:
+                self.set_status(400)
+                self.send(
+                    {"error": {"code": "1214", "message": "transcriptions不支持当前文件格式"}}
+                )
+                return
             asked = {name: values[0].decode() for name, values in self.request.arguments.items()}
             if asked.get("stream", "false").lower() != "true":
                 self.send({"id": "1", "request_id": REQUEST_ID, "model": "m", "text": text})

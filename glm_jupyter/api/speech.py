@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import re
-import wave
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
 from .http import refused, whole
 from .making import MakingRequest, one_of, perhaps_billed, within, without_none
+from .sound import from_wav, wav
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -187,9 +186,12 @@ async def _spoken(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes
     except NetworkError as error:
         raise perhaps_billed(error, "speech") from None
     if data.startswith(b"RIFF"):
-        rate, samples = _from_wav(data, endpoint)
-    elif data and not kind.startswith("text/"):
-        rate, samples = RATE, data
+        try:
+            samples, rate = from_wav(data)
+        except ValueError:
+            raise not_the_api(endpoint.base_url, "sound that cannot be read") from None
+    elif len(data) > 1 and not kind.startswith("text/"):
+        samples, rate = np.frombuffer(data[: len(data) // 2 * 2], "<i2"), RATE
     else:
         raise not_the_api(endpoint.base_url, "no sound")
     return rate, _faded(samples, rate)
@@ -205,34 +207,16 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def _from_wav(data: bytes, endpoint: Endpoint) -> tuple[int, bytes]:
-    try:
-        with wave.open(io.BytesIO(data)) as file:
-            fits = (file.getnchannels(), file.getsampwidth()) == (1, 2)
-            rate, samples = file.getframerate(), file.readframes(file.getnframes())
-    except (wave.Error, EOFError):
-        fits, rate, samples = False, 0, b""
-    if not fits or not rate or not samples:
-        raise not_the_api(endpoint.base_url, "sound of a kind that is not known here")
-    return rate, samples
-
-
-def _faded(samples: bytes, rate: int) -> bytes:
-    sound = np.frombuffer(samples[: len(samples) // 2 * 2], "<i2").astype(np.float32)
+def _faded(sound: Any, rate: int) -> bytes:
+    sound = sound.astype(np.float32)
     length = min(int(FADE * rate), len(sound) // 2)
     ramp = np.linspace(0, 1, length, endpoint=False, dtype=np.float32)
     sound[:length] *= ramp
     sound[len(sound) - length :] *= ramp[::-1]
-    return sound.astype("<i2").tobytes()
+    return bytes(sound.astype("<i2").tobytes())
 
 
 def _media(sound: list[bytes], rate: int) -> ev.Media:
     samples = b"".join(sound)
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(samples)
     seconds = len(samples) / 2 / rate
-    return ev.Media("audio", "audio/wav", data=file.getvalue(), seconds=seconds, rate=rate)
+    return ev.Media("audio", "audio/wav", data=wav(samples, rate), seconds=seconds, rate=rate)
