@@ -9,14 +9,12 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
 from .http import refused, whole
 from .making import MakingRequest, one_of, perhaps_billed, within, without_none
-from .sound import from_wav, wav
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -177,6 +175,10 @@ async def _spoken_after_all(http: Http, endpoint: Endpoint, body: Any) -> tuple[
 
 async def _spoken(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes]:
     """The rate and the samples of one piece, faded in and out."""
+    import numpy as np
+
+    from .sound import from_wav
+
     try:
         async with http.response(endpoint, "POST", "/audio/speech", json=body) as response:
             data = await whole(response)
@@ -208,6 +210,8 @@ def _is_json(data: bytes) -> bool:
 
 
 def _faded(sound: Any, rate: int) -> bytes:
+    import numpy as np
+
     sound = sound.astype(np.float32)
     length = min(int(FADE * rate), len(sound) // 2)
     ramp = np.linspace(0, 1, length, endpoint=False, dtype=np.float32)
@@ -217,6 +221,8 @@ def _faded(sound: Any, rate: int) -> bytes:
 
 
 def _media(sound: list[bytes], rate: int) -> ev.Media:
+    from .sound import wav
+
     samples = b"".join(sound)
     seconds = len(samples) / 2 / rate
     return ev.Media("audio", "audio/wav", data=wav(samples, rate), seconds=seconds, rate=rate)

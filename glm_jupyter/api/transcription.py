@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx_sse
-import numpy as np
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from . import events as ev
@@ -19,7 +18,6 @@ from .errors import GLMError, IncompleteError, InputError, NetworkError, not_the
 from .http import refused, whole
 from .making import MakingRequest, perhaps_billed, without_none
 from .redact import hidden
-from .sound import from_wav, wav
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -247,6 +245,8 @@ def cut(audio: bytes, longest: float = LONGEST) -> list[Piece]:
 
     One that is short enough, or cannot be read here, is one piece, as it is.
     """
+    from .sound import from_wav, wav
+
     try:
         samples, rate = from_wav(audio)
     except ValueError:
@@ -268,6 +268,8 @@ def cut(audio: bytes, longest: float = LONGEST) -> list[Piece]:
 
 def _quietest(samples: Any, rate: int) -> int:
     """The middle of the quietest moment."""
+    import numpy as np
+
     width = max(1, int(_QUIET * rate))
     loudness = np.concatenate(([0.0], np.cumsum(samples.astype(np.float64) ** 2)))
     if len(samples) <= width:

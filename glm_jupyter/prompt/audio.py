@@ -12,10 +12,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from glm_jupyter.api.errors import InputError, clean
-from glm_jupyter.api.sound import from_wav, wav
 
 RATE = 16_000  # samples a second of what has to be converted: enough for speech
 LONGEST_WHOLE = 30.0  # seconds; a longer MP3 becomes a WAV, which can be cut
@@ -31,6 +28,8 @@ def audio_of(source: Any) -> Audio:
     numbers from -1 to 1. Other kinds of files are converted by soundfile or ffmpeg. The seconds
     are None where nothing here can tell. Raises InputError.
     """
+    from glm_jupyter.api.sound import is_mp3
+
     if isinstance(source, tuple):
         return _from_array(source)
     data = _bytes(source)
@@ -39,7 +38,7 @@ def audio_of(source: Any) -> Audio:
     if data.startswith(b"RIFF") and (seconds := _seconds(data)) is not None:
         return data, "audio/wav", seconds
     converted = _converted(data)
-    if not _is_mp3(data):
+    if not is_mp3(data):
         if converted is None:
             raise InputError(
                 "The recording is neither WAV nor MP3, and cannot be converted here. "
@@ -82,6 +81,10 @@ def _bytes(source: Any) -> bytes:
 
 
 def _from_array(source: tuple[Any, ...]) -> Audio:
+    import numpy as np
+
+    from glm_jupyter.api.sound import wav
+
     try:
         values, rate = source
         samples, rate = np.asarray(values), int(rate)
@@ -106,15 +109,13 @@ def _from_array(source: tuple[Any, ...]) -> Audio:
 
 def _seconds(data: bytes) -> float | None:
     """How long a WAV file lasts; None for one that only others can read."""
+    from glm_jupyter.api.sound import from_wav
+
     try:
         samples, rate = from_wav(data)
     except (ValueError, wave.Error):
         return None
     return len(samples) / rate
-
-
-def _is_mp3(data: bytes) -> bool:
-    return data.startswith(b"ID3") or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2)
 
 
 def _converted(data: bytes) -> bytes | None:
@@ -123,6 +124,8 @@ def _converted(data: bytes) -> bytes | None:
 
 
 def _by_soundfile(data: bytes) -> bytes | None:
+    from glm_jupyter.api.sound import wav
+
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: its library is missing
@@ -135,6 +138,8 @@ def _by_soundfile(data: bytes) -> bytes | None:
 
 
 def _by_ffmpeg(data: bytes) -> bytes | None:
+    from glm_jupyter.api.sound import wav
+
     program = shutil.which("ffmpeg")
     if program is None:
         return None
