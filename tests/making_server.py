@@ -17,6 +17,7 @@ import math
 import struct
 import wave
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -90,8 +91,9 @@ class Making:
     states: list[str] = field(default_factory=lambda: ["SUCCESS"])
     failure: dict[str, Any] = field(default_factory=dict)  # besides task_status FAIL
     size: str = "1024x1024"  # of the last picture that was asked for
-    transcript: str = "The quick brown fox."
     pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [list(p) for p in PAGES])
+    # What a recording says; None refuses it.
+    transcript: str | Callable[[bytes], str | None] = "The quick brown fox."
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -101,7 +103,9 @@ class Making:
     _failing: dict[str, deque[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(deque))
 
     def fail(self, path: str, status: int, body: Any, times: int = 1) -> None:
-        """Refuse the next requests to `path`; a status of 0 cuts the connection."""
+        """Refuse the next requests to `path`; a status of 0 cuts the connection, 200 without a
+        body lets one pass.
+        """
         self._failing[path].extend([(status, body)] * times)
 
     def failing(self, path: str) -> tuple[int, Any] | None:
@@ -126,6 +130,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 return
             if refused := self.making.failing(self.record.path):
                 status, body = refused
+                if (status, body) == (200, None):
+                    return
                 if status == 0:
                     self.record.ended.set()
                     self.request.connection.stream.close()
@@ -134,6 +140,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 if isinstance(body, dict):
                     self.send(body)
                 else:
+                    if not body.startswith(b"<"):
+                        self.set_header("Content-Type", "application/octet-stream")
                     self.finish(body)
 
         def made(self, name: str) -> str:
@@ -234,7 +242,15 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
     class Transcriptions(Base):
         async def post(self) -> None:
             await asyncio.sleep(self.making.delay)
-            text = self.making.transcript
+            (file,) = self.request.files["file"]
+            said = self.making.transcript
+            text = said(file["body"]) if callable(said) else said
+            if text is None:
+                self.set_status(400)
+                self.send(
+                    {"error": {"code": "1214", "message": "transcriptions不支持当前文件格式"}}
+                )
+                return
             asked = {name: values[0].decode() for name, values in self.request.arguments.items()}
             if asked.get("stream", "false").lower() != "true":
                 self.send({"id": "1", "request_id": REQUEST_ID, "model": "m", "text": text})

@@ -13,7 +13,7 @@ from glm_jupyter.api.pictures import PictureRequest
 from glm_jupyter.api.speech import SpeechRequest
 from glm_jupyter.api.transcription import TranscriptionRequest
 from glm_jupyter.api.videos import VideoRequest
-from glm_jupyter.prompt.audio import recording_of
+from glm_jupyter.prompt.audio import audio_of
 from glm_jupyter.prompt.files import file_of
 from glm_jupyter.prompt.images import image_part
 
@@ -86,13 +86,13 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                     f"{model.name} writes down recordings, and there is none. Nothing was sent.",
                     remedy="Name one with --audio: a path, or a variable.",
                 )
-            said = recording_of(options.audio)
+            audio, mime, seconds = audio_of(options.audio)
             return TranscriptionRequest(
                 model=model.name,
                 prompt=prompt,
-                data=said.data,
-                mime=said.mime,
-                sound=said.sound,
+                audio=audio,
+                mime=mime,
+                seconds=seconds,
                 hotwords=tuple(map(str, listed(options.hotwords))),
             )
         case "document":
