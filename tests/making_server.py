@@ -94,6 +94,7 @@ class Making:
     pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [list(p) for p in PAGES])
     # What a recording says; None refuses it.
     transcript: str | Callable[[bytes], str | None] = "The quick brown fox."
+    speech: bytes | None = None  # in place of a tone as long as the text
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -232,7 +233,9 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             await asyncio.sleep(self.making.delay)
             asked = self.record.json
             samples = tone(0.02 * len(asked["input"]))
-            if asked.get("response_format") == "wav":
+            if self.making.speech is not None:
+                self.finish(self.making.speech)
+            elif asked.get("response_format") == "wav":
                 self.set_header("Content-Type", "audio/wav")
                 self.finish(wav(samples))
             else:
