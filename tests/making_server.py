@@ -174,6 +174,7 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             task = f"{len(self.making.tasks) + 1:04}-{REQUEST_ID}"
             self.making.tasks[task] = self.kind
             asked = self.record.json
+            self.making.size = asked.get("size") or "1024x1024"
             self.send(
                 {
                     "id": task,
