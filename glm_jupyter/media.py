@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
 import shutil
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,17 +98,6 @@ class Made:
         facts += [f"{self.seconds:.1f} s"] if self.seconds is not None else []
         kept = f" in {self.path.as_posix()}" if self.path else ""
         return f"<{' '.join([self.kind, *facts])}{kept}>"
-
-
-def wav(samples: bytes, rate: int) -> bytes:
-    """A WAV file of 16-bit samples of one channel."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(samples)
-    return file.getvalue()
 
 
 def base64_of(data: bytes) -> str:

@@ -35,6 +35,25 @@ CLIP = Path(__file__).parent / "texts" / "clip.mp4"
 RATE = 24_000  # samples a second of what is spoken
 
 
+PAGES: list[list[dict[str, Any]]] = [
+    [
+        {"index": 0, "label": "text", "content": "# Covariance"},
+        {"index": 1, "label": "text", "content": "For $n$ samples the matrix is"},
+        {"index": 2, "label": "formula", "content": r"\Sigma = \frac{1}{n-1} X^\top X"},
+        {"index": 3, "label": "image", "content": "https://aigc-files.bigmodel.cn/crop_1.png"},
+    ],
+    [
+        {
+            "index": 0,
+            "label": "table",
+            "content": "<table><tr><th colspan=2>pair</th><th>value</th></tr>"
+            "<tr><td>x</td><td>y</td><td>0.5 | 0.7</td></tr></table>",
+        },
+        {"index": 1, "label": "text", "content": "<script>alert(1)</script>The end."},
+    ],
+]
+
+
 @cache
 def png(width: int = 1024, height: int = 1024) -> bytes:
     """A picture: a gradient of that size."""
@@ -73,6 +92,7 @@ class Making:
     states: list[str] = field(default_factory=lambda: ["SUCCESS"])
     failure: dict[str, Any] = field(default_factory=dict)  # besides task_status FAIL
     size: str = "1024x1024"  # of the last picture that was asked for
+    pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [list(p) for p in PAGES])
     # What a recording says; None refuses it.
     transcript: str | Callable[[bytes], str | None] = "The quick brown fox."
     # What a turn over the WebSocket is told, each a message; None cuts the connection.
@@ -300,6 +320,64 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         def on_close(self) -> None:
             self.said.append("closed")
 
+    class Layout(Base):
+        def post(self) -> None:
+            asked = self.record.json
+            first = asked.get("start_page_id") or 1
+            last = min(asked.get("end_page_id") or 99, len(self.making.pages))
+            if first > len(self.making.pages):
+                self.set_status(400)
+                self.send({"error": {"code": "1214", "message": "页码超出范围"}})
+                return
+            pages = self.making.pages[first - 1 : last]
+            self.send(
+                {
+                    "id": "1",
+                    "request_id": REQUEST_ID,
+                    "model": asked["model"],
+                    "md_results": "\n\n".join(r["content"] for page in pages for r in page),
+                    "layout_details": pages,
+                    "data_info": {"num_pages": len(pages)},
+                    "usage": {
+                        "prompt_tokens": 900,
+                        "completion_tokens": 100,
+                        "total_tokens": 1000,
+                    },
+                }
+            )
+
+    class Embeddings(Base):
+        async def post(self) -> None:
+            await asyncio.sleep(self.making.delay)
+            asked = self.record.json
+            size = asked.get("dimensions") or 2048
+            texts = asked["input"]
+            rows = [
+                {
+                    "object": "embedding",
+                    "index": number,
+                    "embedding": [float(len(text)), *[0.5] * (size - 1)],
+                }
+                for number, text in enumerate(texts)
+            ]
+            count = sum(map(len, texts))
+            usage = {"prompt_tokens": count, "completion_tokens": 0, "total_tokens": count}
+            self.send(
+                {"model": asked["model"], "object": "list", "data": rows[::-1], "usage": usage}
+            )
+
+    class Rerank(Base):
+        def post(self) -> None:
+            asked = self.record.json
+            words = set(asked["query"].split())
+            scored = [
+                {"index": number, "relevance_score": len(words & set(text.split())) / 10}
+                for number, text in enumerate(asked["documents"])
+            ]
+            scored.sort(key=lambda row: -row["relevance_score"])
+            usage = {"prompt_tokens": 10, "total_tokens": 10}
+            self.send({"id": "1", "request_id": REQUEST_ID, "results": scored, "usage": usage})
+
     class Voices(Base):
         def get(self) -> None:
             self.send({"voice_list": [{"voice": "voice_clone_1", "voice_name": "Ada"}]})
@@ -314,6 +392,9 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         (r".*/audio/transcriptions", Transcriptions, arguments),
         (r".*/voice/list", Voices, arguments),
         (r".*/realtime", Realtime),
+        (r".*/embeddings", Embeddings, arguments),
+        (r".*/rerank", Rerank, arguments),
+        (r".*/layout_parsing", Layout, arguments),
         (r"/made/.*", Made, arguments),
     ]
 

@@ -48,6 +48,11 @@ class MakingRequest:
         """How many of the model's units are billed at most."""
         return 1
 
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of what is sent, about, where tokens are billed."""
+        return 0
+
     def body(self, dialect: Dialect) -> dict[str, Any]:
         """What is sent, as JSON. The dialects are one here."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -14,7 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
 from .http import refused, whole
-from .making import MakingRequest, one_of, perhaps_billed, within, without_none
+from .making import MakingRequest, perhaps_billed, within, without_none
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -28,6 +29,7 @@ FADE = 0.005  # seconds at both ends of a piece, so that none begins or ends wit
 AHEAD = 2  # pieces in flight, once the first has come
 TRIES = 4
 PAUSE = 1.0  # seconds before the first further try; doubles
+NEAR = 0.75  # a name that is no nearer is one of the user's own voices
 CLONED = "voice_clone_"  # how the names of an account's own voices begin
 
 # Where a text may be cut, the best places first: after a paragraph, a sentence, a part of one, a
@@ -71,14 +73,22 @@ class SpeechRequest(MakingRequest):
         """The request as the model takes it; the service wants a voice to be named."""
         if not self.prompt.strip():
             raise _nothing()
-        if self.voice is not None and not self.voice.startswith(CLONED):
-            one_of("voice", self.voice, model.voices, model)
+        voice = self.voice or next(iter(model.voices), None)
+        known = {name.lower(): name for name in model.voices}
+        if voice and voice.lower() in known:
+            voice = known[voice.lower()]
+        elif voice and (near := get_close_matches(voice.lower(), known, n=1, cutoff=NEAR)):
+            raise InputError(
+                f"{model.name} has no voice {clean(voice, 40)}. Nothing was sent.",
+                remedy=f"Did you mean {near[0]}? Its voices: {', '.join(model.voices)}; one that "
+                "you have cloned goes by its name, too.",
+            )
         within("speed", self.speed, model.speed_range, model.name)
         within("volume", self.volume, model.volume_range, model.name)
         return SpeechRequest(
             model=self.model,
             prompt=self.prompt,
-            voice=self.voice or next(iter(model.voices), None),
+            voice=voice,
             speed=self.speed,
             volume=self.volume,
         )
@@ -92,7 +102,8 @@ class SpeechRequest(MakingRequest):
         texts = pieces(self.prompt)
         if not texts:
             raise _nothing()
-        body = self.body(endpoint.dialect)
+        voice = await _voice(http, endpoint, self.voice)
+        body = without_none(**{**self.body(endpoint.dialect), "voice": voice})
         rate, samples = await _spoken(http, endpoint, {**body, "input": texts[0]})
         yield ev.Started(None, self.model)
         sound = [samples]
@@ -197,6 +208,28 @@ async def _spoken(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes
     else:
         raise not_the_api(endpoint.base_url, "no sound")
     return rate, _faded(samples, rate)
+
+
+async def _voice(http: Http, endpoint: Endpoint, name: str | None) -> str | None:
+    """The id of a voice that was cloned, where `name` is the one that was given to it."""
+    from .catalogue import models
+
+    own = {voice for model in models("speech", endpoint.name) for voice in model.voices}
+    if name is None or name in own or name.startswith(CLONED):
+        return name
+    try:
+        reply = await http.call(
+            endpoint, "GET", "/voice/list", params={"voiceType": "PRIVATE", "voiceName": name}
+        )
+        known = {str(row["voice_name"]): str(row["voice"]) for row in reply["voice_list"]}
+    except (GLMError, LookupError, TypeError):
+        return name  # a server of one's own has its own voices
+    if name in known:
+        return known[name]
+    voices = ", ".join([*sorted(own), *sorted(map(clean, known))])
+    raise InputError(
+        f"There is no voice {clean(name, 40)}. Nothing was spoken.", remedy=f"Voices: {voices}."
+    )
 
 
 def _is_json(data: bytes) -> bool:

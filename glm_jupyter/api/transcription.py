@@ -63,7 +63,7 @@ class TranscriptionRequest(MakingRequest):
     in_flight: int = IN_FLIGHT
 
     @property
-    def quantity(self) -> int:
+    def prompt_tokens(self) -> int:
         """About how many tokens it is billed as."""
         return math.ceil((self.seconds or 0) * TOKENS_A_SECOND)
 
@@ -123,7 +123,7 @@ class TranscriptionRequest(MakingRequest):
         """What so many seconds cost; None where it is not known how many they are."""
         if self.seconds is None and not model.free:
             return None
-        return model.worst_cost(self.quantity, 1)
+        return model.worst_cost(self.prompt_tokens, 1)
 
     async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
         """Have it written down.

@@ -42,7 +42,7 @@ class Quote:
         """
         if isinstance(request, MakingRequest):
             checked = request.checked(model) if model else request
-            return cls(checked, endpoint, request.model, model, 0)
+            return cls(checked, endpoint, request.model, model, checked.prompt_tokens)
         prompt_tokens = tokens.estimate(request.messages)
         if request.tools:
             prompt_tokens += tokens.estimate(json.dumps(request.tools, ensure_ascii=False))
@@ -100,7 +100,7 @@ class Quote:
         if isinstance(self.request, MakingRequest):
             unit, count = (self.model.unit if self.model else "call"), self.request.quantity
             if unit == "token":
-                return []
+                return [f"about {self.prompt_tokens:,} tokens in"] if self.prompt_tokens else []
             unit = {"image": "picture"}.get(unit, unit)
             return [f"{count:,} {unit}{'s' * (count != 1)}"]
         found = [f"about {self.prompt_tokens:,} tokens in", *self.images]
