@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tornado.web
+import tornado.websocket
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Making:
     # What a recording says; None refuses it.
     transcript: str | Callable[[bytes], str | None] = "The quick brown fox."
     speech: bytes | None = None  # in place of a tone as long as the text
+    # What a turn over the WebSocket is told, each a message; None cuts the connection.
+    turn: list[Any] = field(default_factory=lambda: turn("Hello there.", tone(0.2)))
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -115,6 +118,29 @@ class Making:
             if path.endswith(known) and waiting:
                 return waiting.popleft()
         return None
+
+
+def turn(text: str, samples: bytes) -> list[Any]:
+    """The messages of a spoken turn."""
+    half = len(samples) // 4 * 2
+    return [
+        {"type": "session.created"},
+        {"type": "session.updated", "session": {"model": "glm-realtime-flash"}},
+        {"type": "heartbeat"},
+        {"type": "response.created"},
+        {"type": "response.audio_transcript.delta", "delta": text[:5]},
+        {"type": "response.audio.delta", "delta": base64.b64encode(samples[:half]).decode()},
+        {"type": "response.audio_transcript.delta", "delta": text[5:]},
+        {"type": "response.audio.delta", "delta": base64.b64encode(samples[half:]).decode()},
+        {"type": "response.audio.done"},
+        {
+            "type": "response.done",
+            "response": {
+                "status": "completed",
+                "usage": {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20},
+            },
+        },
+    ]
 
 
 def routes(server: ProtocolServer, handler: type) -> list[Any]:
@@ -169,6 +195,7 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             task = f"{len(self.making.tasks) + 1:04}-{REQUEST_ID}"
             self.making.tasks[task] = self.kind
             asked = self.record.json
+            self.making.size = asked.get("size") or "1024x1024"
             self.send(
                 {
                     "id": task,
@@ -266,6 +293,36 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             self.write(f"data: {json.dumps({'id': '1', 'type': 'transcript.text.done'})}\n\n")
             self.finish("data: [DONE]\n\n")
 
+    class Realtime(tornado.websocket.WebSocketHandler):
+        def prepare(self) -> None:
+            self.said: list[Any] = []
+            server.turns.append(self.said)
+            shown = self.request.headers.get("Authorization")
+            if server.key is not None and shown != f"Bearer {server.key}":
+                self.set_status(401)
+                self.finish(json.dumps({"error": {"code": "1001", "message": "no key"}}))
+            elif refused := server.making.failing(self.request.path):
+                status, body = refused
+                self.set_status(status)
+                if 300 <= status < 400:
+                    self.set_header("Location", body)
+                    body = ""
+                self.finish(json.dumps(body))
+
+        async def on_message(self, message: str | bytes) -> None:
+            told = json.loads(message)
+            self.said.append(told)
+            if told["type"] != "response.create":
+                return
+            for reply in server.making.turn:
+                if reply is None:  # the connection breaks
+                    self.ws_connection.stream.close()  # type: ignore[union-attr]
+                    return
+                await self.write_message(reply if isinstance(reply, str) else json.dumps(reply))
+
+        def on_close(self) -> None:
+            self.said.append("closed")
+
     class Layout(Base):
         def post(self) -> None:
             asked = self.record.json
@@ -281,7 +338,7 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                     "id": "1",
                     "request_id": REQUEST_ID,
                     "model": asked["model"],
-                    "md_results": "\n\n".join(r["content"] for page in pages for r in page),
+                    "md_results": "\n\n".join(_written(r) for page in pages for r in page),
                     "layout_details": pages,
                     "data_info": {"num_pages": len(pages)},
                     "usage": {
@@ -337,11 +394,18 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         (r".*/audio/speech", Speech, arguments),
         (r".*/audio/transcriptions", Transcriptions, arguments),
         (r".*/voice/list", Voices, arguments),
+        (r".*/realtime", Realtime),
         (r".*/embeddings", Embeddings, arguments),
         (r".*/rerank", Rerank, arguments),
         (r".*/layout_parsing", Layout, arguments),
         (r"/made/.*", Made, arguments),
     ]
+
+
+def _written(region: dict[str, Any]) -> str:
+    """A region as the service writes it into the markdown of all pages."""
+    text = str(region["content"])
+    return f"$$\n{text}\n$$" if region["label"] == "formula" else text
 
 
 def spoken(samples: bytes) -> str:

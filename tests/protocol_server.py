@@ -189,6 +189,7 @@ class ProtocolServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.turns: list[list[Any]] = []  # what each WebSocket was told, then "closed"
         self.default = Reply()
         self.respond: Callable[[Request], Reply] | None = None
         self.key: str | None = None  # the key a client must show

@@ -58,6 +58,9 @@ class _Hider:
         self._held = ""
 
     def decode(self, event: ev.Event) -> Iterator[ev.Event]:
+        if isinstance(event, ev.AudioDelta):  # comes between pieces of what it says
+            yield event
+            return
         if not isinstance(event, Piece):
             yield from self.flush()
             yield event

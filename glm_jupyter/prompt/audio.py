@@ -53,6 +53,14 @@ def audio_of(source: Any) -> Audio:
     return data, "audio/mpeg", seconds
 
 
+def audio_part(source: Any) -> dict[str, Any]:
+    """The part of a message that a recording makes, for models that listen in a chat."""
+    data, mime, _ = audio_of(source)
+    kind = "wav" if mime == "audio/wav" else "mp3"
+    encoded = base64.b64encode(data).decode()
+    return {"type": "input_audio", "input_audio": {"data": encoded, "format": kind}}
+
+
 def _bytes(source: Any) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)

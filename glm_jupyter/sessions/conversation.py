@@ -72,3 +72,12 @@ def trimmed(exchanges: Sequence[Exchange], room: int) -> list[Exchange]:
     while kept and tokens.estimate(messages_of(kept)) > room:
         kept.pop(0)
     return kept
+
+
+def words_of(message: Message) -> str:
+    """What a message says in words."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n\n".join(part["text"] for part in parts if part.get("type") == "text")

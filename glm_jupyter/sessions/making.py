@@ -10,10 +10,12 @@ from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.documents import DocumentRequest
 from glm_jupyter.api.errors import InputError, clean
 from glm_jupyter.api.pictures import PictureRequest
+from glm_jupyter.api.realtime import RealtimeRequest
 from glm_jupyter.api.speech import SpeechRequest
 from glm_jupyter.api.transcription import TranscriptionRequest
 from glm_jupyter.api.videos import VideoRequest
 from glm_jupyter.prompt.audio import audio_of
+from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.files import file_of
 from glm_jupyter.prompt.images import image_part
 
@@ -94,6 +96,16 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                 mime=mime,
                 seconds=seconds,
                 hotwords=tuple(map(str, listed(options.hotwords))),
+            )
+        case "realtime":
+            audio = audio_of(options.audio)[0] if options.audio is not None else b""
+            return RealtimeRequest(
+                model=model.name,
+                prompt=prompt,
+                audio=audio,
+                voice=options.voice,
+                instructions=read_text(options.system) if options.system else None,
+                most_tokens=options.max_tokens,
             )
         case "document":
             return _document(model, prompt, options)

@@ -19,6 +19,7 @@ from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.money.budget import Budgets
+from glm_jupyter.prompt.audio import audio_part
 from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.files import file_of, file_part, text_part
 from glm_jupyter.prompt.images import image_part
@@ -109,6 +110,8 @@ class Session(Choices):
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         opening = [{"role": "system", "content": told}] if told else []
         files = _file_parts(listed(chosen.file), target)
+        if chosen.audio is not None:
+            files.append(audio_part(chosen.audio))
         question = {"role": "user", "content": _content(prompt, listed(chosen.images), files)}
         notes = asking.notes
         if chosen.trim:
@@ -283,7 +286,7 @@ def _content(prompt: str, images: Sequence[Any], files: Sequence[dict[str, Any]]
     said = {"type": "text", "text": prompt}
     if not images and all(part["type"] == "text" for part in files):
         return "\n\n".join(part["text"] for part in [*files, said])
-    return [*map(image_part, images), *files, said]
+    return [*map(image_part, images), *files, *([said] if prompt.strip() else [])]
 
 
 def _file_parts(files: Sequence[Any], target: Target) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from glm_jupyter.money.words import amount
 from glm_jupyter.schema import SchemaError
 from glm_jupyter.tools import normalized
 
+from .conversation import words_of
 from .keeping import keep
 from .notebook import notebook_path
 from .request import ModelRequest
@@ -218,7 +219,7 @@ class Turn:
             kind=one.answer.kind,
             endpoint=endpoint.name,
             model=one.request.model,
-            asked=one.request.messages[-1]["content"],
+            asked=words_of(one.request.messages[-1]),
             notebook=notebook_path(),
         )
         if not await to_thread(self.budgets.ledger.add_job, self._job):
@@ -233,7 +234,7 @@ class Turn:
 
     async def _keep(self, event: ev.Media) -> None:
         """Keep what was made beside the notebook."""
-        asked = self.opening.request.messages[-1]["content"]
+        asked = words_of(self.opening.request.messages[-1])
         made, complaint = await to_thread(keep, event, asked)
         self.answer.media.append(made)
         if complaint:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.kernels import VENDOR, Kernel, kernel
-from tests.protocol_server import ProtocolServer
+from tests.making_server import tone, wav
+from tests.protocol_server import ProtocolServer, Reply
 
 
 @pytest.fixture
@@ -410,3 +411,27 @@ def test_texts_in_the_order_in_which_they_fit(running: Kernel, server) -> None:
 def test_texts_that_cannot_be_sent(running: Kernel, server, call: str, says: str) -> None:
     assert says in running.run(f"import glm_jupyter as glm\nglm.{call}").error
     assert server.requests == []
+
+
+def test_a_model_that_is_spoken_to_speaks(running: Kernel, server, media: Path) -> None:
+    server.enqueue(Reply(text="Good day.", spoken=[wav(tone(0.3))]))
+    running.run("import numpy as np\nsaid = np.zeros(8000), 16000")
+    run = running.run("%%glm -m glm-4-voice --audio said\n")
+    assert run.ok, run.error
+    assert run.bundle["text/markdown"].startswith("Good day.")
+    assert base64.b64decode(run.bundle["audio/wav"]).startswith(b"RIFF")
+    (part,) = server.chats[0].json["messages"][-1]["content"]
+    assert part["type"] == "input_audio"
+    assert part["input_audio"]["format"] == "wav"
+    assert running.value("_glm.text, round(_glm.audio.seconds, 1)") == "Good day. 0.3"
+    assert len(list(media.iterdir())) == 1
+
+
+def test_a_turn_over_the_websocket(running: Kernel, server, media: Path) -> None:
+    run = running.run("%%glm -m glm-realtime-flash --voice tongtong -s 'Be brief.'\nGood day!")
+    assert run.ok, run.error
+    assert "Hello there." in run.bundle["text/markdown"]
+    assert "audio/wav" in run.bundle
+    assert "Good day!" in str(server.turns[0])
+    assert "Be brief." in str(server.turns[0])
+    assert running.value("_glm.text, _glm.audio.rate") == "Hello there. 24000"
