@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.cells import LOAD
 from tests.browser.lab import Lab, Notebook
@@ -23,8 +25,13 @@ TAB = """() => {
 
 
 def tab(page: Page) -> None:
-    page.evaluate(TAB)
-    page.keyboard.press("Tab")
+    """Press Tab until there is a list: JupyterLab waits for none that takes a second."""
+    for _ in range(5):
+        page.evaluate(TAB)
+        page.keyboard.press("Tab")
+        with suppress(PlaywrightTimeout):
+            page.wait_for_selector(".jp-Completer:visible", timeout=5000)
+            return
 
 
 @pytest.mark.parametrize(
