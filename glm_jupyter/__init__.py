@@ -1,7 +1,8 @@
 """glm-jupyter: ask GLM models in a notebook cell.
 
 `%load_ext glm_jupyter`, then `%%glm` on a cell of plain text. The same from Python:
-`ask`, `aask`, `stream`, `astream`, `map`, `amap`. Nothing heavy is imported before it is used.
+`ask`, `aask`, `stream`, `astream`, `map`, `amap`, `embed`, `rerank`. Nothing heavy is imported
+before it is used.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .schema import SchemaError
     from .sessions.session import Session
     from .spending import usage
+    from .vectors import aembed, arerank, embed, rerank
 
     session: Session
 
@@ -34,14 +36,18 @@ __all__ = [
     "SchemaError",
     "Session",
     "aask",
+    "aembed",
     "amap",
+    "arerank",
     "ask",
     "astream",
     "catalogue",
+    "embed",
     "errors",
     "events",
     "load_ipython_extension",
     "map",
+    "rerank",
     "session",
     "stream",
     "tokens",
@@ -61,6 +67,7 @@ _HOMES = {
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
     **dict.fromkeys(("Answers", "MapInterrupted", "MapStopped", "amap", "map"), ".mapping"),
     "usage": ".spending",
+    **dict.fromkeys(("aembed", "arerank", "embed", "rerank"), ".vectors"),
 }
 
 

@@ -154,7 +154,7 @@ class Answer:
             case ev.Finish(reason):
                 self.finish_reason = reason
                 self.finished = True
-            case ev.Retrying() | ev.Queued() | ev.TaskState():
+            case ev.Retrying() | ev.Queued() | ev.TaskState() | ev.Vectors() | ev.Scores():
                 pass
 
     def stop_clock(self) -> None:

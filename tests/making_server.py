@@ -17,6 +17,7 @@ import math
 import struct
 import wave
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,25 @@ if TYPE_CHECKING:
 REQUEST_ID = "20261126a1b2c3d4"
 CLIP = Path(__file__).parent / "texts" / "clip.mp4"
 RATE = 24_000  # samples a second of what is spoken
+
+
+PAGES: list[list[dict[str, Any]]] = [
+    [
+        {"index": 0, "label": "text", "content": "# Covariance"},
+        {"index": 1, "label": "text", "content": "For $n$ samples the matrix is"},
+        {"index": 2, "label": "formula", "content": r"\Sigma = \frac{1}{n-1} X^\top X"},
+        {"index": 3, "label": "image", "content": "https://aigc-files.bigmodel.cn/crop_1.png"},
+    ],
+    [
+        {
+            "index": 0,
+            "label": "table",
+            "content": "<table><tr><th colspan=2>pair</th><th>value</th></tr>"
+            "<tr><td>x</td><td>y</td><td>0.5 | 0.7</td></tr></table>",
+        },
+        {"index": 1, "label": "text", "content": "<script>alert(1)</script>The end."},
+    ],
+]
 
 
 @cache
@@ -71,7 +91,10 @@ class Making:
     states: list[str] = field(default_factory=lambda: ["SUCCESS"])
     failure: dict[str, Any] = field(default_factory=dict)  # besides task_status FAIL
     size: str = "1024x1024"  # of the last picture that was asked for
-    transcript: str = "The quick brown fox."
+    pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [list(p) for p in PAGES])
+    # What a recording says; None refuses it.
+    transcript: str | Callable[[bytes], str | None] = "The quick brown fox."
+    speech: bytes | None = None  # in place of a tone as long as the text
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -81,7 +104,9 @@ class Making:
     _failing: dict[str, deque[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(deque))
 
     def fail(self, path: str, status: int, body: Any, times: int = 1) -> None:
-        """Refuse the next requests to `path`; a status of 0 cuts the connection."""
+        """Refuse the next requests to `path`; a status of 0 cuts the connection, 200 without a
+        body lets one pass.
+        """
         self._failing[path].extend([(status, body)] * times)
 
     def failing(self, path: str) -> tuple[int, Any] | None:
@@ -106,6 +131,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 return
             if refused := self.making.failing(self.record.path):
                 status, body = refused
+                if (status, body) == (200, None):
+                    return
                 if status == 0:
                     self.record.ended.set()
                     self.request.connection.stream.close()
@@ -114,6 +141,8 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 if isinstance(body, dict):
                     self.send(body)
                 else:
+                    if not body.startswith(b"<"):
+                        self.set_header("Content-Type", "application/octet-stream")
                     self.finish(body)
 
         def made(self, name: str) -> str:
@@ -204,7 +233,9 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             await asyncio.sleep(self.making.delay)
             asked = self.record.json
             samples = tone(0.02 * len(asked["input"]))
-            if asked.get("response_format") == "wav":
+            if self.making.speech is not None:
+                self.finish(self.making.speech)
+            elif asked.get("response_format") == "wav":
                 self.set_header("Content-Type", "audio/wav")
                 self.finish(wav(samples))
             else:
@@ -214,7 +245,15 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
     class Transcriptions(Base):
         async def post(self) -> None:
             await asyncio.sleep(self.making.delay)
-            text = self.making.transcript
+            (file,) = self.request.files["file"]
+            said = self.making.transcript
+            text = said(file["body"]) if callable(said) else said
+            if text is None:
+                self.set_status(400)
+                self.send(
+                    {"error": {"code": "1214", "message": "transcriptions不支持当前文件格式"}}
+                )
+                return
             asked = {name: values[0].decode() for name, values in self.request.arguments.items()}
             if asked.get("stream", "false").lower() != "true":
                 self.send({"id": "1", "request_id": REQUEST_ID, "model": "m", "text": text})
@@ -226,6 +265,64 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
                 await self.flush()
             self.write(f"data: {json.dumps({'id': '1', 'type': 'transcript.text.done'})}\n\n")
             self.finish("data: [DONE]\n\n")
+
+    class Layout(Base):
+        def post(self) -> None:
+            asked = self.record.json
+            first = asked.get("start_page_id") or 1
+            last = min(asked.get("end_page_id") or 99, len(self.making.pages))
+            if first > len(self.making.pages):
+                self.set_status(400)
+                self.send({"error": {"code": "1214", "message": "页码超出范围"}})
+                return
+            pages = self.making.pages[first - 1 : last]
+            self.send(
+                {
+                    "id": "1",
+                    "request_id": REQUEST_ID,
+                    "model": asked["model"],
+                    "md_results": "\n\n".join(r["content"] for page in pages for r in page),
+                    "layout_details": pages,
+                    "data_info": {"num_pages": len(pages)},
+                    "usage": {
+                        "prompt_tokens": 900,
+                        "completion_tokens": 100,
+                        "total_tokens": 1000,
+                    },
+                }
+            )
+
+    class Embeddings(Base):
+        async def post(self) -> None:
+            await asyncio.sleep(self.making.delay)
+            asked = self.record.json
+            size = asked.get("dimensions") or 2048
+            texts = asked["input"]
+            rows = [
+                {
+                    "object": "embedding",
+                    "index": number,
+                    "embedding": [float(len(text)), *[0.5] * (size - 1)],
+                }
+                for number, text in enumerate(texts)
+            ]
+            count = sum(map(len, texts))
+            usage = {"prompt_tokens": count, "completion_tokens": 0, "total_tokens": count}
+            self.send(
+                {"model": asked["model"], "object": "list", "data": rows[::-1], "usage": usage}
+            )
+
+    class Rerank(Base):
+        def post(self) -> None:
+            asked = self.record.json
+            words = set(asked["query"].split())
+            scored = [
+                {"index": number, "relevance_score": len(words & set(text.split())) / 10}
+                for number, text in enumerate(asked["documents"])
+            ]
+            scored.sort(key=lambda row: -row["relevance_score"])
+            usage = {"prompt_tokens": 10, "total_tokens": 10}
+            self.send({"id": "1", "request_id": REQUEST_ID, "results": scored, "usage": usage})
 
     class Voices(Base):
         def get(self) -> None:
@@ -240,6 +337,9 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         (r".*/audio/speech", Speech, arguments),
         (r".*/audio/transcriptions", Transcriptions, arguments),
         (r".*/voice/list", Voices, arguments),
+        (r".*/embeddings", Embeddings, arguments),
+        (r".*/rerank", Rerank, arguments),
+        (r".*/layout_parsing", Layout, arguments),
         (r"/made/.*", Made, arguments),
     ]
 

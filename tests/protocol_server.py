@@ -11,6 +11,7 @@ It runs in a thread of its own; `url` is good for other processes too.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 from collections import deque
@@ -47,6 +48,7 @@ class Reply:
     tool_index: int | None = -1
     tool_stream: bool = False
     sources: list[dict[str, Any]] = field(default_factory=list)
+    spoken: list[bytes] = field(default_factory=list)  # sound, each piece in a delta of its own
     finish_reason: str | None = "stop"
     model: str | None = None  # None: the model asked for
     chunk: int = 8  # characters per chunk
@@ -93,6 +95,8 @@ class Reply:
         if self.tool_calls:
             message["content"] = None
             message["tool_calls"] = [self._call(i) for i in range(len(self.tool_calls))]
+        if self.spoken:
+            message["audio"] = _audio(b"".join(self.spoken))
         choice = {"index": 0, "finish_reason": self.finish_reason, "message": message}
         body = self._chunk(model, [choice], usage=self.usage != "none")
         body["object"] = "chat.completion"
@@ -106,6 +110,8 @@ class Reply:
                 yield {self.reasoning_field: piece}
         for piece in _pieces(self._inline() + self.text, self.chunk):
             yield {"content": piece}
+        for sound in self.spoken:
+            yield {"audio": _audio(sound)}
         for number in range(len(self.tool_calls)):
             call = self._call(number)
             if not self.tool_stream:
@@ -351,6 +357,10 @@ class _Unknown(_Handler):
 def _pieces(text: str, size: int) -> Iterator[str]:
     for start in range(0, len(text), size):
         yield text[start : start + size]
+
+
+def _audio(data: bytes) -> dict[str, Any]:
+    return {"id": "audio_1", "data": base64.b64encode(data).decode(), "expires_at": CREATED}
 
 
 def _sse(value: dict[str, Any]) -> bytes:

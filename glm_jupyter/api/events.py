@@ -147,6 +147,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """A vector for each text of a request, in their order."""
+
+    rows: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well the texts of a request fit its question: pairs of position and score."""
+
+    pairs: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Billed:
     """What is billed by something else than tokens: so many of the model's units."""
 
@@ -196,6 +210,8 @@ Event: TypeAlias = (
     | Media
     | AudioDelta
     | Page
+    | Vectors
+    | Scores
     | Billed
     | UsageReport
     | Retrying
@@ -204,4 +220,15 @@ Event: TypeAlias = (
 )
 
 # What shows something of the answer, or says that it is paid: nothing is retried after it.
-OUTPUT = (Billed, ReasoningDelta, TextDelta, ToolCallDelta, TaskStarted, Media, AudioDelta, Page)
+OUTPUT = (
+    Billed,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    TaskStarted,
+    Media,
+    AudioDelta,
+    Page,
+    Vectors,
+    Scores,
+)

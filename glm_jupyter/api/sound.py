@@ -1,126 +1,104 @@
-"""Sound: WAV files and their samples, cut at pauses and joined without a click."""
+"""Sound: WAV files from samples and samples from them, and the sound in an answer."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import wave
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-# At a seam the sound fades out and in for so long, which takes the click away.
-FADE_SECONDS = 0.005
-# How loud it is, is measured over so long a time.
-WINDOW_SECONDS = 0.05
+from . import events as ev
+
+RATE = 24_000  # samples a second of the services' sound where it has no header
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """16-bit samples of one channel, `rate` of them a second."""
-
-    samples: bytes
-    rate: int
-
-    @classmethod
-    def of_wav(cls, data: bytes) -> Sound:
-        """The sound of a WAV file, its channels mixed. Raises ValueError where it is none."""
-        try:
-            with wave.open(io.BytesIO(data)) as file:
-                width, channels, rate = (
-                    file.getsampwidth(),
-                    file.getnchannels(),
-                    file.getframerate(),
-                )
-                frames = file.readframes(file.getnframes())
-        except (wave.Error, EOFError) as error:
-            raise ValueError(str(error) or "it is cut off") from None
-        return cls.of_array(_decoded(frames, width).reshape(-1, channels), rate)
-
-    @classmethod
-    def of_array(cls, values: Any, rate: int) -> Sound:
-        """The sound of an array: samples, or samples x channels; floats are from -1 to 1.
-
-        Raises ValueError for what is no sound.
-        """
-        array = np.asarray(values)
-        if array.ndim == 2:
-            if array.shape[0] < array.shape[1] <= array.shape[0] * 10**6 and array.shape[0] <= 2:
-                array = array.T  # channels x samples, as some libraries give them
-            array = array.mean(axis=1) if array.dtype.kind == "f" else array.mean(axis=1).round()
-        if array.ndim != 1 or not array.size or rate <= 0:
-            raise ValueError(f"an array of shape {np.shape(values)} is no sound")
-        if array.dtype.kind == "f" and np.asarray(values).dtype.kind == "f":
-            array = np.nan_to_num(array).clip(-1, 1) * 32767
-        return cls(np.clip(array, -32768, 32767).astype("<i2").tobytes(), int(rate))
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts."""
-        return len(self.samples) / 2 / self.rate
-
-    def wav(self) -> bytes:
-        """The sound as a WAV file."""
-        file = io.BytesIO()
-        with wave.open(file, "wb") as out:
-            out.setnchannels(1)
-            out.setsampwidth(2)
-            out.setframerate(self.rate)
-            out.writeframes(self.samples)
-        return file.getvalue()
-
-    def pieces(self, longest: float) -> list[Sound]:
-        """The sound in pieces of at most `longest` seconds, cut where it is quietest.
-
-        Each cut is sought in the last third of its piece.
-        """
-        samples = np.frombuffer(self.samples, "<i2")
-        most, window = int(longest * self.rate), max(1, int(WINDOW_SECONDS * self.rate))
-        found, begin = [], 0
-        while len(samples) - begin > most:
-            cut = begin + _quietest(samples[begin : begin + most], most * 2 // 3, window)
-            found.append(Sound(samples[begin:cut].tobytes(), self.rate))
-            begin = cut
-        return [*found, Sound(samples[begin:].tobytes(), self.rate)]
+def wav(samples: bytes, rate: int) -> bytes:
+    """A WAV file of 16-bit samples of one channel."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples)
+    return file.getvalue()
 
 
-def joined(sounds: Sequence[Sound]) -> Sound:
-    """The sounds one after the other; each seam fades out and in."""
-    if len(sounds) == 1:
-        return sounds[0]
-    rate = sounds[0].rate
-    fade = max(1, int(FADE_SECONDS * rate))
-    parts = []
-    for number, sound in enumerate(sounds):
-        samples = np.frombuffer(sound.samples, "<i2").astype(float)
-        ramp = np.linspace(0, 1, min(fade, len(samples)))
-        if number:
-            samples[: len(ramp)] *= ramp
-        if number < len(sounds) - 1:
-            samples[len(samples) - len(ramp) :] *= ramp[::-1]
-        parts.append(samples.round().astype("<i2"))
-    return Sound(np.concatenate(parts).tobytes(), rate)
+def from_wav(data: bytes) -> tuple[Any, int]:
+    """The samples of a WAV file, as 16-bit integers of one channel, and their rate.
 
-
-def _quietest(samples: Any, after: int, window: int) -> int:
-    """The middle of the quietest window that begins at `after` or later."""
-    power = np.concatenate([[0.0], np.cumsum(samples[after:].astype(float) ** 2)])
-    if len(power) <= window:
-        return len(samples)
-    energy = power[window:] - power[:-window]
-    return after + int(np.argmin(energy)) + window // 2
-
-
-def _decoded(frames: bytes, width: int) -> Any:
-    """Samples of 1 to 4 bytes as 16-bit numbers."""
+    Raises ValueError for what is no WAV file of integers, or is empty.
+    """
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
+            frames = file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(str(error)) from None
+    size = channels * width
+    frames = frames[: len(frames) // size * size] if size else b""
+    if not frames or not rate or width not in (1, 2, 3, 4):
+        raise ValueError("no sound")
+    # The two most significant bytes of each sample; 8-bit ones have no sign, and one byte.
+    octets = np.frombuffer(frames, np.uint8).reshape(-1, width)
     if width == 1:
-        return (np.frombuffer(frames, "u1").astype(int) - 128) << 8
-    if width == 2:
-        return np.frombuffer(frames, "<i2")
-    if width == 4:
-        return np.frombuffer(frames, "<i4") >> 16
-    if width == 3:
-        triples = np.frombuffer(frames[: len(frames) // 3 * 3], "u1").reshape(-1, 3)
-        return (triples[:, 1:].copy().view("<i2")).reshape(-1)
-    raise ValueError(f"samples of {width} bytes")
+        samples = (octets[:, 0].astype(np.int16) - 128) * 256
+    else:
+        samples = np.ascontiguousarray(octets[:, -2:]).view("<i2")[:, 0]
+    if channels > 1:
+        samples = samples.reshape(-1, channels).mean(axis=1)
+    return samples.astype("<i2"), rate
+
+
+class Spoken:
+    """Gathers the sound of an answer, which comes at once or in pieces.
+
+    A piece is a WAV or MP3 file, or samples alone, which go on what came before.
+    """
+
+    def __init__(self) -> None:
+        self._samples = bytearray()
+        self._mp3 = bytearray()
+        self._rate = RATE
+
+    def decode(self, encoded: str) -> list[ev.Event]:
+        """What a piece in base64 brings; nothing where it is none."""
+        try:
+            data = base64.b64decode(encoded)
+        except (binascii.Error, ValueError):
+            return []
+        if self._mp3 or (not self._samples and is_mp3(data)):
+            self._mp3 += data
+            return []
+        if data.startswith(b"RIFF"):
+            try:
+                samples, self._rate = from_wav(data)
+            except ValueError:
+                return []
+            data = samples.tobytes()
+        done = len(self._samples) // 2 * 2
+        self._samples += data
+        fresh = bytes(self._samples[done : len(self._samples) // 2 * 2])
+        return [ev.AudioDelta(fresh, self._rate)] if fresh else []
+
+    def flush(self) -> list[ev.Event]:
+        """The whole, where there is any."""
+        if self._mp3:
+            return [ev.Media("audio", "audio/mpeg", data=bytes(self._mp3))]
+        samples = bytes(self._samples[: len(self._samples) // 2 * 2])
+        if not samples:
+            return []
+        seconds = len(samples) / 2 / self._rate
+        data = wav(samples, self._rate)
+        return [ev.Media("audio", "audio/wav", data=data, seconds=seconds, rate=self._rate)]
+
+
+def is_mp3(data: bytes) -> bool:
+    """Whether it begins as an MP3 file does: with a tag, or the head of a frame."""
+    if data.startswith(b"ID3"):
+        return True
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
+        return False
+    return data[2] >> 4 not in (0, 15) and data[2] >> 2 & 3 != 3  # the bit rate and the rate

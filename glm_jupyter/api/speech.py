@@ -1,19 +1,21 @@
-"""Speech: has a text spoken, a long one sentence by sentence, joined into one sound."""
+"""Speech: reads a text aloud; a long one in pieces that end where sentences do."""
 
 from __future__ import annotations
 
-import difflib
+import asyncio
+import json
 import re
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
 from . import events as ev
-from .errors import GLMError, IncompleteError, InputError, NetworkError, RequestError, clean
+from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
 from .http import refused, whole
 from .making import MakingRequest, perhaps_billed, within, without_none
-from .sound import Sound, joined
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -21,32 +23,43 @@ if TYPE_CHECKING:
     from .http import Http
     from .request import Dialect
 
-PATH = "/audio/speech"
-CLONED = "voice_clone"  # how the ids of cloned voices begin
-RATE = 24_000  # of samples without a header (docs.bigmodel.cn, OpenAPI of 2026-07-11)
-# The end of a sentence in Chinese, Japanese and the languages with a full stop.
-_ENDS = re.compile(
-    r"(?<=[。！？…；!?;])(?![”’」』\"'）)])|(?<=[.!?]['\")\]])\s+|(?<=[.!?;:])\s+|\n+"
+MOST_CHARACTERS = 1024  # of one request
+RATE = 24_000  # samples a second of sound that comes without a header
+FADE = 0.005  # seconds at both ends of a piece, so that none begins or ends with a click
+AHEAD = 2  # pieces in flight, once the first has come
+TRIES = 4
+PAUSE = 1.0  # seconds before the first further try; doubles
+NEAR = 0.75  # a name that is no nearer is one of the user's own voices
+CLONED = "voice_clone_"  # how the names of an account's own voices begin
+
+# Where a text may be cut, the best places first: after a paragraph, a sentence, a part of one, a
+# word. Marks of Latin script count before a space only: 3.14 is no end.
+_ENDS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\n\s*",
+        r"""[。！？…]+[”’」』）]*|[.!?؟।]+["')\]”’]*\s+""",
+        r"[，；：、]|[,;:]\s+",
+        r"\s+",
+    )
 )
-_HALTS = re.compile(r"(?<=[，、：,])|\s+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechRequest(MakingRequest):
-    """A request to speak `prompt`. A text of more than `longest` characters is asked in pieces."""
+    """A request to read `prompt` aloud. `speed` and `volume` are 1 as a rule."""
 
     voice: str | None = None
     speed: float | None = None
     volume: float | None = None
-    longest: int = 1024
 
     @property
     def quantity(self) -> int:
-        """The characters, which are billed."""
-        return len(self.prompt)
+        """Its characters."""
+        return sum(map(len, pieces(self.prompt)))
 
     def body(self, dialect: Dialect) -> dict[str, Any]:
-        """The JSON body; of a long text, that of its first piece has the beginning only."""
+        """The JSON body; of a long text, each piece is sent as one."""
         return without_none(
             model=self.model,
             input=self.prompt,
@@ -57,95 +70,144 @@ class SpeechRequest(MakingRequest):
         )
 
     def checked(self, model: Model) -> SpeechRequest:
-        """The request as the model takes it; a voice of its own it knows by any case."""
-        within("speed", self.speed, model.speed_range, model.name)
-        within("volume", self.volume, model.volume_range, model.name)
+        """The request as the model takes it; the service wants a voice to be named."""
+        if not self.prompt.strip():
+            raise _nothing()
         voice = self.voice or next(iter(model.voices), None)
         known = {name.lower(): name for name in model.voices}
         if voice and voice.lower() in known:
             voice = known[voice.lower()]
-        elif voice and (near := difflib.get_close_matches(voice.lower(), known, n=1, cutoff=0.75)):
+        elif voice and (near := get_close_matches(voice.lower(), known, n=1, cutoff=NEAR)):
             raise InputError(
                 f"{model.name} has no voice {clean(voice, 40)}. Nothing was sent.",
                 remedy=f"Did you mean {near[0]}? Its voices: {', '.join(model.voices)}; one that "
                 "you have cloned goes by its name, too.",
             )
-        return replace(self, voice=voice, longest=model.max_characters or self.longest)
+        within("speed", self.speed, model.speed_range, model.name)
+        within("volume", self.volume, model.volume_range, model.name)
+        return SpeechRequest(
+            model=self.model,
+            prompt=self.prompt,
+            voice=voice,
+            speed=self.speed,
+            volume=self.volume,
+        )
 
     async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
-        """Have it spoken. Where a piece fails, what was spoken until then is given."""
+        """Have each piece read, and join them.
+
+        Where a later piece fails, what was read before is kept, and IncompleteError says from
+        where on it is missing.
+        """
+        texts = pieces(self.prompt)
+        if not texts:
+            raise _nothing()
         voice = await _voice(http, endpoint, self.voice)
-        parts = split(self.prompt, self.longest)
-        spoken: list[Sound] = []
-        for number, part in enumerate(parts):
-            piece = replace(self, prompt=part, voice=voice)
-            try:
-                sound = await _spoken(http, endpoint, piece)
-            except GLMError as error:
-                if not spoken:
-                    raise
-                yield _media(spoken)
-                raise IncompleteError(
-                    f"Only {number} of {len(parts)} pieces of the text were spoken. {error}",
-                    remedy=error.remedy,
-                ) from None
-            if not spoken:
-                yield ev.Started(None, self.model)
-            yield ev.Billed(len(part))
-            yield ev.AudioDelta(sound.samples, sound.rate)
-            spoken.append(sound)
-        yield _media(spoken)
+        body = without_none(**{**self.body(endpoint.dialect), "voice": voice})
+        rate, samples = await _spoken(http, endpoint, {**body, "input": texts[0]})
+        yield ev.Started(None, self.model)
+        sound = [samples]
+        yield ev.Billed(len(texts[0]))
+        yield ev.AudioDelta(samples, rate)
+        failure: GLMError | None = None
+        waiting: list[asyncio.Task[tuple[int, bytes]]] = []
+        try:
+            for number in range(1, len(texts)):
+                for text in texts[number + len(waiting) : number + AHEAD]:
+                    again = _spoken_after_all(http, endpoint, {**body, "input": text})
+                    waiting.append(asyncio.create_task(again))
+                try:
+                    its, samples = await waiting[0]
+                    if its != rate:
+                        raise not_the_api(endpoint.base_url, "pieces of sound that do not fit")
+                except GLMError as error:
+                    failure = error
+                    break
+                waiting.pop(0)
+                sound.append(samples)
+                yield ev.Billed(len(texts[number]))
+                yield ev.AudioDelta(samples, rate)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        yield _media(sound, rate)
+        if failure is not None:
+            rest = texts[len(sound)]
+            raise IncompleteError(
+                f"The rest of the text was not read, from {clean(rest, 40)!r} on. {failure}",
+                remedy="Run a cell with the rest; what was read is kept.",
+                retryable=failure.retryable,
+            )
         yield ev.Finish("stop")
 
 
-def split(text: str, longest: int) -> list[str]:
-    """The text in pieces of at most `longest` characters, cut at the ends of sentences.
-
-    A sentence that is longer is cut at a comma or a space, or where it must be.
-    """
-    found: list[str] = []
-    for sentence in _cut(text.strip(), _ENDS):
-        parts = [sentence] if len(sentence) <= longest else _halted(sentence, longest)
-        for part in parts:
-            if found and len(found[-1]) + len(part) <= longest:
-                found[-1] += part
-            else:
-                found.append(part)
-    return [stripped for piece in found if (stripped := piece.strip())]
+def pieces(text: str, most: int = MOST_CHARACTERS) -> list[str]:
+    """The text in pieces of at most `most` characters, cut where a reader would pause."""
+    return [piece for piece in map(str.strip, _cut(text, most)) if piece]
 
 
-def _halted(sentence: str, longest: int) -> list[str]:
-    found = []
-    for part in _cut(sentence, _HALTS):
-        found += [part[start : start + longest] for start in range(0, len(part), longest)]
-    return found
+def _nothing() -> InputError:
+    return InputError(
+        "There is nothing to read aloud. Nothing was sent.",
+        remedy="Write the text below the %%glm line.",
+    )
 
 
-def _cut(text: str, ends: re.Pattern[str]) -> list[str]:
-    """The text cut behind each match, of which nothing is lost."""
-    places = [0, *(match.end() for match in ends.finditer(text)), len(text)]
-    return [text[begin:end] for begin, end in pairwise(places) if end > begin]
+def _cut(text: str, most: int) -> Iterator[str]:
+    while len(text) > most:
+        place = _end(text[:most])
+        yield text[:place]
+        text = text[place:].lstrip()
+    yield text
 
 
-async def _spoken(http: Http, endpoint: Endpoint, piece: SpeechRequest) -> Sound:
+def _end(text: str) -> int:
+    """The best place in `text` to end a piece, not so early that the piece is short."""
+    for pattern in _ENDS:
+        places = [found.end() for found in pattern.finditer(text)]
+        if places and places[-1] > len(text) // 2:
+            return places[-1]
+    return len(text)
+
+
+async def _spoken_after_all(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes]:
+    """A later piece: what may pass is tried again here, as the client tries only the first."""
+    async for attempt in AsyncRetrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_exponential(multiplier=PAUSE),
+        retry=retry_if_exception(lambda e: isinstance(e, GLMError) and e.retryable),
+        reraise=True,
+    ):
+        with attempt:
+            spoken = await _spoken(http, endpoint, body)
+    return spoken
+
+
+async def _spoken(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes]:
+    """The rate and the samples of one piece, faded in and out."""
+    import numpy as np
+
+    from .sound import from_wav
+
     try:
-        async with http.response(
-            endpoint, "POST", PATH, json=piece.body(endpoint.dialect)
-        ) as response:
+        async with http.response(endpoint, "POST", "/audio/speech", json=body) as response:
             data = await whole(response)
-            # An error may come with the status of a success.
-            if response.status_code != 200 or data.lstrip()[:1] in (b"{", b"<", b""):
+            if response.status_code != 200 or _is_json(data):
                 raise refused(endpoint, response, data)
+            kind = response.headers.get("content-type", "")
     except NetworkError as error:
         raise perhaps_billed(error, "speech") from None
     if data.startswith(b"RIFF"):
         try:
-            return Sound.of_wav(data)
-        except ValueError as error:
-            raise RequestError(
-                f"What the service gave is no sound: {error}.", remedy="Run the cell again."
-            ) from None
-    return Sound(data[: len(data) // 2 * 2], RATE)
+            samples, rate = from_wav(data)
+        except ValueError:
+            raise not_the_api(endpoint.base_url, "sound that cannot be read") from None
+    elif len(data) > 1 and not kind.startswith("text/"):
+        samples, rate = np.frombuffer(data[: len(data) // 2 * 2], "<i2"), RATE
+    else:
+        raise not_the_api(endpoint.base_url, "no sound")
+    return rate, _faded(samples, rate)
 
 
 async def _voice(http: Http, endpoint: Endpoint, name: str | None) -> str | None:
@@ -170,6 +232,30 @@ async def _voice(http: Http, endpoint: Endpoint, name: str | None) -> str | None
     )
 
 
-def _media(spoken: list[Sound]) -> ev.Media:
-    sound = joined(spoken)
-    return ev.Media("audio", "audio/wav", data=sound.wav(), seconds=sound.seconds, rate=sound.rate)
+def _is_json(data: bytes) -> bool:
+    if not data.lstrip().startswith(b"{"):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _faded(sound: Any, rate: int) -> bytes:
+    import numpy as np
+
+    sound = sound.astype(np.float32)
+    length = min(int(FADE * rate), len(sound) // 2)
+    ramp = np.linspace(0, 1, length, endpoint=False, dtype=np.float32)
+    sound[:length] *= ramp
+    sound[len(sound) - length :] *= ramp[::-1]
+    return bytes(sound.astype("<i2").tobytes())
+
+
+def _media(sound: list[bytes], rate: int) -> ev.Media:
+    from .sound import wav
+
+    samples = b"".join(sound)
+    seconds = len(samples) / 2 / rate
+    return ev.Media("audio", "audio/wav", data=wav(samples, rate), seconds=seconds, rate=rate)

@@ -6,11 +6,14 @@ import json
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import events as ev
 from .errors import GLMError, IncompleteError, NetworkError, RequestError, clean, refusal
 from .thinking import ThinkingSplitter
+
+if TYPE_CHECKING:
+    from .sound import Spoken
 
 # finish_reasons that are failures: the service sends no error object during inference.
 FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
@@ -55,6 +58,7 @@ class StreamDecoder:
         self._calls: list[_Call] = []
         self._indices: dict[int, int] = {}  # the service's index of a call -> ours
         self._sources: set[tuple[str, str]] = set()
+        self._spoken: Spoken | None = None
 
     @property
     def ended(self) -> bool:
@@ -78,8 +82,9 @@ class StreamDecoder:
         return self._chunk(chunk) if isinstance(chunk, dict) else []
 
     def rest(self) -> list[ev.Event]:
-        """What was held back because it might have become a tag."""
-        return [*self._thinking.decode(self._content.flush()), *self._thinking.flush()]
+        """What was held back because it might have become a tag, and what was spoken, whole."""
+        spoken = self._spoken.flush() if self._spoken else []
+        return [*self._thinking.decode(self._content.flush()), *self._thinking.flush(), *spoken]
 
     def flush(self) -> Iterator[ev.Event]:
         """What was held back, then Finish.
@@ -132,12 +137,23 @@ class StreamDecoder:
             if refused := _parts(delta.get("refusal")):
                 self._refused = True
                 events += self._thinking.decode(self._content.decode(refused))
+            events += self._said(delta.get("audio"))
             calls = delta.get("tool_calls")
             for call in calls if isinstance(calls, list) else []:
                 if isinstance(call, dict):
                     events += self._called(call)
         self._reason = _text(choice.get("finish_reason")) or self._reason
         return events
+
+    def _said(self, audio: Any) -> list[ev.Event]:
+        data = audio.get("data") if isinstance(audio, dict) else None
+        if not isinstance(data, str) or not data:
+            return []
+        if self._spoken is None:
+            from .sound import Spoken
+
+            self._spoken = Spoken()
+        return self._spoken.decode(data)
 
     def _called(self, call: dict[str, Any]) -> list[ev.Event]:
         function = call.get("function")

@@ -1,4 +1,4 @@
-"""Transcription: has a recording written down, a long one cut at its pauses, side by side."""
+"""Transcription: writes down what was said; a long recording in pieces, cut where it is quiet."""
 
 from __future__ import annotations
 
@@ -6,219 +6,316 @@ import asyncio
 import base64
 import json
 import math
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import httpx
-from httpx_sse import EventSource
+import httpx_sse
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from . import events as ev
-from .errors import BusyError, GLMError, IncompleteError, InputError, NetworkError, refusal
+from .errors import GLMError, IncompleteError, InputError, NetworkError, not_the_api, refusal
 from .http import refused, whole
-from .making import MakingRequest, without_none
+from .making import MakingRequest, perhaps_billed, without_none
 from .redact import hidden
-from .sound import Sound
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from .catalogue import Model
     from .endpoints import Endpoint
     from .http import Http
     from .request import Dialect
 
-PATH = "/audio/transcriptions"
-# By the prices of z.ai for a token and for a minute (docs.z.ai, 2026-07-31); rounded up.
-TOKENS_A_SECOND = 1334
-MOST_HOTWORDS = 100  # docs.bigmodel.cn, OpenAPI of 2026-07-11
-TRIES = 3
-PAUSE = 1.0  # seconds before a piece is asked again; doubles
+LONGEST = 30.0  # seconds of one request
+MOST_HOTWORDS = 100
+TOKENS_A_SECOND = 1334  # what a second is billed as, by the prices in USD
+IN_FLIGHT = 3
+TRIES = 4
+PAUSE = 1.0  # seconds before the first further try; doubles
+ENDINGS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+_QUIET = 0.1  # seconds that must be quiet where a recording is cut
+_FIRST_CJK = "\u2e80"  # from here on, scripts that put no space between words
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a recording, from second `start` to `end`."""
+
+    data: bytes
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionRequest(MakingRequest):
-    """A request to write down a recording; `prompt` is what was said before it.
+    """A request to write down what `audio` holds; `prompt` is what was said before it.
 
-    `data` is the file, of type `mime`; `sound` what is in it, where that could be read. Up to
-    `in_flight` pieces of at most `longest` seconds are asked at once.
+    `mime` is audio/wav or audio/mpeg, `seconds` how long it is, None where that is not known.
+    `hotwords` are words that it is likely to hold. At most `in_flight` pieces of a long recording
+    are on the way at a time.
     """
 
-    data: bytes = field(repr=False)
-    mime: str
-    sound: Sound | None = field(default=None, repr=False)
+    audio: bytes
+    mime: str = "audio/wav"
+    seconds: float | None = None
     hotwords: tuple[str, ...] = ()
-    longest: float = 30.0
-    in_flight: int = 3
-
-    @property
-    def seconds(self) -> float:
-        """How long the recording is, or may be: a short MP3 is not measured."""
-        return self.longest if self.sound is None else self.sound.seconds
+    in_flight: int = IN_FLIGHT
 
     @property
     def prompt_tokens(self) -> int:
-        """The tokens that the recording has, about."""
-        return math.ceil(self.seconds * TOKENS_A_SECOND)
+        """About how many tokens it is billed as."""
+        return math.ceil((self.seconds or 0) * TOKENS_A_SECOND)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was chosen beside the recording."""
+        return without_none(hotwords=list(self.hotwords) or None)
 
     def body(self, dialect: Dialect) -> dict[str, Any]:
-        """The fields of the form, and the file as a data URL."""
-        encoded = base64.b64encode(self.data).decode()
+        """What is sent as a form, as JSON: the recording is a data URL."""
+        encoded = base64.b64encode(self.audio).decode()
         return without_none(
             model=self.model,
+            file=f"data:{self.mime};base64,{encoded}",
             prompt=self.prompt.strip() or None,
             hotwords=list(self.hotwords) or None,
-            file=f"data:{self.mime};base64,{encoded}",
+            stream=True,
         )
 
     def checked(self, model: Model) -> TranscriptionRequest:
         """The request as the model takes it."""
-        longest = model.max_seconds or self.longest
-        if model.max_characters is not None and len(self.prompt) > model.max_characters:
+        if not self.audio:
             raise InputError(
-                f"{model.name} takes at most {model.max_characters:,} characters of what was said "
-                "before. Nothing was sent.",
-                remedy="Shorten the cell.",
+                "There is no recording to write down. Nothing was sent.",
+                remedy="Give one with --audio: a path or a variable.",
             )
         if len(self.hotwords) > MOST_HOTWORDS:
             raise InputError(
-                f"{model.name} takes at most {MOST_HOTWORDS} hot words, not {len(self.hotwords)}. "
-                "Nothing was sent.",
-                remedy="Give fewer --hotwords.",
+                f"{model.name} takes at most {MOST_HOTWORDS} --hotwords, not "
+                f"{len(self.hotwords)}. Nothing was sent.",
+                remedy="Give those that are rare elsewhere.",
             )
-        in_flight = model.in_flight(0) or self.in_flight
-        return replace(self, longest=longest, in_flight=min(in_flight, self.in_flight))
+        if model.max_characters is not None and len(self.prompt) > model.max_characters:
+            raise InputError(
+                f"{model.name} takes at most {model.max_characters:,} characters of what was said "
+                f"before; the cell has {len(self.prompt):,}. Nothing was sent.",
+                remedy="Keep the last sentences.",
+            )
+        if self.mime == "audio/wav":
+            return self  # which can be cut
+        longest = model.max_seconds or LONGEST
+        if self.mime not in ENDINGS or (self.seconds or 0) > longest:
+            raise InputError(
+                f"{model.name} takes WAV, and MP3 of at most {longest:g} seconds. "
+                "Nothing was sent.",
+                remedy="`pip install soundfile`, or install ffmpeg, and it is converted and cut.",
+            )
+        if model.max_bytes is not None and len(self.audio) > model.max_bytes:
+            raise InputError(
+                f"{model.name} takes at most {model.max_bytes >> 20} MB; this recording has "
+                f"{len(self.audio) / (1 << 20):.1f} MB. Nothing was sent.",
+                remedy="Give it with a lower bit rate, or in parts.",
+            )
+        return self
 
     def worst(self, model: Model) -> Decimal | None:
-        """What it costs at most, by its length."""
+        """What so many seconds cost; None where it is not known how many they are."""
+        if self.seconds is None and not model.free:
+            return None
         return model.worst_cost(self.prompt_tokens, 1)
 
     async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
-        """Have it written down; pieces come in order, and one that fails keeps the others."""
-        pieces = self.sound.pieces(self.longest) if self.sound else []
-        if len(pieces) <= 1:
-            async with aclosing(_streamed(http, endpoint, self)) as events:
-                async for event in events:
-                    yield event
+        """Have it written down.
+
+        Where a piece of several fails, the others are kept, and IncompleteError says which
+        seconds are missing.
+        """
+        parts = await asyncio.to_thread(cut, self.audio) if self.mime == "audio/wav" else []
+        if len(parts) < 2:
+            async for event in self._piece(http, endpoint, self.audio):
+                yield event
         else:
-            async with aclosing(self._side_by_side(http, endpoint, pieces)) as events:
-                async for event in events:
-                    yield event
-        usage = ev.Usage(
-            prompt_tokens=self.prompt_tokens, total_tokens=self.prompt_tokens, estimated=True
-        )
-        yield ev.UsageReport(usage)
+            async for event in self._pieces(http, endpoint, parts):
+                yield event
         yield ev.Finish("stop")
 
-    async def _side_by_side(
-        self, http: Http, endpoint: Endpoint, pieces: Sequence[Sound]
+    async def _pieces(
+        self, http: Http, endpoint: Endpoint, parts: list[Piece]
     ) -> AsyncGenerator[ev.Event, None]:
-        """The pieces asked a few at a time, each given out when all before it have come."""
-        free = asyncio.Semaphore(self.in_flight)
+        turns = asyncio.Semaphore(self.in_flight)
 
-        async def ask(piece: Sound) -> str:
-            part = replace(self, data=piece.wav(), mime="audio/wav", sound=piece)
-            async with free:
-                return await _written(http, endpoint, part)
+        async def written(part: Piece) -> str:
+            async with turns:
+                return await self._written(http, endpoint, part.data)
 
-        tasks = [asyncio.create_task(ask(piece)) for piece in pieces]
-        failed: list[str] = []
-        last: GLMError | None = None
-        begun, at = False, 0.0
+        tasks = [asyncio.create_task(written(part)) for part in parts]
+        missing: list[Piece] = []
+        failure: GLMError | None = None
+        last, seconds = "", 0.0
         try:
-            for task, piece in zip(tasks, pieces, strict=True):
-                span = f"{_clock(at)} to {_clock(at + piece.seconds)}"
-                at += piece.seconds
+            for part, task in zip(parts, tasks, strict=True):
                 try:
-                    text = (await task).strip()
+                    text = await task
                 except GLMError as error:
-                    failed.append(span)
-                    last, text = error, f"[{span} is missing]"
-                else:
-                    if not begun:
-                        yield ev.Started(None, self.model)
-                        begun = True
+                    failure = failure or error
+                    missing.append(part)
+                    continue
+                if not seconds:
+                    yield ev.Started(None, self.model)
+                seconds += part.end - part.start
                 if text:
-                    yield ev.TextDelta(_spaced(text) if at > piece.seconds else text)
+                    yield ev.TextDelta(_between(last, text) + text)
+                    last = text
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if last and len(failed) == len(pieces):
-            raise last
-        if last:
+        if failure is not None and not seconds:
+            raise failure
+        yield _usage(seconds)
+        if failure is not None:
+            spans = ", ".join(f"{part.start:.0f} to {part.end:.0f}" for part in missing)
             raise IncompleteError(
-                f"{len(failed)} of {len(pieces)} pieces were not written down: "
-                f"{', '.join(failed)}. {last}",
-                remedy=f"{last.remedy} The others are kept.",
+                f"Seconds {spans} of the recording are missing from the transcript. {failure}",
+                remedy="Run the cell again, or give those seconds alone; the rest is kept.",
+                retryable=failure.retryable,
             )
 
+    async def _written(self, http: Http, endpoint: Endpoint, audio: bytes) -> str:
+        """The text of one piece of several; what may pass is tried again."""
+        async for attempt in AsyncRetrying(
+            stop=stop_after_attempt(TRIES),
+            wait=wait_exponential(multiplier=PAUSE),
+            retry=retry_if_exception(lambda e: isinstance(e, GLMError) and e.retryable),
+            reraise=True,
+        ):
+            with attempt:
+                events = self._piece(http, endpoint, audio)
+                text = [event.text async for event in events if isinstance(event, ev.TextDelta)]
+        return "".join(text).strip()
 
-async def _streamed(
-    http: Http, endpoint: Endpoint, request: TranscriptionRequest
-) -> AsyncGenerator[ev.Event, None]:
-    async with http.response(endpoint, "POST", PATH, **_form(request, stream=True)) as response:
-        kind = response.headers.get("content-type", "")
-        if response.status_code != 200 or "text/event-stream" not in kind:
-            text = _text(endpoint, response, await whole(response))
-            yield ev.Started(None, request.model)
-            yield ev.TextDelta(text)
-            return
-        yield ev.Started(response.headers.get("x-request-id"), request.model)
-        async for event in EventSource(response).aiter_sse():
-            if event.data == "[DONE]":
-                return
-            try:
-                frame = json.loads(hidden(event.data, endpoint.key))
-            except ValueError:
-                continue
-            if isinstance(frame, dict) and "error" in frame:
-                raise refusal(frame, base_url=endpoint.base_url)
-            if isinstance(frame, dict) and isinstance(delta := frame.get("delta"), str) and delta:
-                yield ev.TextDelta(delta)
-
-
-async def _written(http: Http, endpoint: Endpoint, request: TranscriptionRequest) -> str:
-    """The text of one piece; what may pass is tried again, for the others are paid."""
-    for attempt in range(TRIES):
+    async def _piece(
+        self, http: Http, endpoint: Endpoint, audio: bytes
+    ) -> AsyncGenerator[ev.Event, None]:
+        form = without_none(
+            model=self.model,
+            prompt=self.prompt.strip() or None,
+            # As OpenAPI has lists in forms: one field each. The service's pages do not say.
+            hotwords=list(self.hotwords) or None,
+            stream="true",
+        )
+        file = (f"audio.{ENDINGS[self.mime]}", audio, self.mime)
+        begun = done = False
         try:
-            async with http.response(endpoint, "POST", PATH, **_form(request)) as response:
-                return _text(endpoint, response, await whole(response))
-        except (BusyError, NetworkError) as error:
-            if attempt == TRIES - 1 or not error.retryable:
-                raise
-            await asyncio.sleep(error.retry_after or PAUSE * 2**attempt)
-    raise AssertionError  # the last try returns or raises
+            async with http.response(
+                endpoint, "POST", "/audio/transcriptions", data=form, files={"file": file}
+            ) as response:
+                kind = response.headers.get("content-type", "")
+                if response.status_code != 200 or "text/event-stream" not in kind:
+                    text = _whole_text(endpoint, response, await whole(response))
+                    yield ev.Started(None, self.model)
+                    yield ev.TextDelta(text)
+                    begun = done = True
+                else:
+                    yield ev.Started(None, self.model)
+                    async for event in httpx_sse.EventSource(response).aiter_sse():
+                        told = hidden(event.data, endpoint.key)
+                        if told.strip() == "[DONE]":
+                            done = True
+                            break
+                        delta, ended = _decoded(told, endpoint)
+                        done = done or ended
+                        if delta:
+                            begun = True
+                            yield ev.TextDelta(delta)
+        except NetworkError as error:
+            if not begun:
+                raise perhaps_billed(error, "transcript") from None
+            if not done:
+                raise _broke_off(str(error)) from None
+        if not done:
+            raise _broke_off("The connection ended before the service said that it is whole.")
+        if self.seconds is not None and audio is self.audio:
+            yield _usage(self.seconds)
 
 
-def _text(endpoint: Endpoint, response: httpx.Response, body: bytes) -> str:
-    if response.status_code == 200:
-        try:
-            return str(
-                cast(dict[str, Any], json.loads(hidden(body.decode(), endpoint.key)))["text"]
-            )
-        except (ValueError, LookupError, TypeError):
-            pass
-    raise refused(endpoint, response, body)
+def cut(audio: bytes, longest: float = LONGEST) -> list[Piece]:
+    """A WAV file in pieces that the service takes, each ending where it is quietest.
 
-
-def _form(request: TranscriptionRequest, *, stream: bool = False) -> dict[str, Any]:
-    """The multipart form. How the service wants several hot words is not documented: as fields of
-    the same name, which is what its own client sends for other lists.
+    One that is short enough, or cannot be read here, is one piece, as it is.
     """
-    ending = "wav" if request.mime == "audio/wav" else "mp3"
-    fields: dict[str, Any] = {"model": request.model, "stream": "true" if stream else "false"}
-    if request.prompt.strip():
-        fields["prompt"] = request.prompt.strip()
-    if request.hotwords:
-        fields["hotwords"] = list(request.hotwords)
-    return {"data": fields, "files": {"file": (f"audio.{ending}", request.data, request.mime)}}
+    from .sound import from_wav, wav
+
+    try:
+        samples, rate = from_wav(audio)
+    except ValueError:
+        return [Piece(audio, 0.0, 0.0)]
+    most = int(longest * rate)
+    if len(samples) <= most:
+        return [Piece(audio, 0.0, len(samples) / rate)]
+    pieces, start = [], 0
+    while start < len(samples):
+        end = len(samples)
+        if end - start > most:
+            earliest = start + most * 6 // 10
+            end = earliest + _quietest(samples[earliest : start + most], rate)
+        data = wav(samples[start:end].tobytes(), rate)
+        pieces.append(Piece(data, start / rate, end / rate))
+        start = end
+    return pieces
 
 
-def _spaced(text: str) -> str:
-    """The text of a further piece: Chinese and its like have no space between sentences."""
-    return text if ord(text[0]) > 0x2E80 else f" {text}"
+def _quietest(samples: Any, rate: int) -> int:
+    """The middle of the quietest moment."""
+    import numpy as np
+
+    width = max(1, int(_QUIET * rate))
+    loudness = np.concatenate(([0.0], np.cumsum(samples.astype(np.float64) ** 2)))
+    if len(samples) <= width:
+        return max(1, len(samples))
+    return int(np.argmin(loudness[width:] - loudness[:-width])) + width // 2
 
 
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+def _between(before: str, after: str) -> str:
+    """What stands between the texts of two pieces."""
+    return " " if before and max(before[-1], after[0]) < _FIRST_CJK else ""
+
+
+def _usage(seconds: float) -> ev.UsageReport:
+    count = math.ceil(seconds * TOKENS_A_SECOND)
+    return ev.UsageReport(ev.Usage(prompt_tokens=count, total_tokens=count, estimated=True))
+
+
+def _decoded(data: str, endpoint: Endpoint) -> tuple[str, bool]:
+    """The text in a frame, and whether it is the last. Raises GLMError where it is an error."""
+    try:
+        frame = json.loads(data)
+    except (ValueError, RecursionError):
+        raise not_the_api(endpoint.base_url, "a text that is not JSON") from None
+    if not isinstance(frame, dict):
+        return "", False
+    if frame.get("error"):
+        raise refusal(frame, base_url=endpoint.base_url)
+    delta = frame.get("delta")
+    return (delta if isinstance(delta, str) else ""), frame.get("type") == "transcript.text.done"
+
+
+def _whole_text(endpoint: Endpoint, response: Any, body: bytes) -> str:
+    """The transcript of a service that does not stream."""
+    try:
+        reply = json.loads(hidden(body.decode("utf-8-sig"), endpoint.key))
+    except (ValueError, RecursionError):
+        reply = None
+    text = reply.get("text") if isinstance(reply, dict) else None
+    if response.status_code != 200 or not isinstance(text, str):
+        raise refused(endpoint, response, body)
+    return text
+
+
+def _broke_off(why: str) -> IncompleteError:
+    return IncompleteError(
+        f"The transcript broke off. {why}",
+        remedy="Run the cell again; what had arrived is kept.",
+        retryable=False,
+    )

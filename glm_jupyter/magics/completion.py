@@ -42,9 +42,11 @@ LISTS = ("tools", "compare")
 MODELS = ("model", "pattern", "compare")
 # Which options and arguments are paths.
 PATHS = ("images", "audio", "file", "place", "csv")
+MOST_HINT = 45  # characters
 _SPECIAL = re.compile(r"(?<!\\)[\s'\"]")
 
-# The text and its kind, a word: front ends have no room for more. `documentation` has the rest.
+# The text and its kind, a word: front ends have no room for more. `hints` and `documentation`
+# have the rest.
 Offer = tuple[str, str]
 
 
@@ -73,15 +75,55 @@ def documentation(code: str, cursor: int) -> str:
 
     JupyterLab shows it beside the word that is chosen in the popup, and at Shift+Tab.
     """
-    first, _, _ = code.partition("\n")
-    before, behind = code[:cursor], re.match(r"\S*", code[cursor:])
-    line = before.rpartition("\n")[2] + (behind[0] if behind else "")
+    behind = re.match(r"\S*", code[cursor:])
+    ours = _ours(code, cursor, behind[0] if behind else "")
+    return _documented(*ours) if ours else ""
+
+
+def hints(code: str, cursor: int) -> dict[str, str]:
+    """A few words about each option, command or model that may stand at the cursor.
+
+    JupyterLab shows them in the popup.
+    """
+    from glm_jupyter.api import catalogue
+    from glm_jupyter.api.endpoints import DEFAULT
+    from glm_jupyter.models import price
+
+    ours = _ours(code, cursor)
+    if ours is None:
+        return {}
+    parser, _, word, option = _place(*ours)
+    if word.startswith("-"):
+        named = [a for a in parser._actions if a.option_strings]
+        return {a.option_strings[-1]: _brief(a.help) for a in named}
+    takes = [option] if option else [a for a in parser._actions if not a.option_strings]
+    for action in takes[:1]:
+        if isinstance(action, argparse._SubParsersAction):
+            return {each.dest: _brief(each.help) for each in action._choices_actions}
+        if action.dest in MODELS:
+            before = word[: word.rfind(",") + 1]
+            # A name alone is that of the default endpoint.
+            named_so = {each.full_name: each for each in catalogue.models()}
+            named_so |= {each.name: each for each in catalogue.models(endpoint=DEFAULT.name)}
+            return {before + name: price(model) for name, model in named_so.items()}
+    return {}
+
+
+def _brief(text: str | None) -> str:
+    """The beginning of a help text, as far as there is room for it in a popup."""
+    first = re.split(r"[;:(]", (text or "") % {})[0].strip()
+    return first if len(first) <= MOST_HINT else first[:MOST_HINT].rpartition(" ")[0] + " …"
+
+
+def _ours(code: str, cursor: int, behind: str = "") -> tuple[argparse.ArgumentParser, str] | None:
+    """What reads the line at the cursor, and the line up to there; None where it is not ours."""
+    line = code[:cursor].rpartition("\n")[2] + behind
     in_cell = CELL.match(code) is not None
-    if in_cell and cursor <= len(first):
-        return _documented(cell_parser(), line[len("%%glm") :])
+    if in_cell and "\n" not in code[:cursor]:
+        return cell_parser(), line[len("%%glm") :]
     if not in_cell and (magic := LINE.match(line)):
-        return _documented(line_parser(), line[magic.end() :])
-    return ""
+        return line_parser(), line[magic.end() :]
+    return None
 
 
 def _documented(parser: argparse.ArgumentParser, line: str) -> str:

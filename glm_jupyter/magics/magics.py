@@ -297,12 +297,13 @@ class GLMMagics(Magics):
 def _document(shell: InteractiveShell) -> None:
     """Have the kernel tell of our options and models where a front end asks about them.
 
-    IPython looks up Python names only, and has no hook for others.
+    IPython looks up Python names only, and has no hook for others. What is offered by Tab gets a
+    hint in the place of a signature, which only functions of Python have.
     """
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return
-    of_python = kernel.do_inspect
+    of_python, completions = kernel.do_inspect, kernel.do_complete
 
     def do_inspect(code: str, cursor_pos: int, *args: Any, **options: Any) -> Any:
         from .completion import documentation
@@ -311,7 +312,16 @@ def _document(shell: InteractiveShell) -> None:
             return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
         return of_python(code, cursor_pos, *args, **options)
 
-    kernel.do_inspect = do_inspect
+    def do_complete(code: str, cursor_pos: int) -> Any:
+        from .completion import hints
+
+        reply = completions(code, cursor_pos)
+        if words := hints(code, cursor_pos):
+            for offer in reply["metadata"].get("_jupyter_types_experimental", ()):
+                offer["signature"] = words.get(offer["text"], "")
+        return reply
+
+    kernel.do_inspect, kernel.do_complete = do_inspect, do_complete
 
 
 def load(shell: InteractiveShell) -> None:
@@ -343,7 +353,8 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("glm", None)
     shell.input_transformers_cleanup.remove(magics.transform)
     shell.Completer.custom_matchers.remove(magics.match)
-    vars(getattr(shell, "kernel", shell)).pop("do_inspect", None)
+    for wrapped in ("do_inspect", "do_complete"):
+        vars(getattr(shell, "kernel", shell)).pop(wrapped, None)
     if magics.channel:
         magics.page.close()
         magics.channel.close()

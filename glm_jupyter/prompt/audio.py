@@ -1,136 +1,161 @@
-"""Sound for models that listen: from files, bytes and arrays to WAV or MP3."""
+"""Audio for models that listen: from files, bytes and arrays to WAV or MP3."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import shutil
 import subprocess
-from dataclasses import dataclass
+import tempfile
+import wave
 from pathlib import Path
 from typing import Any
 
-from glm_jupyter.api.errors import InputError
-from glm_jupyter.api.sound import Sound
+from glm_jupyter.api.errors import InputError, clean
 
-# Bytes of an MP3 that surely is short enough to be sent as it is: 25 s at 64 kbit/s.
-SHORT_MP3 = 200_000
-LONGEST_CONVERSION = 120.0  # seconds
-RATE = 16_000  # samples a second of what is converted: enough for speech
-_MP3 = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa", b"\xff\xe3")
+RATE = 16_000  # samples a second of what has to be converted: enough for speech
+LONGEST_WHOLE = 30.0  # seconds; a longer MP3 becomes a WAV, which can be cut
+LONGEST_WAIT = 300  # seconds for a conversion
 
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What was said: an encoded file, and the sound in it where that could be read."""
-
-    data: bytes
-    mime: str
-    sound: Sound | None = None
+Audio = tuple[bytes, str, float | None]
 
 
-def recording_of(source: Any) -> Recording:
-    """The recording that `source` is: a path, the bytes of a file, or `(array, rate)`.
+def audio_of(source: Any) -> Audio:
+    """What was said, as WAV or MP3: its bytes, their type, and how many seconds it lasts.
 
-    WAV and MP3 stay what they are; other formats are converted by soundfile or ffmpeg, where one
-    of them is there. Raises InputError for anything else.
+    `source` is a path, bytes, a data URL, or an array of samples and their rate: integers, or
+    numbers from -1 to 1. Other kinds of files are converted by soundfile or ffmpeg. The seconds
+    are None where nothing here can tell. Raises InputError.
     """
-    if isinstance(source, tuple) and len(source) == 2:
-        try:
-            sound = Sound.of_array(source[0], int(source[1]))
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"The array cannot be heard: {error}. Nothing was sent.",
-                remedy="Give (array, rate): samples, or samples x channels, and their rate.",
-            ) from None
-        return Recording(sound.wav(), "audio/wav", sound)
-    if isinstance(source, str) and "://" in source:
-        raise InputError(
-            "A recording is not fetched from a URL. Nothing was sent.",
-            remedy="Download it, and give --audio its path.",
-        )
-    if isinstance(source, str | Path):
-        data = _read(Path(source).expanduser())
-    elif isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-    else:
-        raise InputError(
-            f"A value of type {type(source).__name__} is no recording. Nothing was sent.",
-            remedy="Give a path, the bytes of a file, or (array, rate).",
-        )
-    return _of_file(data)
+    from glm_jupyter.api.sound import is_mp3
 
-
-def _of_file(data: bytes) -> Recording:
-    if data.startswith(b"RIFF"):
-        try:
-            return Recording(data, "audio/wav", Sound.of_wav(data))
-        except ValueError:  # of a kind that the wave module does not read
-            sound = _converted(data)
-            return Recording(sound.wav(), "audio/wav", sound)
-    if data.startswith(_MP3):
-        if len(data) <= SHORT_MP3:
-            return Recording(data, "audio/mpeg")
-        return Recording(data, "audio/mpeg", _converted(data))
-    sound = _converted(data)
-    return Recording(sound.wav(), "audio/wav", sound)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the recording {path}: {error.strerror}. Nothing was sent.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
-        ) from None
-
-
-def _converted(data: bytes) -> Sound:
+    if isinstance(source, tuple):
+        return _from_array(source)
+    data = _bytes(source)
     if not data:
-        raise InputError("The recording is empty. Nothing was sent.", remedy="Record it again.")
-    sound = _by_soundfile(data) or _by_ffmpeg(data)
-    if sound is None:
+        raise InputError("The recording is empty. Nothing was sent.", remedy="Give another one.")
+    if data.startswith(b"RIFF") and (seconds := _seconds(data)) is not None:
+        return data, "audio/wav", seconds
+    converted = _converted(data)
+    if not is_mp3(data):
+        if converted is None:
+            raise InputError(
+                "The recording is neither WAV nor MP3, and cannot be converted here. "
+                "Nothing was sent.",
+                remedy="`pip install soundfile`, or install ffmpeg for M4A, WebM and others; "
+                "or give a WAV or MP3 file.",
+            )
+        return converted, "audio/wav", _seconds(converted)
+    seconds = _seconds(converted) if converted is not None else None
+    if converted is not None and seconds is not None and seconds > LONGEST_WHOLE:
+        return converted, "audio/wav", seconds
+    return data, "audio/mpeg", seconds
+
+
+def _bytes(source: Any) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str) and source.startswith("data:"):
+        try:
+            return base64.b64decode(source.partition("base64,")[2], validate=True)
+        except binascii.Error:
+            raise InputError(
+                "The data URL holds no sound in base64. Nothing was sent.",
+                remedy="It begins with data:audio/wav;base64, or data:audio/mpeg;base64,.",
+            ) from None
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        try:
+            return path.read_bytes()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise InputError(
+                f"Cannot read the recording {clean(path)}: {why}. Nothing was sent.",
+                remedy=f"Paths are relative to {Path.cwd()}.",
+            ) from None
+    raise InputError(
+        f"A value of type {type(source).__name__} is no recording. Nothing was sent.",
+        remedy="Give a path, bytes, or a tuple of an array and its rate.",
+    )
+
+
+def _from_array(source: tuple[Any, ...]) -> Audio:
+    import numpy as np
+
+    from glm_jupyter.api.sound import wav
+
+    try:
+        values, rate = source
+        samples, rate = np.asarray(values), int(rate)
+        if samples.ndim == 2:  # the channels are the fewer
+            samples = samples.mean(axis=int(np.argmin(samples.shape))).astype(samples.dtype)
+        if samples.ndim != 1 or not samples.size or samples.dtype.kind not in "if" or rate <= 0:
+            raise ValueError
+    except (TypeError, ValueError):
         raise InputError(
-            "The recording is neither WAV nor MP3 (or is a long MP3), and nothing here can "
-            "convert it. Nothing was sent.",
-            remedy="`pip install soundfile`, or install ffmpeg; or give a WAV file.",
-        )
-    return sound
+            "The tuple is no recording. Nothing was sent.",
+            remedy="Give an array of samples (integers, or numbers from -1 to 1) and how many "
+            "there are in a second: (samples, 16000).",
+        ) from None
+    if samples.dtype.kind == "f":
+        samples = np.clip(np.nan_to_num(samples.astype(np.float64)), -1, 1) * 32767
+    elif samples.dtype.itemsize <= 4:
+        samples = samples.astype(np.int64) * 32768 >> (8 * samples.dtype.itemsize - 1)
+    else:  # where a calculation has left 16-bit samples
+        samples = np.clip(samples, -32768, 32767)
+    return wav(samples.astype("<i2").tobytes(), rate), "audio/wav", len(samples) / rate
 
 
-def _by_soundfile(data: bytes) -> Sound | None:
+def _seconds(data: bytes) -> float | None:
+    """How long a WAV file lasts; None for one that only others can read."""
+    from glm_jupyter.api.sound import from_wav
+
+    try:
+        samples, rate = from_wav(data)
+    except (ValueError, wave.Error):
+        return None
+    return len(samples) / rate
+
+
+def _converted(data: bytes) -> bytes | None:
+    """Sound of another kind as WAV; None where nothing here can read it."""
+    return _by_soundfile(data) or _by_ffmpeg(data)
+
+
+def _by_soundfile(data: bytes) -> bytes | None:
+    from glm_jupyter.api.sound import wav
+
     try:
         import soundfile
-    except (ImportError, OSError):  # OSError where its library is missing
+    except (ImportError, OSError):  # OSError: its library is missing
         return None
     try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float64", always_2d=True)
-        return Sound.of_array(samples, rate)
-    except (RuntimeError, ValueError):
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
+    except (RuntimeError, TypeError):  # what it raises for what it cannot read
         return None
+    return wav(samples.mean(axis=1).astype("<i2").tobytes(), rate) if len(samples) else None
 
 
-def _by_ffmpeg(data: bytes) -> Sound | None:
+def _by_ffmpeg(data: bytes) -> bytes | None:
+    from glm_jupyter.api.sound import wav
+
     program = shutil.which("ffmpeg")
     if program is None:
         return None
-    # Only its standard input is read (kept, so that it can be wound back): a playlist cannot name
-    # other files.
-    command = [
-        program,
-        "-v",
-        "error",
-        "-protocol_whitelist",
-        "cache,pipe",
-        "-i",
-        "cache:pipe:0",
-        "-vn",
-    ]
-    command += ["-vn", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "pipe:1"]
-    try:
-        done = subprocess.run(
-            command, input=data, capture_output=True, timeout=LONGEST_CONVERSION, check=False
-        )
-        return Sound(done.stdout, RATE) if done.returncode == 0 and done.stdout else None
-    except (OSError, subprocess.SubprocessError):
-        return None
+    with tempfile.TemporaryDirectory(prefix="glm-") as folder:
+        # A file, as M4A can only be read by jumping in it. A playlist may fetch nothing.
+        file = Path(folder, "recording")
+        file.write_bytes(data)
+        options = ["-f", "s16le", "-ac", "1", "-ar", str(RATE), "-vn", "pipe:1"]
+        command = [program, "-v", "error", "-nostdin", "-protocol_whitelist", "file"]
+        try:
+            ended = subprocess.run(
+                [*command, "-i", str(file), "-protocol_whitelist", "pipe", *options],
+                capture_output=True,
+                timeout=LONGEST_WAIT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    return wav(ended.stdout, RATE) if ended.returncode == 0 and ended.stdout else None

@@ -307,6 +307,10 @@ def _encoded(event: ev.Event | RecordedMedia) -> tuple[str, Any]:
         case RecordedMedia():
             told = {name: value for name, value in asdict(event).items() if value is not None}
             return "media", told
+        case ev.Vectors(rows):
+            return "vectors", rows
+        case ev.Scores(pairs):
+            return "scores", pairs
         case ev.Billed(quantity):
             return "billed", quantity
         case ev.Page(number, text):
@@ -342,6 +346,10 @@ def _decoded(kind: str, value: Any) -> ev.Event | RecordedMedia:
             return ev.UsageReport(ev.Usage(**value))
         case "media", dict():
             return RecordedMedia.of(value)
+        case "vectors", list():
+            return ev.Vectors(tuple(tuple(map(float, row)) for row in value))
+        case "scores", list():
+            return ev.Scores(tuple((int(place), float(score)) for place, score in value))
         case "billed", int() if not isinstance(value, bool) and value >= 0:
             return ev.Billed(value)
         case "page", [int(number), str(text)]:

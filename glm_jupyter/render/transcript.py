@@ -35,10 +35,26 @@ def said(message: dict[str, Any]) -> str:
     parts: list[Any] = (
         content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
     )
-    texts = [part["text"] if "text" in part else _image(part["image_url"]["url"]) for part in parts]
+    texts = [_part(part) for part in parts]
     calls = [call["function"] for call in message.get("tool_calls") or ()]
     texts += [f"{call['name']}({call['arguments']})" for call in calls]
     return "\n\n".join(filter(None, texts))
+
+
+def _part(part: dict[str, Any]) -> str:
+    match part:
+        case {"text": str(text)}:
+            return text
+        case {"image_url": {"url": str(url)}}:
+            return _image(url)
+        case {"file": dict(file)}:
+            held = file.get("file_data")
+            name = file.get("filename") or "a file"
+            size = f", {len(held) * 3 // 4 / 1000:,.0f} KB" if isinstance(held, str) else ""
+            return f"[file, {name}{size}]"
+        case {"input_audio": {"data": str(data), "format": kind}}:
+            return f"[sound, {kind}, {len(data) * 3 // 4 / 1000:,.0f} KB]"
+    return f"[{part.get('type', 'something')}]"
 
 
 def _image(url: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.catalogue_file import KINDS
-from glm_jupyter.api.errors import InputError
+from glm_jupyter.api.documents import DocumentRequest
+from glm_jupyter.api.errors import InputError, clean
 from glm_jupyter.api.pictures import PictureRequest
 from glm_jupyter.api.speech import SpeechRequest
 from glm_jupyter.api.transcription import TranscriptionRequest
 from glm_jupyter.api.videos import VideoRequest
-from glm_jupyter.prompt.audio import recording_of
+from glm_jupyter.prompt.audio import audio_of
+from glm_jupyter.prompt.files import file_of
 from glm_jupyter.prompt.images import image_part
 
 from .options import flags
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     from .options import AskOptions
     from .target import Target
+
+_RANGE = re.compile(r"\s*([0-9]{1,5})\s*(-\s*([0-9]{1,5})?)?\s*")
 
 # Kinds that are asked by messages, and answer in text.
 BY_MESSAGES = ("chat", "voice")
@@ -81,15 +86,17 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                     f"{model.name} writes down recordings, and there is none. Nothing was sent.",
                     remedy="Name one with --audio: a path, or a variable.",
                 )
-            said = recording_of(options.audio)
+            audio, mime, seconds = audio_of(options.audio)
             return TranscriptionRequest(
                 model=model.name,
                 prompt=prompt,
-                data=said.data,
-                mime=said.mime,
-                sound=said.sound,
+                audio=audio,
+                mime=mime,
+                seconds=seconds,
                 hotwords=tuple(map(str, listed(options.hotwords))),
             )
+        case "document":
+            return _document(model, prompt, options)
         case "speech":
             return SpeechRequest(
                 model=model.name,
@@ -104,6 +111,40 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                 f"{model.name} gives {KINDS[kind]}, not an answer. Nothing was sent.",
                 remedy=f"Call it from Python: `{call}(...)`.",
             )
+
+
+def _document(model: Model, prompt: str, options: AskOptions) -> DocumentRequest:
+    files = listed(options.file)
+    if len(files) != 1:
+        raise InputError(
+            f"{model.name} reads one document at a time; {len(files)} were given. Nothing was "
+            "sent.",
+            remedy="Name it with --file: a path, a URL or a variable.",
+        )
+    document = file_of(files[0], as_document=True)
+    first, last = page_range(options.pages)
+    return DocumentRequest(
+        model=model.name,
+        prompt=prompt or document.name,
+        url=document.url,
+        size=document.size,
+        first=first,
+        last=last,
+    )
+
+
+def page_range(text: str | None) -> tuple[int | None, int | None]:
+    """The first and the last page of "3" or "2-5"; "2-" goes on to the end."""
+    if text is None:
+        return None, None
+    found = _RANGE.fullmatch(text)
+    if not found or int(found[1]) < 1 or (found[3] and int(found[3]) < 1):
+        raise InputError(
+            f"--pages {clean(text, 40)} names no pages. Nothing was sent.",
+            remedy="Write --pages 3, or --pages 2-5; the first page is 1.",
+        )
+    first = int(found[1])
+    return first, int(found[3]) if found[3] else None if found[2] else first
 
 
 def listed(given: Any) -> list[Any]:

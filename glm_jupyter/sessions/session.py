@@ -13,13 +13,14 @@ from uuid import uuid4
 from traitlets import Instance, Int, Tuple
 
 from glm_jupyter.answer import Answer
-from glm_jupyter.api import tokens
+from glm_jupyter.api import catalogue, tokens
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.prompt.expand import read_text
+from glm_jupyter.prompt.files import file_of, file_part, text_part
 from glm_jupyter.prompt.images import image_part
 from glm_jupyter.schema import schema_of
 from glm_jupyter.tools import Toolbox, ask_user, tool_of
@@ -35,6 +36,7 @@ from .turn import Place, Turn
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
+    from glm_jupyter.api.making import MakingRequest
     from glm_jupyter.money.ledger import Job
     from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.recordings.replayer import Replayer
@@ -106,7 +108,8 @@ class Session(Choices):
         search = _search(target.endpoint, toolbox) if chosen.web else None
         told = "\n\n".join(filter(None, [system, form.instructions if form else None]))
         opening = [{"role": "system", "content": told}] if told else []
-        question = {"role": "user", "content": _content(prompt, listed(chosen.images))}
+        files = _file_parts(listed(chosen.file), target)
+        question = {"role": "user", "content": _content(prompt, listed(chosen.images), files)}
         notes = asking.notes
         if chosen.trim:
             history, cut = _trimmed(history, target, chosen.max_tokens, [*opening, question])
@@ -161,6 +164,11 @@ class Session(Choices):
             ended=self._ended,
             **{"notes": asking.notes, **more},
         )
+
+    def make(self, target: Target, request: MakingRequest) -> Turn:
+        """The turn of a request that is no cell's: it is in no conversation."""
+        terms = self._terms(self._chosen(AskOptions(), target.known))
+        return self._turn(ModelRequest(target, request, **terms), Asking(aside=True))
 
     def resume(self, job: Job) -> Turn:
         """The turn that waits for what an earlier cell has handed in; it costs nothing more."""
@@ -271,10 +279,33 @@ def _search(endpoint: Endpoint, toolbox: Toolbox | None) -> Search:
     return search_of(endpoint)
 
 
-def _content(prompt: str, images: Sequence[Any]) -> Any:
-    if not images:
-        return prompt
-    return [*map(image_part, images), {"type": "text", "text": prompt}]
+def _content(prompt: str, images: Sequence[Any], files: Sequence[dict[str, Any]]) -> Any:
+    said = {"type": "text", "text": prompt}
+    if not images and all(part["type"] == "text" for part in files):
+        return "\n\n".join(part["text"] for part in [*files, said])
+    return [*map(image_part, images), *files, said]
+
+
+def _file_parts(files: Sequence[Any], target: Target) -> list[dict[str, Any]]:
+    """What the files make of a message: text for any model, documents for those that take them."""
+    room = _room(target, None)
+    parts = []
+    for source in files:
+        file = file_of(source)
+        if file.text is not None:
+            parts.append(text_part(file, room and room // len(files)))
+        elif target.known and "file" not in target.known.input:
+            others = [
+                m for m in catalogue.models("chat", target.endpoint.name) if "file" in m.input
+            ]
+            raise InputError(
+                f"{target.model} takes text files only, and {file.name} is none. Nothing was sent.",
+                remedy=f"Models that take it: {', '.join(m.name for m in others[:3])}; glm-ocr "
+                "turns a PDF or a picture into text.",
+            )
+        else:
+            parts.append(file_part(file))
+    return parts
 
 
 _current: Session | None = None

@@ -6,6 +6,7 @@ import {
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICompletionProviderManager } from '@jupyterlab/completer';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Kernel } from '@jupyterlab/services';
@@ -22,6 +23,7 @@ import { followMenu } from './cells.js';
 import { addCommands, COMMANDS } from './commands.js';
 import type { Context } from './context.js';
 import { offerExplanations } from './failure.js';
+import { Completions } from './completions.js';
 import { confirmInsertion } from './insertion.js';
 import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
@@ -180,6 +182,17 @@ const prompts: JupyterFrontEndPlugin<void> = {
   }
 };
 
+/** Completes options, commands and models. */
+const completions: JupyterFrontEndPlugin<void> = {
+  id: 'glm-jupyter:completions',
+  description: 'Shows a few words about each option and model that Tab offers.',
+  autoStart: true,
+  requires: [ICompletionProviderManager],
+  activate: (_: JupyterFrontEnd, manager: ICompletionProviderManager) => {
+    manager.registerProvider(new Completions());
+  }
+};
+
 /** Makes answers and the widget panel usable by keyboard. */
 const keys: JupyterFrontEndPlugin<void> = {
   id: 'glm-jupyter:keys',
@@ -188,4 +201,4 @@ const keys: JupyterFrontEndPlugin<void> = {
   activate: keepKeys
 };
 
-export default [answers, places, prompts, keys];
+export default [answers, places, prompts, completions, keys];

@@ -44,6 +44,7 @@ def shoot(page: Page, name: str) -> None:
         page.wait_for_function(
             "theme => document.body.dataset.jpThemeName === theme", arg=f"JupyterLab {theme}"
         )
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
         page.screenshot(path=SHOTS / f"{name}-{theme.lower()}.png")
 
 

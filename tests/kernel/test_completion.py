@@ -68,6 +68,23 @@ def test_the_kind_of_what_tab_offers_is_a_word(running: Kernel, code: str, kind:
 
 
 @pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("%%glm --dry", "show the messages, the tokens and what it …"),
+        ("%%glm -m glm-4-airx", "10 / 10 RMB"),
+        ("%%glm -m zai/glm-4.5-f", "free"),
+        ("%%glm --compare glm-4.7,glm-4-airx", "10 / 10 RMB"),
+        ("%glm mod", "list models with prices and limits"),
+        ("x = 1\n%glm use glm-4-airx", "10 / 10 RMB"),
+    ],
+)
+def test_a_hint_goes_with_what_tab_offers(running: Kernel, code: str, hint: str) -> None:
+    content = running.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    [offer] = content["metadata"]["_jupyter_types_experimental"]
+    assert offer["signature"] == hint
+
+
+@pytest.mark.parametrize(
     ("code", "told"),
     [
         ("%%glm --max-cost", "AMOUNT\n\nmost the answer may cost"),

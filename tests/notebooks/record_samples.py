@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from glm_jupyter.api import tokens
+from tests.notebooks.sample_media import playing
 from tests.protocol_server import ProtocolServer, Reply, Request
 
 FOLDER = Path(__file__).parents[2] / "demo_notebooks"
@@ -67,7 +69,9 @@ class Sample:
 
 
 def samples(name: str) -> list[Sample]:
-    """The written replies of a notebook."""
+    """The written replies of a notebook; what `sample_media` makes has none."""
+    if not (SAMPLES / f"{name}.md").exists():
+        return []
     parts = _REPLY.split((SAMPLES / f"{name}.md").read_text(encoding="utf-8"))[1:]
     return [_sample(phrase, body) for phrase, body in zip(parts[::2], parts[1::2], strict=True)]
 
@@ -107,17 +111,22 @@ def record(path: Path) -> int:
     made = SAMPLES / f"{path.stem}.glm.jsonl"
     with tempfile.TemporaryDirectory() as home, ProtocolServer() as server:
         server.respond = respond
+        if path.stem == "media":
+            server.making = playing()
         new = Path(home) / made.name
         replay = cells[begin]
         replay.source = _REPLAY.sub(lambda _: f"%glm record {new}", replay.source)
         env = {"HOME": home, "XDG_DATA_HOME": home, "ZAI_API_KEY": "a.key"}
         env |= {"ZAI_BASE_URL": server.url, "MPLBACKEND": "agg"}
-        resources = {"metadata": {"path": str(FOLDER)}}
+        # What a lesson writes is not to stay in the project.
+        lesson = shutil.copytree(FOLDER, Path(home) / "lesson")
+        resources = {"metadata": {"path": str(lesson)}}
         client = NotebookClient(notebook, timeout=300, resources=resources)
         client.execute(env=os.environ | env)
         if left:
             raise SystemExit(f"{path.stem}: nobody asked for {[s.phrase for s in left]}")
-        made.write_bytes(new.read_bytes())
+        for file in [new, *new.parent.glob(f"{'[0-9a-f]' * 64}.*")]:
+            shutil.copy(file, SAMPLES)
     return len(made.read_bytes().splitlines())
 
 

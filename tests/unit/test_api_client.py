@@ -30,6 +30,7 @@ from glm_jupyter.api.errors import (
 )
 from glm_jupyter.api.network import unreachable
 from glm_jupyter.api.request import ChatRequest
+from tests.making_server import tone, wav
 from tests.protocol_server import ProtocolServer, Reply
 
 KEY = "id.very-secret"
@@ -548,3 +549,18 @@ async def test_who_stops_waiting_in_a_queue_closes_the_connection(
     (request,) = server.requests
     assert await asyncio.to_thread(request.ended.wait, 30)
     assert request.aborted
+
+
+@pytest.mark.parametrize("cut_after", [None, 3])
+async def test_a_spoken_answer(
+    server: ProtocolServer, endpoint: Endpoint, client: Client, cut_after: int | None
+) -> None:
+    server.enqueue(Reply("Hi.", spoken=[wav(tone(0.1)), tone(0.1)], cut_after=cut_after))
+    events: list[ev.Event] = []
+    try:
+        async for event in client.stream(endpoint, ASKED):
+            events.append(event)
+    except IncompleteError:
+        assert cut_after is not None
+    (made,) = [event for event in events if isinstance(event, ev.Media)]
+    assert made.data == wav(tone(0.1) + tone(0.1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -22,6 +23,7 @@ from glm_jupyter.api.errors import (
 )
 from glm_jupyter.api.stream import StreamDecoder
 from glm_jupyter.render.summary import ending
+from tests.making_server import wav
 
 
 def frame(finish: str | None = None, /, **delta: Any) -> str:
@@ -315,3 +317,63 @@ def test_error_in_the_stream(data: str, kind: Any, code: str | None) -> None:
 def test_frame_that_is_not_json() -> None:
     _, error = failure_of(["\x1b[31m<html>"], NetworkError)
     assert "\x1b" not in str(error)
+
+
+def spoken_frames(*pieces: str) -> list[str]:
+    deltas = [{"choices": [{"delta": {"audio": {"data": piece}}}]} for piece in pieces]
+    return [json.dumps(delta) for delta in [*deltas, {"choices": [{"finish_reason": "stop"}]}]]
+
+
+def heard(frames: list[str]) -> list[ev.Event]:
+    decoder = StreamDecoder()
+    events = [event for frame in frames for event in decoder.decode(frame)]
+    events += decoder.flush()
+    return [event for event in events if isinstance(event, ev.AudioDelta | ev.Media)]
+
+
+SAMPLES = bytes(range(256)) * 20
+WAV = wav(SAMPLES)
+
+
+def test_a_spoken_answer_in_one_message() -> None:
+    message = {"content": "Hello.", "audio": {"id": "1", "data": b64encode(WAV).decode()}}
+    frame = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    delta, media = heard([json.dumps(frame)])
+    assert delta == ev.AudioDelta(SAMPLES, 24_000)
+    assert media.data == WAV
+    assert (media.mime, media.rate) == ("audio/wav", 24_000)
+    assert media.seconds == len(SAMPLES) / 2 / 24_000
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [WAV],
+        [wav(SAMPLES[:1000]), wav(SAMPLES[1000:])],  # each a file
+        [SAMPLES[:1001], SAMPLES[1001:]],  # samples alone, cut in the middle of one
+        [WAV[:1044], WAV[1044:]],  # one file in two parts
+    ],
+)
+def test_a_spoken_answer_in_pieces(pieces: list[bytes]) -> None:
+    *deltas, media = heard(spoken_frames(*(b64encode(piece).decode() for piece in pieces)))
+    assert media.data == WAV
+    assert b"".join(delta.data for delta in deltas) == SAMPLES
+
+
+def test_a_spoken_answer_in_mp3() -> None:
+    (media,) = heard(spoken_frames(b64encode(b"ID3 and so on").decode()))
+    assert (media.mime, media.data) == ("audio/mpeg", b"ID3 and so on")
+
+
+@pytest.mark.parametrize("audio", [None, 3, [], {}, {"data": None}, {"data": ""}, {"data": "a"}])
+def test_no_sound_in_an_answer(audio: Any) -> None:
+    frame = {"choices": [{"delta": {"content": "x", "audio": audio}, "finish_reason": "stop"}]}
+    assert heard([json.dumps(frame)]) == []
+
+
+def test_what_was_spoken_before_the_answer_broke_off_is_kept() -> None:
+    decoder = StreamDecoder()
+    for frame in spoken_frames(b64encode(WAV).decode())[:1]:
+        decoder.decode(frame)
+    (media,) = decoder.rest()
+    assert media.data == WAV
