@@ -39,6 +39,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.kernel
 	$(BIN)/python -m tests.benchmarks.mapping
 	$(BIN)/python -m tests.benchmarks.gateway
+	$(BIN)/python -m tests.benchmarks.ledger
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
 	  $(BIN)/python -m tests.benchmarks.browser
 

@@ -16,8 +16,9 @@ from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
 from .money.amounts import currencies
-from .money.ledger import COLUMNS, GROUPS, Ledger, Line
+from .money.ledger import COLUMNS, Ledger
 from .money.limit import Limit
+from .money.sums import GROUPS, Line
 from .money.words import number, rounded
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ PERIOD_WORDS = {"session": "this session", "day": "today", "month": "this month"
 def usage(by: str | None = None, since: str | date | None = None) -> Any:
     """What the ledger holds: a DataFrame where pandas is installed, else a list of dicts.
 
-    `by` is "model", "day", "notebook" or "endpoint", for sums (one row for each currency, since
-    RMB and USD are not added); without it there is one row for each request. `since` is a date,
-    or a text such as "2026-11-22", in local time. Costs are `Decimal`; None is not known.
+    `by` is "model", "kind", "day", "notebook" or "endpoint", for sums (one row for each currency,
+    since RMB and USD are not added); without it there is one row for each request. `since` is a
+    date, or a text such as "2026-11-22", in local time. Costs are `Decimal`; None is not known.
     Raises InputError for what it does not know.
     """
     from glm_jupyter.sessions.session import current
@@ -56,9 +57,7 @@ def usage(by: str | None = None, since: str | date | None = None) -> Any:
 
 
 def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, str]]:
-    """The sums by model, day, notebook or endpoint, as MIME bundles: a table, and a chart of each
-    currency.
-    """
+    """The sums by a key of `GROUPS`, as MIME bundles: a table, and a chart of each currency."""
     lines = ledger.lines(group(by), since)
     span = f" since {since:%Y-%m-%d}" if since else ""
     if not lines:

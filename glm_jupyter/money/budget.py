@@ -14,10 +14,11 @@ from glm_jupyter.exact import add
 
 from .ceiling import ceilings
 from .ledger import PERIODS as LEDGER_PERIODS
-from .ledger import Ledger, Line, Standing
+from .ledger import Ledger, Standing
 from .ledger import Period as LedgerPeriod
 from .limit import PERIODS, Limit, Period, check
 from .meter import Meter
+from .sums import Line
 
 if TYPE_CHECKING:
     from glm_jupyter.answer import Answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,10 +19,12 @@ import platformdirs
 from glm_jupyter.answer import Answer
 from glm_jupyter.exact import add
 
+from . import sums
 from .ledger_file import LedgerFile
+from .sums import Line, stamp
 
 T = TypeVar("T")
-Statement = tuple[str, list[Any]]
+Row = dict[str, Any]
 Period = Literal["day", "month"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 
@@ -52,57 +54,6 @@ COLUMNS = (
     "request_id",
     "kind",
 )
-
-GROUPS = {
-    "model": "endpoint || '/' || model",
-    "day": "date(begun, 'localtime')",
-    "notebook": "coalesce(notebook, '')",
-    "endpoint": "endpoint",
-    "kind": "kind",
-}
-
-# A request counts as unpriced where its price is not known, or where it never came to an end.
-_SUMS = """
-    count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),
-    sum(reasoning_tokens), exact_sum(cost), sum(estimated AND cost IS NOT NULL),
-    sum(cost IS NULL)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Requests of one group and one currency, added up.
-
-    `cost` is a lower bound where `estimated` requests (whose usage the service did not send)
-    or `unpriced` ones (whose price is unknown) are among them.
-    """
-
-    key: str
-    currency: str | None
-    requests: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost: Decimal = Decimal(0)
-    estimated: int = 0
-    unpriced: int = 0
-
-    def plus(self, answer: Answer) -> Line:
-        """The line with one more answer."""
-        usage, priced = answer.usage, answer.cost is not None
-        return Line(
-            self.key,
-            self.currency,
-            self.requests + 1,
-            self.prompt_tokens + usage.prompt_tokens,
-            self.cached_tokens + usage.cached_tokens,
-            self.completion_tokens + usage.completion_tokens,
-            self.reasoning_tokens + usage.reasoning_tokens,
-            add(self.cost, answer.cost or Decimal(0)),
-            self.estimated + (usage.estimated and priced),
-            self.unpriced + (not priced),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +103,7 @@ class Ledger:
         self.path = path or data / "ledger.sqlite"
         self._file = LedgerFile(self.path)
         self._lock = RLock()
-        self._waiting: list[Statement] = []  # to be written before anything is read
+        self._waiting: list[Row] = []  # to be written before anything is read
         self._batches = 0
         self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
         self._writer: ThreadPoolExecutor | None = None
@@ -213,12 +164,12 @@ class Ledger:
         `allow` is given the standing of `currency`, with what is used in `periods` besides those
         that have a budget; None where the file cannot be used.
         """
-        statement = _begun(answer, most, currency, notebook)
+        row = _begun(answer, most, currency, notebook)
 
         def work(db: sqlite3.Connection) -> bool:
             db.execute("BEGIN IMMEDIATE")
             allow(self._standing(db, currency, periods))
-            db.execute(*statement)
+            _write_row(db, row)
             db.execute("COMMIT")
             return True
 
@@ -226,10 +177,10 @@ class Ledger:
             limited = periods or any(of == currency for _, of in self._budgets)
             if self._batches and not limited:
                 allow(Standing())
-                self._write(statement)
+                self._write(row)
             elif not self._use(work, False):
                 allow(None)
-                self._write(statement)
+                self._write(row)
 
     def standing(self, currency: str, periods: Collection[Period] = ()) -> Standing | None:
         """The budgets in `currency` and what of them is used, also in `periods` without one.
@@ -254,7 +205,7 @@ class Ledger:
             "seconds": answer.seconds,
             "request_id": answer.request_id,
         }
-        self._write(_upsert(values))
+        self._write(values)
 
     def add_job(self, job: Job) -> bool:
         """Keep a job, whose money is held in all kernels until it ends; False where that fails."""
@@ -269,14 +220,17 @@ class Ledger:
                 job.model,
                 job.asked,
                 job.notebook,
-                _stamp(job.begun),
+                stamp(job.begun),
                 job.state,
             ]
-            db.execute(
-                "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, asked, "
-                "notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
-            )
+            db.execute("BEGIN IMMEDIATE")
+            with sums.kept(db, job.request):
+                db.execute(
+                    "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, "
+                    "asked, notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+            db.execute("COMMIT")
             return True
 
         return self._use(work, False)
@@ -289,17 +243,24 @@ class Ledger:
 
         def work(db: sqlite3.Connection) -> bool:
             db.execute("BEGIN IMMEDIATE")
-            changed = db.execute(
-                "UPDATE jobs SET state = ?, ended = ?, files = ? "
-                "WHERE id = ? AND base_url = ? AND ended IS NULL",
-                [state, _stamp(datetime.now(UTC)), "\n".join(files), job, base_url],
-            ).rowcount
-            # A kernel that was killed has not booked what it asked for.
-            db.execute(
-                "UPDATE requests SET cost = most, finish = 'task' WHERE finish IS NULL AND id IN "
-                "(SELECT request FROM jobs WHERE id = ? AND base_url = ?)",
-                [job, base_url],
-            )
+            found = db.execute(
+                "SELECT request FROM jobs WHERE id = ? AND base_url = ?", [job, base_url]
+            ).fetchone()
+            if found is None:
+                db.execute("COMMIT")
+                return False
+            with sums.kept(db, *found):
+                changed = db.execute(
+                    "UPDATE jobs SET state = ?, ended = ?, files = ? "
+                    "WHERE id = ? AND base_url = ? AND ended IS NULL",
+                    [state, stamp(datetime.now(UTC)), "\n".join(files), job, base_url],
+                ).rowcount
+                # A kernel that was killed has not booked what it asked for.
+                db.execute(
+                    "UPDATE requests SET cost = most, finish = 'task' "
+                    "WHERE finish IS NULL AND id = ?",
+                    found,
+                )
             db.execute("COMMIT")
             return changed > 0
 
@@ -343,7 +304,7 @@ class Ledger:
 
         Those under way are not counted until they have ended: see `held`.
         """
-        return self._use(lambda db: _sums(db, by, since, until), [])
+        return self._use(lambda db: _lines(db, by, since, until), [])
 
     def held(self, since: datetime) -> dict[str, Decimal]:
         """What the requests now under way in all kernels cost at most: currency -> amount."""
@@ -403,8 +364,8 @@ class Ledger:
                 found.budgets[period] = budget
             if budget is not None or period in periods:
                 since, until = span(period)
-                lines = _sums(db, None, since, until)
-                costs = (line.cost for line in lines if line.currency == currency)
+                of_all = _lines(db, None, since, until)
+                costs = (line.cost for line in of_all if line.currency == currency)
                 found.spent[period] = add(*costs)
                 found.held[period] = _held(db, since).get(currency, Decimal(0))
         return found
@@ -417,8 +378,8 @@ class Ledger:
         def both(db: sqlite3.Connection) -> T:
             if self._waiting:
                 db.execute("BEGIN IMMEDIATE")
-                for query, values in self._waiting:
-                    db.execute(query, values)
+                for row in self._waiting:
+                    _write_row(db, row)
                 if self._batches:
                     self._budgets = _budgets(db)
                 db.execute("COMMIT")
@@ -431,9 +392,9 @@ class Ledger:
                 self._waiting.clear()  # it cannot be written, and `next_warning` says why
             return result
 
-    def _write(self, statement: Statement) -> None:
+    def _write(self, row: Row) -> None:
         with self._lock:
-            self._waiting.append(statement)
+            self._waiting.append(row)
             if self._batches:
                 self._write_soon()
             else:
@@ -477,17 +438,15 @@ def span(period: Period, now: datetime | None = None) -> tuple[datetime, datetim
     return first.astimezone(), after.astimezone()
 
 
-def _begun(
-    answer: Answer, most: Decimal | None, currency: str | None, notebook: str | None
-) -> Statement:
-    return _upsert({**_asked(answer, notebook), "most": _text(most), "currency": currency})
+def _begun(answer: Answer, most: Decimal | None, currency: str | None, notebook: str | None) -> Row:
+    return {**_asked(answer, notebook), "most": _text(most), "currency": currency}
 
 
-def _asked(answer: Answer, notebook: str | None) -> dict[str, Any]:
+def _asked(answer: Answer, notebook: str | None) -> Row:
     """The columns of a row that are known when the request goes out."""
     return {
         "id": answer.id,
-        "begun": _stamp(datetime.now(UTC)),
+        "begun": stamp(datetime.now(UTC)),
         "endpoint": answer.endpoint,
         "model": answer.model,
         "notebook": notebook,
@@ -495,18 +454,20 @@ def _asked(answer: Answer, notebook: str | None) -> dict[str, Any]:
     }
 
 
-def _upsert(values: dict[str, Any]) -> Statement:
-    names = ", ".join(values)
+def _write_row(db: sqlite3.Connection, row: Row) -> None:
+    """Write what is known of a request, and bring the sums up to date."""
+    names = ", ".join(row)
     # What `begin` wrote about when and where stays, and what the end knows nothing about.
-    kept = ("id", "begun", "notebook")
+    unchanging = ("id", "begun", "notebook")
     changes = ", ".join(
-        f"{name} = coalesce(excluded.{name}, {name})" for name in values if name not in kept
+        f"{name} = coalesce(excluded.{name}, {name})" for name in row if name not in unchanging
     )
     query = f"""
-        INSERT INTO requests ({names}) VALUES ({", ".join("?" * len(values))})
+        INSERT INTO requests ({names}) VALUES ({", ".join("?" * len(row))})
         ON CONFLICT (id) DO UPDATE SET {changes}
     """
-    return query, list(values.values())
+    with sums.kept(db, row["id"]):
+        db.execute(query, list(row.values()))
 
 
 def _budgets(db: sqlite3.Connection) -> dict[tuple[Period, str], Decimal]:
@@ -514,45 +475,34 @@ def _budgets(db: sqlite3.Connection) -> dict[tuple[Period, str], Decimal]:
     return {(period, of): Decimal(amount) for period, of, amount in rows}
 
 
-def _sums(
+def _lines(
     db: sqlite3.Connection, by: str | None, since: datetime | None, until: datetime | None
 ) -> list[Line]:
-    key = GROUPS[by] if by else "''"
-    where, moments = _where(since, until)
-    values = [*moments, _stamp(datetime.now(UTC) - LONGEST_REQUEST)]
-    query = f"""
-        SELECT {key}, currency, {_SUMS} FROM requests
-        WHERE {where} AND (finish IS NOT NULL OR begun < ?)
-            AND id NOT IN (SELECT request FROM jobs WHERE ended IS NULL)
-        GROUP BY 1, 2 ORDER BY 1, 2
-    """
-    return [Line(*row) for row in _lines(db, query, values)]
+    return sums.lines(db, by, since, until, datetime.now(UTC) - LONGEST_REQUEST)
 
 
 def _held(db: sqlite3.Connection, since: datetime) -> dict[str, Decimal]:
     now = datetime.now(UTC)
-    # A clock that was ahead leaves requests that seem to begin tomorrow.
-    ahead = _stamp(now + LONGEST_REQUEST)
-    bounds = [_stamp(max(since, now - LONGEST_REQUEST)), _stamp(now - LONGEST_JOB), ahead]
+    bounds = [
+        stamp(max(since, now - LONGEST_REQUEST)),
+        stamp(now - LONGEST_JOB),
+        # A clock that was ahead leaves requests that seem to begin tomorrow.
+        stamp(now + LONGEST_REQUEST),
+    ]
+    # By id, so that a request that became a job counts once. Each half has an index of its own.
     query = """
-        SELECT currency, exact_sum(most) FROM requests
-        WHERE most IS NOT NULL AND currency IS NOT NULL AND (
-            (finish IS NULL AND begun >= ?)
-            OR (begun >= ? AND id IN (SELECT request FROM jobs WHERE ended IS NULL))
-        ) AND begun < ? GROUP BY 1
+        SELECT currency, exact_sum(most) FROM requests WHERE id IN (
+            SELECT id FROM requests WHERE finish IS NULL AND begun >= ?
+            UNION SELECT requests.id FROM jobs JOIN requests ON requests.id = jobs.request
+                WHERE jobs.ended IS NULL AND requests.begun >= ?
+        ) AND most IS NOT NULL AND currency IS NOT NULL AND begun < ? GROUP BY 1
     """
     return {currency: Decimal(most) for currency, most in db.execute(query, bounds)}
 
 
-def _lines(db: sqlite3.Connection, query: str, values: Iterable[str]) -> Iterator[list[Any]]:
-    cost = 7  # the place of exact_sum among the columns
-    for row in db.execute(query, list(values)):
-        yield [*row[:cost], Decimal(row[cost]), *row[cost + 1 :]]
-
-
 def _where(since: datetime | None, until: datetime | None) -> tuple[str, list[str]]:
     tests = [("begun >= ?", since), ("begun < ?", until)]
-    given = [(test, _stamp(moment)) for test, moment in tests if moment]
+    given = [(test, stamp(moment)) for test, moment in tests if moment]
     return " AND ".join(["true", *(test for test, _ in given)]), [moment for _, moment in given]
 
 
@@ -564,10 +514,6 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _moment(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from glm_jupyter.exact import add
+from glm_jupyter.exact import CONTEXT
 
 T = TypeVar("T")
 
@@ -68,6 +68,45 @@ MIGRATIONS = (
         files TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (id, base_url)
     )
+    """,
+    # Sums of the requests that have ended: of each quarter of an hour, and of each day of UTC for
+    # all notebooks together. What is not known is empty text, which a key can hold.
+    """
+    CREATE TABLE sums (
+        span TEXT NOT NULL,
+        begun TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        notebook TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        requests INTEGER NOT NULL,
+        prompt_tokens INTEGER NOT NULL,
+        cached_tokens INTEGER NOT NULL,
+        completion_tokens INTEGER NOT NULL,
+        reasoning_tokens INTEGER NOT NULL,
+        cost TEXT NOT NULL,
+        estimated INTEGER NOT NULL,
+        unpriced INTEGER NOT NULL,
+        PRIMARY KEY (span, begun, endpoint, model, kind, notebook, currency)
+    ) WITHOUT ROWID;
+    INSERT INTO sums
+        SELECT 'quarter',
+            substr(begun, 1, 14) || printf('%02d', substr(begun, 15, 2) / 15 * 15) || ':00',
+            endpoint, model, kind, coalesce(notebook, ''), coalesce(currency, ''),
+            count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),
+            sum(reasoning_tokens), exact_sum(cost), sum(estimated AND cost IS NOT NULL),
+            sum(cost IS NULL)
+        FROM requests
+        WHERE finish IS NOT NULL AND id NOT IN (SELECT request FROM jobs WHERE ended IS NULL)
+        GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    INSERT INTO sums
+        SELECT 'day', substr(begun, 1, 10) || ' 00:00:00', endpoint, model, kind, '', currency,
+            sum(requests), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),
+            sum(reasoning_tokens), exact_sum(cost), sum(estimated), sum(unpriced)
+        FROM sums GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    CREATE INDEX requests_under_way ON requests (begun) WHERE finish IS NULL;
+    CREATE INDEX jobs_under_way ON jobs (request) WHERE ended IS NULL
     """,
 )
 
@@ -151,6 +190,7 @@ class LedgerFile:
         wait = 0 if time.monotonic() < self._no_wait_until else BUSY_SECONDS
         with closing(sqlite3.connect(self.path, timeout=wait, isolation_level=None)) as db:
             db.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+            db.create_function("exact_add", 2, _exact_add, deterministic=True)
             _migrate(db)
             return work(db)
 
@@ -181,10 +221,15 @@ class _ExactSum:
 
     def step(self, value: str | None) -> None:
         if value is not None:
-            self._sum = add(self._sum, Decimal(value))
+            self._sum = CONTEXT.add(self._sum, Decimal(value))
 
     def finalize(self) -> str:
         return format(self._sum, "f")
+
+
+def _exact_add(one: str, other: str) -> str:
+    """SQL's + for decimal text."""
+    return format(CONTEXT.add(Decimal(one), Decimal(other)), "f")
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter import spending
 from glm_jupyter.api.events import Usage
-from glm_jupyter.money.ledger import Line, span
+from glm_jupyter.money.ledger import span
 from glm_jupyter.money.limit import Limit
+from glm_jupyter.money.sums import Line
 from glm_jupyter.money.words import number
 from glm_jupyter.render import chart, summary
 

@@ -21,7 +21,8 @@ from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.models import listing
 from glm_jupyter.money.budget import Budgets
-from glm_jupyter.money.ledger import Ledger, Line
+from glm_jupyter.money.ledger import Ledger
+from glm_jupyter.money.sums import Line
 from glm_jupyter.money.words import rounded
 from glm_jupyter.render import chart
 from glm_jupyter.sessions import session as sessions
@@ -109,7 +110,7 @@ def test_amounts_are_rounded_for_the_eye_and_kept_whole_for_programs(
 
 
 def test_charts_are_well_formed_and_told_in_words(ledger: Ledger) -> None:
-    for by in ("model", "day", "notebook", "endpoint"):
+    for by in ("model", "kind", "day", "notebook", "endpoint"):
         for bundle in spending.report(ledger, by, None)[1:]:
             root = ElementTree.fromstring(bundle["image/svg+xml"])
             assert by in root.attrib["aria-label"]
