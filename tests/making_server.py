@@ -98,6 +98,9 @@ class Making:
     speech: bytes | None = None  # in place of a tone as long as the text
     # What a turn over the WebSocket is told, each a message; None cuts the connection.
     turn: list[Any] = field(default_factory=lambda: turn("Hello there.", tone(0.2)))
+    # Knowledge bases: id -> name and documents; and files of the account.
+    bases: dict[str, tuple[str, list[tuple[str, bytes]]]] = field(default_factory=dict)
+    kept: list[dict[str, Any]] = field(default_factory=list)
     # In place of the address of what was made.
     url: str | None = None
     delay: float = 0.0  # seconds before a reply
@@ -381,6 +384,70 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             usage = {"prompt_tokens": 10, "total_tokens": 10}
             self.send({"id": "1", "request_id": REQUEST_ID, "results": scored, "usage": usage})
 
+    class Envelope(Base):
+        def answer(self, data: Any, code: int = 200, message: str = "ok") -> None:
+            self.send({"code": code, "message": message, "data": data, "timestamp": 1})
+
+    class Knowledge(Envelope):
+        def get(self) -> None:
+            rows = [
+                {"id": number, "name": name, "document_size": len(files)}
+                for number, (name, files) in self.making.bases.items()
+            ]
+            self.answer({"list": rows, "total": len(rows)})
+
+        def post(self) -> None:
+            name = self.record.json["name"]
+            if any(name == known for known, _ in self.making.bases.values()):
+                self.answer(None, 10001, "知识库名称重复")
+                return
+            number = f"kb{len(self.making.bases) + 1}"
+            self.making.bases[number] = (name, [])
+            self.answer({"id": number})
+
+    class OneBase(Envelope):
+        def delete(self) -> None:
+            del self.making.bases[self.record.path.rpartition("/")[2]]
+            self.answer(None)
+
+    class Retrieve(Envelope):
+        def post(self) -> None:
+            (base,) = self.record.json["knowledge_ids"]
+            rows = [
+                {
+                    "text": text.decode(),
+                    "score": 0.9,
+                    "metadata": {"doc_name": name, "doc_url": f"https://kb.example/{name}"},
+                }
+                for name, text in self.making.bases[base][1]
+            ]
+            self.answer(rows)
+
+    class Upload(Envelope):
+        def post(self) -> None:
+            base = self.record.path.rpartition("/")[2]
+            (file,) = self.request.files["files"]
+            if file["body"].startswith(b"bad"):
+                failed = [{"fileName": file["filename"], "failReason": "文件解析失败"}]
+                self.answer({"successInfos": [], "failedInfos": failed})
+                return
+            self.making.bases[base][1].append((file["filename"], file["body"]))
+            taken = [{"documentId": "d1", "fileName": file["filename"]}]
+            self.answer({"successInfos": taken, "failedInfos": []})
+
+    class Files(Base):
+        def get(self) -> None:
+            purpose = self.get_argument("purpose")
+            rows = [row for row in self.making.kept if row["purpose"] == purpose]
+            self.send({"object": "list", "data": rows, "has_more": False})
+
+        def delete(self) -> None:
+            file = self.record.path.rpartition("/")[2]
+            before = len(self.making.kept)
+            self.making.kept = [row for row in self.making.kept if row["id"] != file]
+            deleted = len(self.making.kept) < before
+            self.send({"id": file, "object": "file", "deleted": deleted})
+
     class Voices(Base):
         def get(self) -> None:
             self.send({"voice_list": [{"voice": "voice_clone_1", "voice_name": "Ada"}]})
@@ -397,6 +464,11 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
         (r".*/realtime", Realtime),
         (r".*/embeddings", Embeddings, arguments),
         (r".*/rerank", Rerank, arguments),
+        (r".*/llm-application/open/knowledge", Knowledge, arguments),
+        (r".*/llm-application/open/knowledge/retrieve", Retrieve, arguments),
+        (r".*/llm-application/open/knowledge/[^/]+", OneBase, arguments),
+        (r".*/llm-application/open/document/upload_document/.*", Upload, arguments),
+        (r".*/paas/v4/files(?:/[^/]+)?", Files, arguments),
         (r".*/layout_parsing", Layout, arguments),
         (r"/made/.*", Made, arguments),
     ]

@@ -32,7 +32,8 @@ def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
         messages.append(("tools", "\n".join(tools)))
     shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
-    facts = " · ".join([_facts(one), *map(str, values)])
+    base = [f"the knowledge base {turn.knowledge} is asked first"] if turn.knowledge else []
+    facts = " · ".join([_facts(one), *base, *map(str, values)])
     costs = comparison(one.quote) or {"text/markdown": "", "text/plain": ""}
     verdict = _verdict(turn)
     return {

@@ -266,13 +266,14 @@ class Ledger:
 
         return self._use(work, False)
 
-    def jobs(self) -> list[Job]:
-        """All jobs, newest first."""
+    def jobs(self, *, under_way: bool = False) -> list[Job]:
+        """All jobs, or those that are under way, newest first."""
+        which = "WHERE ended IS NULL" if under_way else ""
 
         def work(db: sqlite3.Connection) -> list[Job]:
             rows = db.execute(
                 "SELECT id, base_url, request, kind, endpoint, model, asked, notebook, begun, "
-                "state, ended, files FROM jobs ORDER BY begun DESC, rowid DESC"
+                f"state, ended, files FROM jobs {which} ORDER BY begun DESC, rowid DESC"
             )
             return [
                 Job(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter import spending
 from glm_jupyter.api.events import Usage
-from glm_jupyter.money.ledger import span
+from glm_jupyter.money.ledger import Job, span
 from glm_jupyter.money.limit import Limit
 from glm_jupyter.money.sums import Line
 from glm_jupyter.money.words import number
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
 
 CHART_DAYS = 14
+MOST_JOBS = 5
+LONGEST_ASKED = 40  # characters of what was asked for
 HEADERS = ("cost", "tokens in", "out")
 
 
@@ -43,6 +45,8 @@ def view(session: Session) -> str:
             "not be used for all requests.</p>"
         )
     parts += map(_bar, limits)
+    if jobs := ledger.jobs(under_way=True):
+        parts.append(_jobs(jobs))
     if not limits:
         parts.append(
             "<p class='glm-panel-facts'>No budget: <code>%glm budget 5</code> sets one.</p>"
@@ -92,6 +96,18 @@ def _chart(currency: str, bars: list[chart.Bar]) -> str:
         f"<div class='glm-panel-dates'><span>{bars[0].label}</span>"
         f"<span>{bars[-1].label}</span></div>"
     )
+
+
+def _jobs(jobs: Sequence[Job]) -> str:
+    """What the service works on, and how to get it."""
+    rows = "".join(
+        f"<li>{escape(job.kind)}: {escape(' '.join(job.asked.split())[:LONGEST_ASKED])} "
+        f"<code>%glm tasks {escape(job.id)}</code></li>"
+        for job in jobs[:MOST_JOBS]
+    )
+    more = len(jobs) - MOST_JOBS
+    rest = f"<li>and {more} more: <code>%glm tasks</code></li>" if more > 0 else ""
+    return f"<h5>The service works on</h5><ul class='glm-panel-jobs'>{rows}{rest}</ul>"
 
 
 def _bar(limit: Limit) -> str:

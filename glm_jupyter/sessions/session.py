@@ -13,7 +13,7 @@ from uuid import uuid4
 from traitlets import Instance, Int, Tuple
 
 from glm_jupyter.answer import Answer
-from glm_jupyter.api import catalogue, tokens
+from glm_jupyter.api import catalogue, knowledge, tokens
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
@@ -136,11 +136,14 @@ class Session(Choices):
             fit_budget=self.settings.fit_budget,
             **self._terms(chosen),
         )
+        if chosen.knowledge:
+            knowledge.check(target.endpoint)
         return self._turn(
             first,
             asking,
             None if asking.aside else place,
             toolbox=toolbox,
+            knowledge=chosen.knowledge,
             schema=form,
             notes=notes,
         )

@@ -21,6 +21,7 @@ from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, RequestError
+from glm_jupyter.api.knowledge import KnowledgeRequest
 from glm_jupyter.api.stream import REFUSAL
 from glm_jupyter.exact import add
 from glm_jupyter.money.amounts import total
@@ -66,7 +67,7 @@ class Turn:
     results sent back, with a `schema` an answer that does not fit is sent back once. A turn
     without a `place` is in no conversation. `began` and `ended` are called with it when its
     answer is under way, and when it is no more. `job` is what it waits for, where that was
-    handed in before.
+    handed in before; `knowledge` names the base whose passages go before the question.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Turn:
         replayer: Replayer | None = None,
         notes: Sequence[str] = (),
         job: Job | None = None,
+        knowledge: str | None = None,
         began: Callable[[Turn], None],
         ended: Callable[[Turn], None],
     ) -> None:
@@ -101,6 +103,7 @@ class Turn:
         self._schema = schema
         self._repaired = False
         self._stopped = False
+        self.knowledge = knowledge
         self._job = job  # what the service works on for this answer
         self._task: tuple[AbstractEventLoop, Task[Any]] | None = None
 
@@ -148,6 +151,9 @@ class Turn:
             transport = self._transport(live)
             one = self.opening
             endpoint = await self._ready(transport)
+            if self.knowledge:
+                yield await self._consult(transport, endpoint)
+                one = self.opening
             while True:
                 one.reserve(self.budgets)
                 if not self.rounds:
@@ -240,6 +246,26 @@ class Turn:
         if complaint:
             self.answer.notes.append(complaint)
         await to_thread(self._end_job, "SUCCESS")
+
+    async def _consult(self, transport: Transport, endpoint: Endpoint) -> ev.Sources:
+        """Put the passages that fit the question before it, and list them as sources.
+
+        Not by the service's own tool for it, which only some models have, and whose passages do
+        not come back.
+        """
+        asked = words_of(self.opening.request.messages[-1])
+        wanted = KnowledgeRequest(model="knowledge", prompt=asked, name=self.knowledge or "")
+        items: list[dict[str, Any]] = []
+        async with aclosing(transport.stream(endpoint, wanted)) as events:
+            async for event in events:
+                if isinstance(event, ev.Sources):
+                    items += event.items
+        passages = ev.Sources(tuple(items))
+        self.answer.apply(passages)
+        if not items:
+            self.answer.notes.append(f"no passage of {self.knowledge} fits")
+        self.opening = self.current = self.opening.with_passages(items, self.knowledge or "")
+        return passages
 
     async def _calls(self, toolbox: Toolbox, one: ModelRequest) -> AsyncGenerator[ev.Event, None]:
         """Make the calls that an answer asks for, and yield their results."""

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from . import conversation, models, money, recording, setup, tasks
+from . import conversation, kept, models, money, recording, setup, tasks
 
 COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "panel": setup.panel,
@@ -15,6 +15,8 @@ COMMANDS: dict[str, Callable[[Namespace], Any]] = {
     "local": models.engine,
     "usage": money.usage,
     "budget": money.budget,
+    "files": kept.kept_files,
+    "knowledge": kept.knowledge_bases,
     "tasks": tasks.tasks,
     "history": conversation.history,
     "reset": conversation.reset,
