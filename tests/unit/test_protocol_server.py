@@ -144,3 +144,47 @@ def test_models_and_unknown_paths(server: ProtocolServer) -> None:
     names = [row["id"] for row in httpx.get(server.url + "/models").json()["data"]]
     assert names == ["glm-4.7", "glm-4.7-flash"]
     assert httpx.get(server.url + "/nothing").json()["error"]["message"] == "404 NOT_FOUND"
+
+
+def test_pictures(server: ProtocolServer, official: Any) -> None:
+    reply = official.images.generations(model="cogview-4", prompt="A hill", size="1024x1024")
+    assert reply.data[0].url == f"{server.root}/made/picture.png"
+    task = official.images.async_generations(model="glm-image", prompt="A hill")
+    assert task.task_status == "PROCESSING"
+    result = official.images.retrieve_images_result(task.id)
+    assert result.task_status == "SUCCESS"
+    assert result.image_result[0].url == f"{server.root}/made/picture.png"
+
+
+def test_videos(server: ProtocolServer, official: Any) -> None:
+    server.making.states = ["PROCESSING", "SUCCESS"]
+    task = official.videos.generations(model="cogvideox-3", prompt="Waves")
+    assert official.videos.retrieve_videos_result(task.id).task_status == "PROCESSING"
+    result = official.videos.retrieve_videos_result(task.id)
+    assert result.video_result[0].url == f"{server.root}/made/video.mp4"
+    assert result.video_result[0].cover_image_url == f"{server.root}/made/cover.png"
+
+
+def test_speech_and_transcripts(server: ProtocolServer, official: Any) -> None:
+    spoken = official.audio.speech(
+        model="glm-tts", input="Hello.", voice="tongtong", response_format="wav"
+    )
+    sound = b"".join(spoken.iter_bytes())
+    assert sound.startswith(b"RIFF")
+    written = official.audio.transcriptions.create(
+        model="glm-asr-2512", file=("a.wav", sound, "audio/wav"), stream=False
+    )
+    assert written.text == server.making.transcript
+    frames = official.audio.transcriptions.create(
+        model="glm-asr-2512", file=("a.wav", sound, "audio/wav"), stream=True
+    )
+    assert "".join(getattr(frame, "delta", "") for frame in frames) == server.making.transcript
+
+
+def test_vectors_and_pages(server: ProtocolServer, official: Any) -> None:
+    found = official.embeddings.create(model="embedding-3", input=["a", "bb"], dimensions=256)
+    assert sorted((row.index, row.embedding[0]) for row in found.data) == [(0, 1.0), (1, 2.0)]
+    read = official.layout_parsing.create(
+        model="glm-ocr", file="https://example.org/a.pdf", start_page_id=1, end_page_id=1
+    )
+    assert read.md_results.startswith("# Covariance")
