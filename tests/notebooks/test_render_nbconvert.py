@@ -13,7 +13,9 @@ from nbconvert import HTMLExporter, MarkdownExporter
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
-from glm_jupyter.render.markdown import bundle
+from glm_jupyter.media import Made
+from glm_jupyter.render.markdown import below, bundle
+from tests.making_server import png, tone, wav
 
 TEXTS = Path(__file__).parent.parent / "texts"
 
@@ -95,3 +97,63 @@ def test_the_markdown_export_holds_the_answer() -> None:
     text, _ = MarkdownExporter().from_notebook_node(notebook(r"So \(x = 1\).", "Hm."))
     assert "<summary>Thought for " in text
     assert "So $x = 1$." in text
+
+
+def of_made(*made: Made) -> list[nbformat.NotebookNode]:
+    answer = Answer("a-model", "bigmodel")
+    answer.media.extend(made)
+    answer.apply(ev.Billed(1))
+    answer.apply(ev.Finish("stop"))
+    answer.seconds = 1.0
+    shown = [bundle(answer), below(answer)]
+    return [nbformat.v4.new_output("display_data", data=data) for data in shown]
+
+
+def test_what_was_made_is_in_the_saved_page_as_far_as_a_page_can_hold_it() -> None:
+    sound = Made(
+        kind="audio",
+        mime="audio/wav",
+        content=wav(tone(0.1)),
+        path=Path("glm-media/a note.wav"),
+        seconds=0.1,
+    )
+    picture = Made(kind="image", mime="image/png", content=png(64, 48), width=64, height=48)
+    video = Made(
+        kind="video", mime="video/mp4", path=Path("glm-media/waves.mp4"), cover=png(32, 18)
+    )
+    cells = [
+        nbformat.v4.new_code_cell("%%glm\nx", outputs=of_made(one))
+        for one in (picture, sound, video)
+    ]
+    node = nbformat.v4.new_notebook(cells=cells)
+    nbformat.validate(node)
+    html, _ = HTMLExporter().from_notebook_node(node)
+    page = Elements()
+    page.feed(html)
+    pictures = [dict(attrs).get("src") or "" for tag, attrs in page.found if tag == "img"]
+    assert [src[:22] for src in pictures] == ["data:image/png;base64,"] * 2  # one is the cover
+    (player,) = [dict(attrs) for tag, attrs in page.found if tag == "audio"]
+    assert "controls" in player
+    assert player["src"] == "glm-media/a%20note.wav"
+    links = [dict(attrs).get("href") for tag, attrs in page.found if tag == "a"]
+    assert "glm-media/waves.mp4" in links
+    assert html.count("a-model · ") == 3
+    markdown, resources = MarkdownExporter().from_notebook_node(node)
+    assert "waves.mp4" in markdown
+    assert len(resources["outputs"]) >= 2  # pictures beside the file
+
+
+def test_names_that_were_made_elsewhere_cannot_act() -> None:
+    hostile = Made(
+        kind="audio",
+        mime="audio/wav",
+        content=wav(tone(0.1)),
+        path=Path('glm-media/"><img src=x onerror=alert(1)>.wav'),
+        asked="<script>alert(1)</script>",
+    )
+    cell = nbformat.v4.new_code_cell("%%glm\nx", outputs=of_made(hostile))
+    html, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    body = re.split(r'<div class="jp-OutputArea[^>]*>', html, maxsplit=1)[1]
+    page = Elements()
+    page.feed(body)
+    assert not [tag for tag, _ in page.found if tag in ("img", "script")]
