@@ -84,7 +84,7 @@ def details(answer: Answer) -> list[tuple[str, str]]:
         ("Model", f"{answer.model} ({answer.endpoint})"),
         *([] if answer.quantity is not None else _tokens(usage)),
         ("Cost", cost(answer)),
-        ("First token after", _seconds_or_nothing(answer.first_token_seconds)),
+        ("First token after", "" if answer.quantity is not None else _first_token(answer)),
         ("Took", _seconds_or_nothing(answer.seconds)),
         ("Finish reason", answer.finish_reason or ""),
         *(("Asked for", " ".join(made.asked.split())) for made in answer.media[:1] if made.asked),
@@ -109,6 +109,10 @@ def _measure(made: Made) -> str:
     if made.seconds is not None:
         return seconds(made.seconds) + (" of sound" if made.kind == "audio" else "")
     return f"{made.width} x {made.height}" if made.width else ""
+
+
+def _first_token(answer: Answer) -> str:
+    return _seconds_or_nothing(answer.first_token_seconds)
 
 
 def _seconds_or_nothing(value: float | None) -> str:

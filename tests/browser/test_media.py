@@ -77,3 +77,42 @@ def test_a_video_is_waited_for_and_then_played_from_its_file(
     nb.open()
     expect(nb.page.locator(".glm-Answer .glm-Missing")).to_contain_text("is not there")
     assert nb.page.locator(".glm-Answer img").evaluate("i => i.naturalWidth") == 320  # its cover
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_speech_has_a_player_that_the_keyboard_reaches(
+    notebook: Callable[..., Notebook], server: ProtocolServer, theme: str
+) -> None:
+    nb = notebook(loading(server), "%%glm -m glm-tts\nThe covariance of two variables.")
+    themed(nb, theme)
+    nb.run(0, 1)
+    player = nb.page.locator(".glm-Answer audio")
+    expect(player).to_have_attribute("aria-label", "Sound: The covariance of two variables.")
+    assert player.evaluate("a => a.duration") == pytest.approx(0.64, abs=0.05)
+    assert nb.page.locator("audio").count() == 1
+    player.focus()
+    cells = nb.page.locator(".jp-Cell").count()
+    nb.page.keyboard.press("Space")
+    nb.page.wait_for_function("document.querySelector('.glm-Answer audio').played.length > 0")
+    nb.page.keyboard.press("b")  # which would make a cell, were it the notebook's
+    nb.screenshot(SCREENSHOTS / f"speech-{theme.lower()}.png")
+    assert nb.page.locator(".jp-Cell").count() == cells
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_document_is_typeset_with_its_formulas_and_tables(
+    notebook: Callable[..., Notebook], server: ProtocolServer, theme: str
+) -> None:
+    nb = notebook(
+        loading(server) + "\nimport matplotlib.pyplot as plt\nplt.figure().savefig('paper.pdf')",
+        "%%glm -m glm-ocr --file paper.pdf\n",
+    )
+    themed(nb, theme)
+    nb.run(0, 1)
+    nb.wait_drawn()
+    answer = nb.page.locator(".glm-Answer")
+    expect(answer.locator("mjx-container")).to_have_count(2)
+    expect(answer.locator("th").first).to_have_text("pair")
+    assert answer.locator("script").count() == 0
+    nb.screenshot(SCREENSHOTS / f"document-{theme.lower()}.png")
+    assert nb.errors == []
