@@ -6,12 +6,13 @@ import difflib
 import os
 import re
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.prompt.above import above
 from glm_jupyter.prompt.expand import Prompt, Value, evaluate, expand
 from glm_jupyter.schema import schema_of
 from glm_jupyter.sessions.options import Asking, AskOptions, Flag, flags
@@ -39,7 +40,17 @@ class Question:
     values: tuple[Value, ...] = ()
 
 
-def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -> Question:
+# Gives the cells above the one that asks, and where they are from, if that is to be said.
+AboveCells: TypeAlias = Callable[[], tuple[list[Any], str]]
+
+
+def read(
+    line: str,
+    cell: str,
+    namespace: Mapping[str, Any],
+    session: Session,
+    cells_above: AboveCells = lambda: ([], ""),
+) -> Question:
     """What the cell asks. Raises InputError for what cannot be asked, HelpAsked for `--help`."""
     line, template = applied(line)
     args = cell_parser().parse_line(line)
@@ -56,10 +67,16 @@ def read(line: str, cell: str, namespace: Mapping[str, Any], session: Session) -
     if template is None and not verbatim and HOLE.search(cell):
         namespace = _with_hole(namespace, args.dry_run)
     prompt = _prompt(cell, template, namespace, verbatim=verbatim, room=room)
-    cut = tuple(str(value) for value in prompt.values if value.cut)
-    asking = Asking(to_send=not args.dry_run, notes=cut)
+    notes = [str(value) for value in prompt.values if value.cut]
+    text = prompt.text.strip("\n")
+    if args.above is not None:
+        cells, where = cells_above()
+        context = above(cells, args.above, room or session.room(options), where)
+        text = context.text + text
+        notes.append(context.note)
+    asking = Asking(to_send=not args.dry_run, notes=tuple(notes))
     written = Template(line, template.text if template else cell)
-    return Question(args, prompt.text.strip("\n"), options, asking, written, prompt.values)
+    return Question(args, text, options, asking, written, prompt.values)
 
 
 def _together(args: Namespace) -> None:
@@ -69,6 +86,7 @@ def _together(args: Namespace) -> None:
         ("compare", "map"),
         ("compare", "code"),
         ("map", "code"),
+        ("map", "above"),
     ):
         if getattr(args, one) and getattr(args, other):
             raise InputError(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .cell import Question
     from .templates import Template
 
+ABOVE = re.compile(r"(?<!\S)--above\b")
 CELL = re.compile(r"%%glm(?=\s|$)")
 
 
@@ -76,7 +77,10 @@ class GLMMagics(Magics):
 
     async def aglm(self, line: str, cell: str) -> None:
         """`%%glm` for a cell that is awaited: the kernel stays responsive while it streams."""
-        if asked := self._read(line, cell):
+        told = None
+        if ABOVE.search(line) and self.channel and self._cell_id:
+            told = await self.channel.cells_above(self._cell_id)
+        if asked := self._read(line, cell, told):
             try:
                 await self._ask(asked)
             except CancelledError:
@@ -88,7 +92,22 @@ class GLMMagics(Magics):
         except (KeyboardInterrupt, CancelledError):
             raise Stopped from None
 
-    def _read(self, line: str, cell: str) -> Question | None:
+    def _cells_above(self, told: list[Any] | None) -> tuple[list[Any], str]:
+        """The cells above the one that runs: as the page told, as saved, or as remembered."""
+        from pathlib import Path
+
+        from glm_jupyter.prompt.above import of_file, of_history
+        from glm_jupyter.sessions.notebook import notebook_path
+
+        if told is not None:
+            return told, ""
+        path = notebook_path()
+        if path and (saved := of_file(Path(path), self._cell_id)) is not None:
+            return saved, "as the notebook was saved last"
+        ns = self.shell.user_ns
+        return of_history(ns.get("In", [])[:-1], ns.get("Out", {})), "by the kernel's history"
+
+    def _read(self, line: str, cell: str, told: list[Any] | None = None) -> Question | None:
         """What the cell asks; nothing where it only asked for help, which is printed."""
         from glm_jupyter.sessions import session as sessions
 
@@ -99,7 +118,13 @@ class GLMMagics(Magics):
         explain.remember()
         try:
             with bridge.interruptible():  # what stands in double braces may compute for long
-                return cells.read(line, cell, self.shell.user_ns, sessions.current())
+                return cells.read(
+                    line,
+                    cell,
+                    self.shell.user_ns,
+                    sessions.current(),
+                    lambda: self._cells_above(told),
+                )
         except HelpAsked as help_text:
             print(help_text)  # noqa: T201
             return None

@@ -93,6 +93,16 @@ def variable_name(text: str) -> str:
     return text
 
 
+ALL = 10**6  # cells: more than a notebook has
+
+
+def _count(text: str) -> int:
+    """An argument that is a number of cells."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cells")
+    return int(text)
+
+
 def cell_parser() -> Parser:
     """The parser of `%%glm`."""
     parser = Parser(
@@ -119,6 +129,15 @@ def cell_parser() -> Parser:
         help="ask about every item of a list, Series or DataFrame (in quotes where it holds "
         "spaces): {{ item }}, and its columns, stand for it; -o keeps the answers; --max-cost is "
         "for all of them",
+    )
+    add(
+        "--above",
+        nargs="?",
+        type=_count,
+        const=ALL,
+        metavar="N",
+        help="send the last N cells above this one too, with their outputs as text; without N, "
+        "all that there is room for",
     )
     add("--code", action="store_true", help="put the answer's code into a new cell below")
     add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 TARGET = "glm-jupyter.answer"
 
+# Seconds that a page may take to tell its cells.
+PATIENCE = 2.0
 # Finished answers that a page which comes late can still ask for.
 KEPT = 8
 
@@ -33,6 +37,7 @@ class Channel:
         self._shell = shell
         self._streams: dict[str, Stream] = {}
         self._ended: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._wanted: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]] = {}
         self._listening = False
         self._closed = False
         # What else a page may ask for: what is called by the type of its message.
@@ -105,6 +110,22 @@ class Channel:
         """Send a message to all pages."""
         self._comm.send(data)
 
+    async def cells_above(self, cell: str) -> list[dict[str, Any]] | None:
+        """The cells above `cell` as a page has them now; None where none tells."""
+        if not self._listening:
+            return None
+        loop = asyncio.get_running_loop()
+        asked, future = uuid4().hex, loop.create_future()
+        self._wanted[asked] = loop, future
+        self.send({"type": "cells", "id": asked, "cell": cell})
+        try:
+            cells = await asyncio.wait_for(future, PATIENCE)
+        except TimeoutError:
+            return None
+        finally:
+            self._wanted.pop(asked, None)
+        return cells if isinstance(cells, list) else None
+
     def _hear(self, comm: BaseComm) -> None:
         comm.on_msg(self._heard)
         comm.on_close(self._reopen)
@@ -126,6 +147,9 @@ class Channel:
                 self.send(self._ended[wanted])
             case "state":
                 self.send({"type": "unknown", "id": wanted})
+            case "cells" if (waiting := self._wanted.pop(wanted, None)) is not None:
+                loop, future = waiting
+                loop.call_soon_threadsafe(_fulfil, future, data.get("cells"))
             case str(kind) if kind in self.asked:
                 self.asked[kind]()
 
@@ -138,6 +162,11 @@ class Channel:
         self._comm = create_comm(target_name=TARGET, comm_id=TARGET, primary=False)
         get_comm_manager().register_comm(self._comm)
         self._hear(self._comm)
+
+
+def _fulfil(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 def _is_batch(shell: InteractiveShell) -> bool:

@@ -1,9 +1,10 @@
 // Answers and the notebook's cells: where an answer is shown, kept, and put to use.
 
 import type { CodeCell } from '@jupyterlab/cells';
-import type { IOutput } from '@jupyterlab/nbformat';
+import type { ICell, IOutput } from '@jupyterlab/nbformat';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IOutputAreaModel } from '@jupyterlab/outputarea';
+import type { JSONArray, JSONObject } from '@lumino/coreutils';
 
 import { isRunning, type AnswerData, type Shown as Texts } from './data.js';
 import type { Live, Notebooks, Place } from './stream.js';
@@ -46,6 +47,17 @@ export class OpenNotebooks implements Notebooks {
   /** Until the kernel's own comes, this is what readers elsewhere get. */
   keep(kernelId: string, live: Live): void {
     replace(this._find(kernelId, live.data.id), bundle(live.data, live.shown));
+  }
+
+  above(kernelId: string, cell: string): JSONArray | null {
+    for (const panel of this._panels(kernelId)) {
+      const cells = [...(panel.content.model?.cells ?? [])];
+      const end = cells.findIndex(({ id }) => id === cell);
+      if (end >= 0) {
+        return cells.slice(0, end).map(each => lean(each.toJSON()));
+      }
+    }
+    return null;
   }
 
   unfinished(kernelId: string): string[] {
@@ -110,20 +122,38 @@ export class OpenNotebooks implements Notebooks {
   }
 
   private *_cells(kernelId: string): Iterable<[NotebookPanel, CodeCell]> {
-    const panels: NotebookPanel[] = [];
-    this._tracker.forEach(panel => panels.push(panel));
-    for (const panel of panels) {
-      if (panel.sessionContext.session?.kernel?.id === kernelId) {
-        for (const cell of panel.content.widgets) {
-          if (cell.model.type === 'code') {
-            yield [panel, cell as CodeCell];
-          }
+    for (const panel of this._panels(kernelId)) {
+      for (const cell of panel.content.widgets) {
+        if (cell.model.type === 'code') {
+          yield [panel, cell as CodeCell];
         }
       }
     }
   }
 
+  private _panels(kernelId: string): NotebookPanel[] {
+    const panels: NotebookPanel[] = [];
+    this._tracker.forEach(panel => panels.push(panel));
+    return panels.filter(({ sessionContext }) => sessionContext.session?.kernel?.id === kernelId);
+  }
+
   private readonly _adopted = new WeakMap<NotebookPanel, Set<string | null>>();
+}
+
+/** A cell with its texts only: pictures and other bytes stay here. */
+function lean(cell: ICell): JSONObject {
+  const { cell_type, source, outputs } = cell;
+  const texts = ((outputs ?? []) as IOutput[]).map(output => {
+    const data = output.data as Record<string, unknown> | undefined;
+    if (!data) {
+      return output;
+    }
+    const kept = Object.entries(data).map(([type, value]) =>
+      type.startsWith('text/') ? [type, value] : [type, '']
+    );
+    return { ...output, data: Object.fromEntries(kept) as Record<string, unknown> };
+  });
+  return { cell_type, source, outputs: texts } as JSONObject;
 }
 
 function runsHere(cell: CodeCell, request: string | null): boolean {

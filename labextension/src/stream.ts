@@ -2,6 +2,7 @@
 
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { JSONArray } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 
 import { withoutKernel, type AnswerData, type Marked, type Shown } from './data.js';
@@ -25,6 +26,8 @@ export interface Notebooks {
   finish(kernelId: string, id: string, place: Place, bundle: Record<string, unknown>): void;
   /** Take up what has come of an answer. */
   keep(kernelId: string, live: Live): void;
+  /** The cells above the one with the id `cell`, as they are now. */
+  above(kernelId: string, cell: string): JSONArray | null;
   /** Answers that the notebook shows as unfinished. */
   unfinished(kernelId: string): string[];
 }
@@ -126,6 +129,7 @@ type Message =
   | { type: 'end'; id: string }
   | ({ type: 'end'; id: string; bundle: Record<string, unknown> } & Place)
   | { type: 'unknown'; id: string }
+  | { type: 'cells'; id: string; cell: string }
   | SessionMessage;
 
 /** What is told of the kernel's session; `closed` when it has unloaded the extension. */
@@ -226,7 +230,7 @@ export class Link {
     }
   }
 
-  private _say(data: { type: string; id?: string }): void {
+  private _say(data: { type: string; id?: string; cells?: JSONArray }): void {
     if (this._comm && !this._comm.isDisposed) {
       this._comm.send(data);
     }
@@ -258,6 +262,13 @@ export class Link {
       case 'unknown':
         this._finish(message.id);
         break;
+      case 'cells': {
+        const cells = this._notebooks.above(this._kernel.id, message.cell);
+        if (cells) {
+          this._say({ type: 'cells', id: message.id, cells });
+        }
+        break;
+      }
       case 'status':
       case 'panel':
         this.told.emit(message);

@@ -73,6 +73,7 @@ class FakeNotebooks implements Notebooks {
   finish = (_: string, __: string, ___: Place, bundle: Record<string, unknown>) =>
     this.finished.push(bundle);
   keep = (_: string, live: Live) => this.kept.push(live.shown.text.markdown);
+  above = () => [];
   unfinished = () => this.waiting;
 }
 
