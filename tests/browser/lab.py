@@ -111,12 +111,13 @@ class Lab:
             "--expose-app-in-browser",
         ]
         self.log = home / "server.log"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", app, *options],
-            env=env,
-            stdout=self.log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", app, *options],
+                env=env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self._wait()
 
     def close(self) -> None:
