@@ -1,4 +1,4 @@
-"""The ledger: one row per request in SQLite, shared by all kernels of a user; no text, no key."""
+"""The ledger: one row per request in SQLite, shared by all kernels of a user; no answer, no key."""
 
 from __future__ import annotations
 

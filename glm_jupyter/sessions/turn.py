@@ -32,7 +32,7 @@ from glm_jupyter.schema import SchemaError
 from glm_jupyter.tools import normalized
 
 from .conversation import words_of
-from .keeping import keep
+from .keeping import LONGEST_ASKED, keep
 from .notebook import notebook_path
 from .request import ModelRequest
 
@@ -225,7 +225,7 @@ class Turn:
             kind=one.answer.kind,
             endpoint=endpoint.name,
             model=one.request.model,
-            asked=words_of(one.request.messages[-1]),
+            asked=words_of(one.request.messages[-1])[:LONGEST_ASKED],
             notebook=notebook_path(),
         )
         if not await to_thread(self.budgets.ledger.add_job, self._job):
