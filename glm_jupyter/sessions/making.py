@@ -12,7 +12,7 @@ from glm_jupyter.api.errors import InputError, clean
 from glm_jupyter.api.pictures import PictureRequest
 from glm_jupyter.api.realtime import RealtimeRequest
 from glm_jupyter.api.speech import SpeechRequest
-from glm_jupyter.api.transcription import TranscriptionRequest
+from glm_jupyter.api.transcription import IN_FLIGHT, TranscriptionRequest
 from glm_jupyter.api.videos import VideoRequest
 from glm_jupyter.prompt.audio import audio_of
 from glm_jupyter.prompt.expand import read_text
@@ -64,8 +64,11 @@ def needs_words(kind: str, options: AskOptions) -> bool:
     return not (kind == "video" and listed(options.images))
 
 
-def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest:
-    """The request that asks `model` for what it makes. Raises InputError."""
+def request_for(model: Model, prompt: str, options: AskOptions, level: int) -> MakingRequest:
+    """The request that asks `model` for what it makes; `level` is the account's, V0 to V3.
+
+    Raises InputError.
+    """
     match model.kind:
         case "image":
             return PictureRequest(
@@ -95,6 +98,7 @@ def request_for(model: Model, prompt: str, options: AskOptions) -> MakingRequest
                 audio=audio,
                 mime=mime,
                 seconds=seconds,
+                in_flight=model.in_flight(level) or IN_FLIGHT,
                 hotwords=tuple(map(str, listed(options.hotwords))),
             )
         case "realtime":

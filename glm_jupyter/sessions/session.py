@@ -94,7 +94,7 @@ class Session(Choices):
             )
         chosen = self._chosen(options, target.known)
         if target.known and kind not in BY_MESSAGES:
-            made = request_for(target.known, prompt, chosen)
+            made = request_for(target.known, prompt, chosen, self.settings.level)
             return self._turn(ModelRequest(target, made, **self._terms(chosen)), asking)
         continued = chosen.continue_
         thread = continued if isinstance(continued, str) else ""
