@@ -236,7 +236,10 @@ def line_parser() -> Parser:
     ):
         place = command(name, text)
         place.add_argument("-e", "--endpoint", metavar="NAME", help="whose key (default: bigmodel)")
-    command("doctor", "what is set up and what is missing; shows no secrets")
+    doctor = command("doctor", "what is set up and what is missing; shows no secrets")
+    doctor.add_argument(
+        "--online", action="store_true", help="ask the service one free question, too"
+    )
     return parser
 
 

@@ -478,6 +478,19 @@ def test_the_doctor_tells_what_cannot_be_used(env, variable, value, said) -> Non
         assert value not in run.bundle["text/plain"]
 
 
+def test_the_doctor_asks_the_service_where_that_is_wanted(running: Kernel, server) -> None:
+    assert running.run("%glm doctor").ok
+    assert server.requests == []
+    shown = running.run("%glm doctor --online").bundle["text/plain"]
+    assert "takes the key, answers in" in shown
+    assert f"lists {len(server.models)} models" in shown
+    assert "agrees with the service's" in shown
+    assert "no proxy" in shown
+    server.key = "another.key"
+    assert "the key was not accepted" in running.run("%glm doctor --online").bundle["text/plain"]
+    assert {request.path.rpartition("/")[2] for request in server.requests} == {"models"}
+
+
 def test_the_doctor_tells_of_a_catalogue_with_a_mistake(env, tmp_path) -> None:
     folder = tmp_path / "config" / "glm-jupyter"
     folder.mkdir(parents=True)

@@ -9,13 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from glm_jupyter import bridge
 from glm_jupyter.api import catalogue, endpoints
 from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
+from glm_jupyter.api.probe import probe
+from glm_jupyter.api.proxies import proxy_for
 from glm_jupyter.render.table import table
 from glm_jupyter.sessions import session as sessions
 
 from .models import engine_status
 from .say import say
+
+# Seconds between two clocks with which signatures and budgets of a day go wrong.
+FAR_OFF = 60
 
 
 def panel(args: Namespace) -> dict[str, Any] | None:
@@ -69,7 +75,7 @@ def logout(args: Namespace) -> None:
 
 
 def doctor(args: Namespace) -> dict[str, str]:
-    """What is set up and what is missing, without any secret and without the network."""
+    """What is set up and what is missing, without any secret; over the network only if asked."""
     session = sessions.current()
     rows = [
         ("glm-jupyter", version("glm-jupyter")),
@@ -81,8 +87,33 @@ def doctor(args: Namespace) -> dict[str, str]:
         ("embedded engine", engine_status()),
         ("own catalogue", _catalogue_state(catalogue.override_path())),
         ("JupyterLab extension", _extension_state()),
+        *(_online(session) if args.online else []),
     ]
     return table(("what", "state"), rows)
+
+
+def _online(session: sessions.Session) -> list[tuple[str, str]]:
+    """How the service in use answers a free question, by which way, and whether clocks agree."""
+    try:
+        endpoint = session.target().endpoint
+    except GLMError as error:
+        return [("the service", f"not asked: {error} {error.remedy}")]
+    if not endpoint.base_url:
+        return [("the service", "not asked: the embedded engine answers here")]
+    proxy = proxy_for(endpoint.base_url)
+    rows = [("way to it", f"by the proxy that {proxy.named_in} names" if proxy else "no proxy")]
+    try:
+        found = bridge.run(probe(endpoint))
+    except GLMError as error:
+        return [*rows, ("the service", f"{error} {error.remedy}")]
+    listed = "" if found.models is None else f", and lists {found.models} models"
+    rows.append(("the service", f"takes the key, answers in {found.seconds * 1000:.0f} ms{listed}"))
+    if found.ahead is not None and abs(found.ahead) > FAR_OFF:
+        way = "ahead of" if found.ahead > 0 else "behind"
+        rows.append(("clock", f"{abs(found.ahead):,.0f} s {way} the service's: set it"))
+    elif found.ahead is not None:
+        rows.append(("clock", "agrees with the service's"))
+    return rows
 
 
 def _version(name: str) -> str:
