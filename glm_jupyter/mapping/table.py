@@ -75,7 +75,8 @@ def _said(answers: Answers, place: int) -> tuple[str, str]:
         error = answers.errors.get(place)
         return (_short(f"failed: {error}") if error else "not asked"), ""
     cost = "unknown" if answer.cost is None else rounded(answer.cost)
-    return _short(answer.text), cost
+    made = [made.path.as_posix() for made in answer.media if made.path]
+    return _short(answer.text or ", ".join(made)), cost
 
 
 def _more(count: int) -> str:

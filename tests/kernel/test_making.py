@@ -258,6 +258,9 @@ def test_pictures_from_python_and_for_each_row(running: Kernel, server) -> None:
     assert running.value("one.images[0].width, one.cost") == "512 0"
     assert running.value("[len(a.images) for a in each]") == "[1, 1]"
     prompts = [r.json["prompt"] for r in server.requests if r.method == "POST"]
+    shown = running.run("each").messages
+    (table,) = [m["content"]["data"] for m in shown if m["msg_type"] == "execute_result"]
+    assert "glm-media/a-dog-" in table["text/plain"]
     again = "[a.images[0].data[:4] for a in glm.map(['cat'], 'A {{ item }}', model=m)]"
     assert "PNG" in running.value(again.replace("=m", "='cogview-3-flash'"))
     assert sorted(prompts) == ["A cat", "A dog", "A hill"]
