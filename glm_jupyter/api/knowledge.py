@@ -10,10 +10,11 @@ import difflib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from . import events as ev
 from .endpoints import BIGMODEL
-from .errors import InputError, RequestError, clean, not_the_api
+from .errors import InputError, clean, not_the_api, refusal
 from .making import MakingRequest
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 EMBEDDING = 11  # the service's number for Embedding-3
 PAGE = 100  # bases of one list
+MOST_PAGES = 100
 LONGEST_QUERY = 1000  # characters
 PASSAGES = 8
 SLICES = 1  # the kind of document whose pieces begin at headings
@@ -75,8 +77,7 @@ async def bases(http: Http, endpoint: Endpoint) -> list[Base]:
     """All knowledge bases of the account."""
     check(endpoint)
     found: list[Base] = []
-    page = 1
-    while True:
+    for page in range(1, MOST_PAGES + 1):
         data = await _call(http, endpoint, "GET", "/knowledge", params={"page": page, "size": PAGE})
         rows = data.get("list") if isinstance(data, dict) else data
         rows = [row for row in rows or [] if isinstance(row, dict)]
@@ -86,9 +87,10 @@ async def bases(http: Http, endpoint: Endpoint) -> list[Base]:
             )
             for row in rows
         ]
-        if len(rows) < PAGE:
-            return found
-        page += 1
+        total = data.get("total") if isinstance(data, dict) else None
+        if not rows or (len(found) >= total if isinstance(total, int) else len(rows) < PAGE):
+            break
+    return found
 
 
 def find(known: Sequence[Base], name: str) -> Base:
@@ -130,7 +132,7 @@ async def add(
         http,
         endpoint,
         "POST",
-        f"/document/upload_document/{base.id}",
+        f"/document/upload_document/{quote(base.id, safe='')}",
         files={"files": (name, content)},
         data={"knowledge_type": str(SLICES)},
     )
@@ -144,7 +146,7 @@ async def add(
 
 async def delete(http: Http, endpoint: Endpoint, base: Base) -> None:
     """Delete a base with all that is in it."""
-    await _call(http, endpoint, "DELETE", f"/knowledge/{base.id}")
+    await _call(http, endpoint, "DELETE", f"/knowledge/{quote(base.id, safe='')}")
 
 
 async def _call(http: Http, endpoint: Endpoint, method: str, path: str, **content: Any) -> Any:
@@ -154,13 +156,9 @@ async def _call(http: Http, endpoint: Endpoint, method: str, path: str, **conten
     reply = await http.call(there, method, path, **content)
     if not isinstance(reply, dict):
         raise not_the_api(there.base_url, "no answer of a knowledge base")
-    if reply.get("code") not in (None, 200):
-        raise RequestError(
-            f"The knowledge base refused ({clean(reply['code'], 10)}). It says: "
-            f"{clean(reply.get('message') or 'nothing')}",
-            remedy="`%glm knowledge` lists what there is.",
-            code=str(reply["code"]),
-        )
+    if reply.get("code") != 200:
+        told = {"code": str(reply.get("code")), "message": reply.get("message") or ""}
+        raise refusal({"error": told}, base_url=there.base_url)
     return reply.get("data")
 
 

@@ -63,6 +63,7 @@ class Lab:
         extension: bool = True,
         disabled: Sequence[str] = (),
         app: str = "jupyterlab",
+        locale: str = "",
     ) -> None:
         if not (EXTENSION / "package.json").exists():
             raise FileNotFoundError(
@@ -80,6 +81,11 @@ class Lab:
         off += [] if extension else ["glm-jupyter"]
         page_config = json.dumps({"disabledExtensions": dict.fromkeys(off, True)})
         (config / "labconfig" / "page_config.json").write_text(page_config)
+        if locale:
+            chosen = home / "settings" / "@jupyterlab" / "translation-extension"
+            chosen.mkdir(parents=True)
+            setting = json.dumps({"locale": locale})
+            (chosen / "plugin.jupyterlab-settings").write_text(setting)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
