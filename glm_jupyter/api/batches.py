@@ -168,11 +168,17 @@ async def saved(http: Http, endpoint: Endpoint, file: str, path: Path) -> None:
     part.replace(path)
 
 
-def results(path: Path, endpoint: Endpoint) -> Iterator[tuple[int, list[ev.Event] | GLMError]]:
-    """What a result file says: the number of a request, and the events of its answer or its error.
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one request: the events of its answer, and its error, where it has one."""
 
-    Lines that are no results of ours are skipped.
-    """
+    number: int
+    events: list[ev.Event]
+    error: GLMError | None = None
+
+
+def results(path: Path, endpoint: Endpoint) -> Iterator[Result]:
+    """What a result file says, line by line; lines that are no results of ours are skipped."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         while line := file.readline(LONGEST_LINE):
             try:
@@ -180,27 +186,29 @@ def results(path: Path, endpoint: Endpoint) -> Iterator[tuple[int, list[ev.Event
                 number = int(result["custom_id"].removeprefix("request-"))
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 continue
-            yield number, _result(result, endpoint)
+            yield _result(number, result, endpoint)
 
 
-def _result(result: dict[str, Any], endpoint: Endpoint) -> list[ev.Event] | GLMError:
+def _result(number: int, result: dict[str, Any], endpoint: Endpoint) -> Result:
     response = result.get("response")
     response = response if isinstance(response, dict) else {}
     body, status = response.get("body"), response.get("status_code")
-    status = status if isinstance(status, int) else None
-    try:
-        if isinstance(body, dict) and "choices" in body and status in (None, 0, 200):
-            decoder = StreamDecoder(endpoint.base_url)
-            events = decoder.decode(json.dumps(body))
-            return [*events, *decoder.flush()]
-    except GLMError as error:
-        return error
+    if isinstance(body, dict) and "choices" in body:
+        decoder = StreamDecoder(endpoint.base_url)
+        events: list[ev.Event] = []
+        try:
+            events += decoder.decode(json.dumps(body))
+            for event in decoder.flush():
+                events.append(event)  # those before an error count too
+        except GLMError as error:
+            return Result(number, events, error)
+        return Result(number, events)
     told = body or result.get("error") or {}
-    if isinstance(told, dict) and "error" not in told and ("message" in told or "code" in told):
+    if isinstance(told, dict) and "error" not in told:
         told = {"error": told}
-    if not isinstance(told, dict | str):
-        told = {}
-    return refusal(told, status=status if status != 200 else None, base_url=endpoint.base_url)
+    status = status if isinstance(status, int) and status != 200 else None
+    told = told if isinstance(told, dict | str) else {}
+    return Result(number, [], refusal(told, status=status, base_url=endpoint.base_url))
 
 
 def _batch(reply: Any, endpoint: Endpoint) -> Batch:
