@@ -78,7 +78,10 @@ class CellMap:
         whole = total(one.quote.worst for one in requests)
         if self._batch and whole is not None:
             whole = half(whole)
-        lines = [self._verdict(requests[0], whole), _sums(requests, whole, items, len(errors))]
+        lines = [
+            self._verdict(requests[0], whole),
+            _sums(requests, whole, items, len(errors), batch=self._batch),
+        ]
         bundle, lines = preview(first), [line for line in lines if line]
         return {
             "text/markdown": "\n\n".join(
@@ -107,12 +110,22 @@ class CellMap:
         return f"All may cost up to {cost}, and {left(tightest)}: it may be stopped before its end."
 
 
-def _sums(requests: list[ModelRequest], whole: Decimal | None, items: int, skipped: int) -> str:
+def _sums(
+    requests: list[ModelRequest],
+    whole: Decimal | None,
+    items: int,
+    skipped: int,
+    *,
+    batch: bool,
+) -> str:
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
     tokens = sum(one.quote.prompt_tokens for one in requests)
     about = "" if items == len(requests) else f" about {items:,} items"
-    parts = [f"The first of {len(requests):,} requests{about}. All: about {tokens:,} tokens in"]
+    how = " in a batch, at half the price" if batch else ""
+    parts = [
+        f"The first of {len(requests):,} requests{about}{how}. All: about {tokens:,} tokens in"
+    ]
     parts.append(f"at most {cost}" if whole else cost)
     if skipped:
         parts.append(f"{skipped:,} {'item' if skipped == 1 else 'items'} cannot be asked about")
