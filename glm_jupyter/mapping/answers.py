@@ -29,6 +29,7 @@ class Answers:
         self.index = index
         self.labels = labels
         self.batches: list[str] = []
+        self.under_way = False  # at the service, in batches
         self.errors: dict[int, GLMError] = {}
         self._answers: list[Answer | None] = [None] * size
 

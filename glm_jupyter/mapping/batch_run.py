@@ -161,16 +161,13 @@ class BatchRun:
         shards = state.shards()
         try:
             await self._check(shards)
-            async with self._http, aclosing(self._known(state)) as known:
-                async for result in known:
-                    yield result
-                for shard in shards:
-                    if not shard.batch:
-                        await self._hand_in(state, shard)
-                    self.batches.append(shard.batch)
-                async with aclosing(self._watched(state, shards)) as watched:
-                    async for result in watched:
+            try:
+                async with self._http, aclosing(self._carried(state, shards)) as carried:
+                    async for result in carried:
                         yield result
+            except GLMError as error:
+                self.stopped = error
+                return
             await self._cache.get("")  # so that all is on disk that was put there
             state.finish()
         finally:
@@ -181,6 +178,20 @@ class BatchRun:
                 state.remove()  # nothing is paid, and the prompts need not stay
             else:
                 state.close()
+
+    async def _carried(
+        self, state: BatchState, shards: list[Shard]
+    ) -> AsyncGenerator[Mapped, None]:
+        async with aclosing(self._known(state)) as known:
+            async for result in known:
+                yield result
+        for shard in shards:
+            if not shard.batch:
+                await self._hand_in(state, shard)
+            self.batches.append(shard.batch)
+        async with aclosing(self._watched(state, shards)) as watched:
+            async for result in watched:
+                yield result
 
     async def _check(self, shards: list[Shard]) -> None:
         """Raise GLMError where what is not yet handed in may cost more than is left."""

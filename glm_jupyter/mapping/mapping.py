@@ -138,7 +138,7 @@ def _after(answers: Answers) -> str:
 
 
 def _goes_on(answers: Answers) -> str:
-    if answers.batches:
+    if answers.batches and answers.under_way:
         return "The batch goes on: the same map waits for it again, and `%glm tasks` lists it."
     return "What is answered is kept: the same map goes on from there." if any(answers) else ""
 
@@ -204,12 +204,13 @@ async def fill_from_batch(answers: Answers, batch: str, schema: Any = None) -> N
 async def _fill(answers: Answers, dispatch: Scheduler | BatchRun) -> None:
     with progress(dispatch.tally):
         if isinstance(dispatch, BatchRun):
-            answers.batches = dispatch.batches
+            answers.batches, answers.under_way = dispatch.batches, True
         async with aclosing(dispatch.results()) as results:
             async for position, answer, error in results:
                 answers.put(position, answer, error)
     if dispatch.stopped:
         raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
+    answers.under_way = False
 
 
 @asynccontextmanager

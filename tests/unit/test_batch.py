@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 import glm_jupyter as glm
 from glm_jupyter.api import batches
-from glm_jupyter.api.errors import InputError, RequestError
-from glm_jupyter.mapping import MapInterrupted, MapStopped, batch_run
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.mapping import MapInterrupted, MapStopped, batch_run, batch_state
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.money.limit import BudgetError
@@ -163,8 +163,9 @@ def test_a_refused_model_is_said_in_the_service_s_words(
     server: ProtocolServer, tmp_path: Path
 ) -> None:
     server.batching.fail("/batches", 400, {"error": {"code": "1211", "message": "no batch here"}})
-    with pytest.raises(RequestError, match="no batch here"):
+    with pytest.raises(MapStopped, match="no batch here") as stopped:
         ask(["a"])
+    assert "goes on" not in stopped.value.remedy
     assert list((tmp_path / "data" / "glm-jupyter" / "batches").iterdir()) == []
     assert Ledger().jobs() == []
     assert sessions.current().budgets.limits("RMB") == []
@@ -228,6 +229,37 @@ def test_shards(server: ProtocolServer, monkeypatch: pytest.MonkeyPatch) -> None
     assert spent() == Decimal("0.0025")
     assert len(Ledger().jobs()) == 3
     assert {job.state for job in Ledger().jobs()} == {"completed"}
+
+
+def test_a_file_that_is_refused_leaves_the_others_under_way(
+    server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glm_jupyter.mapping.batch_state.MOST_LINES", 2)
+    create = batches.created
+
+    async def refused(*args: object) -> object:
+        if server.batching.jobs:
+            server.batching.fail("/batches", 400, {"error": {"code": "1214", "message": "full"}})
+        return await create(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batches, "created", refused)
+    with pytest.raises(MapStopped, match="full") as stopped:
+        ask("abc".__iter__())
+    assert "The batch goes on" in stopped.value.remedy
+    monkeypatch.setattr(batches, "created", create)
+    assert texts(ask("abc".__iter__())) == ["re a", "re b", "re c"]
+    assert len(server.batching.jobs) == 2
+    assert spent() == Decimal("0.0015")
+
+
+def test_two_kernels_do_not_hand_in_the_same(server: ProtocolServer) -> None:
+    answers = ask(["a"])
+    state = batch_state.find(answers.batches[0])
+    assert state is not None
+    with pytest.raises(InputError, match="Another kernel is waiting for this batch"):
+        ask(["a"], fresh=False)
+    state.close()
+    assert texts(ask(["a"])) == ["re a"]
 
 
 def test_a_batch_by_its_id(server: ProtocolServer, monkeypatch: pytest.MonkeyPatch) -> None:
