@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .api import catalogue, errors, events, tokens
     from .api.errors import GLMError
     from .asking import aask, ask, astream, stream
-    from .mapping import Answers, MapInterrupted, MapStopped, amap, map
+    from .mapping import Answers, MapInterrupted, MapStopped, amap, batch, map
     from .money.limit import BudgetError
     from .schema import SchemaError
     from .sessions.session import Session
@@ -41,6 +41,7 @@ __all__ = [
     "arerank",
     "ask",
     "astream",
+    "batch",
     "catalogue",
     "embed",
     "errors",
@@ -65,7 +66,9 @@ _HOMES = {
     "SchemaError": ".schema",
     "Session": ".sessions.session",
     **dict.fromkeys(("aask", "ask", "astream", "stream"), ".asking"),
-    **dict.fromkeys(("Answers", "MapInterrupted", "MapStopped", "amap", "map"), ".mapping"),
+    **dict.fromkeys(
+        ("Answers", "MapInterrupted", "MapStopped", "amap", "batch", "map"), ".mapping"
+    ),
     "usage": ".spending",
     **dict.fromkeys(("aembed", "arerank", "embed", "rerank"), ".vectors"),
 }

@@ -441,6 +441,11 @@ def routes(server: ProtocolServer, handler: type) -> list[Any]:
             rows = [row for row in self.making.kept if row["purpose"] == purpose]
             self.send({"object": "list", "data": rows, "has_more": False})
 
+        def post(self) -> None:
+            (file,) = self.request.files["file"]
+            purpose = self.get_argument("purpose")
+            self.send(self.server.batching.upload(file.filename, file.body, purpose))
+
         def delete(self) -> None:
             file = self.record.path.rpartition("/")[2]
             before = len(self.making.kept)

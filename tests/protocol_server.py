@@ -24,7 +24,7 @@ import tornado.iostream
 import tornado.netutil
 import tornado.web
 
-from tests import making_server
+from tests import batch_server, making_server
 
 REQUEST_ID = "2026112212000012345678deadbeef"
 CREATED = 1795348800
@@ -195,6 +195,7 @@ class ProtocolServer:
         self.key: str | None = None  # the key a client must show
         self.models = ["glm-4.7", "glm-4.7-flash"]
         self.making = making_server.Making()
+        self.batching = batch_server.Batching()
         self._queue: deque[Reply] = deque()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -248,6 +249,7 @@ class ProtocolServer:
             (r".*/chat/completions", _Chat, {"server": self}),
             (r".*/models", _Models, {"server": self}),
             *making_server.routes(self, _Handler),
+            *batch_server.routes(self, _Handler),
             (r".*", _Unknown, {"server": self}),
         ]
         sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")

@@ -94,6 +94,12 @@ def _together(args: Namespace) -> None:
                 remedy="Leave out one of them.",
             )
 
+    if args.batch and not args.map:
+        raise InputError(
+            "--batch goes with --map: a batch is about many items. Nothing was sent.",
+            remedy="Add --map ITEMS, or leave out --batch.",
+        )
+
 
 def _with_hole(namespace: Mapping[str, Any], dry_run: bool) -> Mapping[str, Any]:
     """The namespace for a cell that is to become a template: in a dry run its hole stays one."""

@@ -173,9 +173,27 @@ class GLMMagics(Magics):
 
         from .commands import tasks
 
-        turn = sessions.current().resume(tasks.find(wanted))
+        job = tasks.find(wanted)
+        if job.kind == "batch":
+            await self._batch(job.id)
+            return
+        turn = sessions.current().resume(job)
         self._keep(turn.answer, None)
         await self._show(turn)
+
+    async def _batch(self, wanted: str) -> None:
+        """Wait for a batch that an earlier map has handed in, and show its answers."""
+        from glm_jupyter.mapping.answers import Answers
+        from glm_jupyter.mapping.mapping import fill_from_batch
+        from glm_jupyter.mapping.table import bundle
+
+        answers = Answers()
+        self._keep(answers, None)
+        try:
+            await fill_from_batch(answers, wanted)
+        finally:
+            if any(answers):
+                self._display(bundle(answers))
 
     def _offer_code(self, answer: Answer) -> None:
         """Put the answer's code into a new cell below; it runs when somebody runs it."""

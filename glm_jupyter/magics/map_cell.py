@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.mapping.answers import Answers
+from glm_jupyter.mapping.batch_run import check, half
 from glm_jupyter.mapping.budget import Allowance
 from glm_jupyter.mapping.items import each, prompt_for
 from glm_jupyter.mapping.mapping import answers_for, fill
@@ -37,6 +38,7 @@ class CellMap:
         self.answers: Answers = answers_for(self.items)
         self._prompt = asked.prompt or None
         self._namespace = None if asked.args.raw else namespace
+        self._batch: bool = asked.args.batch
         # For one cell, what it may cost is its budget; each answer has the whole of it.
         self._budget = asked.options.max_cost
         self._options = replace(asked.options, max_cost=None)
@@ -50,11 +52,14 @@ class CellMap:
             self._namespace,
             self._options,
             budget=self._budget,
+            batch=self._batch,
         )
 
     def preview(self) -> dict[str, str]:
         """What `--dry-run` shows: the first request, and what all of them cost at most."""
         session, asking = sessions.current(), Asking(to_send=False, aside=True)
+        if self._batch:
+            check(self._options, session.target(self._options, to_send=False))
         turns = {}  # equal questions are asked once
         errors = []
         items = 0
@@ -71,7 +76,12 @@ class CellMap:
         first, *_ = turns.values()
         requests = [turn.opening for turn in turns.values()]
         whole = total(one.quote.worst for one in requests)
-        lines = [self._verdict(requests[0], whole), _sums(requests, whole, items, len(errors))]
+        if self._batch and whole is not None:
+            whole = half(whole)
+        lines = [
+            self._verdict(requests[0], whole),
+            _sums(requests, whole, items, len(errors), batch=self._batch),
+        ]
         bundle, lines = preview(first), [line for line in lines if line]
         return {
             "text/markdown": "\n\n".join(
@@ -100,12 +110,22 @@ class CellMap:
         return f"All may cost up to {cost}, and {left(tightest)}: it may be stopped before its end."
 
 
-def _sums(requests: list[ModelRequest], whole: Decimal | None, items: int, skipped: int) -> str:
+def _sums(
+    requests: list[ModelRequest],
+    whole: Decimal | None,
+    items: int,
+    skipped: int,
+    *,
+    batch: bool,
+) -> str:
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
     tokens = sum(one.quote.prompt_tokens for one in requests)
     about = "" if items == len(requests) else f" about {items:,} items"
-    parts = [f"The first of {len(requests):,} requests{about}. All: about {tokens:,} tokens in"]
+    how = " in a batch, at half the price" if batch else ""
+    parts = [
+        f"The first of {len(requests):,} requests{about}{how}. All: about {tokens:,} tokens in"
+    ]
     parts.append(f"at most {cost}" if whole else cost)
     if skipped:
         parts.append(f"{skipped:,} {'item' if skipped == 1 else 'items'} cannot be asked about")

@@ -139,6 +139,11 @@ def cell_parser() -> Parser:
         help="send the last N cells above this one too, with their outputs as text; without N, "
         "all that there is room for",
     )
+    add(
+        "--batch",
+        action="store_true",
+        help="with --map: have the service answer within a day, at half the price",
+    )
     add("--code", action="store_true", help="put the answer's code into a new cell below")
     add("-o", "--output", type=variable_name, metavar="NAME", help="variable for the Answer")
     add("--raw", action="store_true", help="send the cell as it stands: no {{ }}")

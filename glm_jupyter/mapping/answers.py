@@ -21,12 +21,15 @@ class Answers:
     `errors` says why there is none: position -> GLMError; a position that is in neither was not
     reached before the map was stopped. `size` is the number of items, where it is known; `index`
     that of the Series or DataFrame the items came from, else None; `labels` say what the
-    first of them are, None where they can be gone through only once.
+    first of them are, None where they can be gone through only once. `batches` are the ids of the
+    batches that were handed in, if any.
     """
 
     def __init__(self, size: int = 0, index: Any = None, labels: list[str] | None = None) -> None:
         self.index = index
         self.labels = labels
+        self.batches: list[str] = []
+        self.under_way = False  # at the service, in batches
         self.errors: dict[int, GLMError] = {}
         self._answers: list[Answer | None] = [None] * size
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping, Sized
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
@@ -15,12 +15,16 @@ from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.target import Target
 
 from .answers import Answers
+from .batch_run import BatchRun, drafted
+from .batch_run import check as check_batch
+from .batch_state import BatchState
+from .batch_state import find as find_batch
 from .budget import Allowance
 from .cache import AnswerCache
 from .concurrency import ConcurrencyLimit
 from .items import each, index_of, prompt_for
 from .progress import progress
-from .scheduler import Mapped, Scheduler
+from .scheduler import Mapped, Scheduler, Tally
 from .table import labels_of
 
 
@@ -56,6 +60,7 @@ def map(
     *,
     concurrency: int | str = "auto",
     budget: str | float | None = None,
+    batch: bool = False,
     fresh: bool = False,
     **options: Any,
 ) -> Answers:
@@ -70,13 +75,17 @@ def map(
     `fresh` asks everything anew, and asks the service while a recording is replayed. No request
     goes out that might pass `budget` ("5 RMB", or 5 in the endpoint's currency).
 
+    With `batch` the service answers within a day, mostly sooner, at half the price. Whatever
+    happens meanwhile, the same map goes on from where it was; an item is asked once, so one that
+    does not fit `schema` is an error.
+
     An item that fails does not stop the rest: see `Answers.errors`. Raises MapStopped, which has
     the answers so far, where going on makes no sense: the budget, the key, a service out of
     reach. An interrupt raises MapInterrupted, a KeyboardInterrupt that has them too.
     """
     answers = answers_for(items)
     asked = AskOptions.of(fresh=fresh, **options)
-    limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget}
+    limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
     try:
         bridge.run(fill(answers, items, prompt, {}, asked, **limits))
     except KeyboardInterrupt:
@@ -90,6 +99,7 @@ async def amap(
     *,
     concurrency: int | str = "auto",
     budget: str | float | None = None,
+    batch: bool = False,
     fresh: bool = False,
     **options: Any,
 ) -> AsyncGenerator[Mapped, None]:
@@ -99,7 +109,7 @@ async def amap(
     `items` may be an iterator without end. Raises the GLMError that stops it.
     """
     asked = AskOptions.of(fresh=fresh, **options)
-    limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget}
+    limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
     async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
         async with aclosing(dispatch.results()) as results:
             async for result in results:
@@ -108,12 +118,28 @@ async def amap(
             raise dispatch.stopped
 
 
+def batch(id: str, *, schema: Any = None) -> Answers:
+    """The answers of a batch that a map has handed in, in the order of its items.
+
+    `id` is the service's, as `%glm tasks` lists it; for `parsed`, give the `schema` again. Waits
+    until the batch has ended, and costs nothing more. Raises GLMError.
+    """
+    answers = Answers()
+    try:
+        bridge.run(fill_from_batch(answers, id, schema))
+    except KeyboardInterrupt:
+        raise MapInterrupted(answers) from None
+    return answers
+
+
 def _after(answers: Answers) -> str:
     given = sum(answer is not None for answer in answers)
     return f" after {given} answer{'' if given == 1 else 's'}." if given else ", without an answer."
 
 
 def _goes_on(answers: Answers) -> str:
+    if answers.batches and answers.under_way:
+        return "The batch goes on: the same map waits for it again, and `%glm tasks` lists it."
     return "What is answered is kept: the same map goes on from there." if any(answers) else ""
 
 
@@ -137,14 +163,54 @@ async def fill(
     Names in the prompt's braces are looked up in `namespace` too; without one, braces are text.
     """
     async with _dispatch(items, prompt, namespace, options, **limits) as dispatch:
-        with progress(dispatch.tally):
-            async with aclosing(dispatch.results()) as results:
-                async for position, answer, error in results:
-                    answers.put(position, answer, error)
-        if dispatch.stopped:
-            raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
+        await _fill(answers, dispatch)
     if len(answers.errors) == len(answers) > 0:
         raise MapStopped(answers.errors[0], answers) from answers.errors[0]
+
+
+async def fill_from_batch(answers: Answers, batch: str, schema: Any = None) -> None:
+    """Put the answers of a batch into `answers`, showing how far it is."""
+    state = find_batch(batch)
+    if state is None:
+        raise InputError(
+            f"There is no batch {batch} on this machine.",
+            remedy="`%glm tasks` lists those there are.",
+        )
+    try:
+        run, session = state.run, sessions.current()
+        options = AskOptions.of(model=run.model, endpoint=run.endpoint, schema=schema)
+        target = session.target(options, to_send=not state.done)
+        if target.endpoint.base_url != run.base_url:
+            raise InputError(
+                f"The batch {batch} was handed in at {run.base_url}, and {run.endpoint} is now at "
+                f"{target.endpoint.base_url}.",
+                remedy="Set ZAI_BASE_URL as it was then, and restart the kernel.",
+            )
+        for position in range(state.size()):
+            answers.put(position, None)
+    except BaseException:
+        state.close()
+        raise
+
+    async def opened(_: Tally) -> BatchState:
+        return state
+
+    with AnswerCache() as cache, bridge.awake():
+        dispatch = BatchRun(session, options, target=target, cache=cache, opened=opened)
+        dispatch.tally.total = len(answers)
+        await _fill(answers, dispatch)
+
+
+async def _fill(answers: Answers, dispatch: Scheduler | BatchRun) -> None:
+    with progress(dispatch.tally):
+        if isinstance(dispatch, BatchRun):
+            answers.batches, answers.under_way = dispatch.batches, True
+        async with aclosing(dispatch.results()) as results:
+            async for position, answer, error in results:
+                answers.put(position, answer, error)
+    if dispatch.stopped:
+        raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
+    answers.under_way = False
 
 
 @asynccontextmanager
@@ -156,7 +222,8 @@ async def _dispatch(
     *,
     concurrency: int | str = "auto",
     budget: str | float | None = None,
-) -> AsyncGenerator[Scheduler, None]:
+    batch: bool = False,
+) -> AsyncGenerator[Scheduler | BatchRun, None]:
     if not isinstance(prompt, str | None):
         raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
     listed = each(items)
@@ -164,6 +231,14 @@ async def _dispatch(
     # Checks the key too, before anything is sent.
     target = session.target(options)
     replayed = session.replayer is not None and not options.fresh
+    if batch and not replayed:
+        check_batch(options, target)
+        if session.recorder is not None:
+            raise InputError(
+                "A batch cannot be recorded as it comes. Nothing was sent.",
+                remedy="`%glm record off`; afterwards the same map without a batch records the "
+                "answers, which are asked for anew.",
+            )
     free = replayed or target.endpoint.name == "local"
     pace = _pace(session, target, concurrency)
     allowance = None if budget is None or free else Allowance(budget, target)
@@ -172,15 +247,28 @@ async def _dispatch(
         # replayed was not paid for, and is not to be taken for a service's answer later.
         anew = options.fresh or session.recorder is not None
         cache = stack.enter_context(AnswerCache(fresh=anew, lasting=not replayed))
-        dispatch = Scheduler(
-            session,
-            _prompts(listed, prompt, namespace),
-            options,
-            source=await stack.enter_async_context(Client(tries=1)),
-            pace=pace,
-            cache=cache,
-            allowance=allowance,
-        )
+        prompts = _prompts(listed, prompt, namespace)
+        dispatch: Scheduler | BatchRun
+        if batch and not replayed:
+            asked = prompt or "the items alone"
+
+            def opened(tally: Tally) -> Awaitable[BatchState]:
+                more: dict[str, Any] = {"target": target, "cache": cache, "tally": tally}
+                return drafted(session, prompts, options, asked=asked, **more)
+
+            dispatch = BatchRun(
+                session, options, target=target, cache=cache, opened=opened, budget=budget
+            )
+        else:
+            dispatch = Scheduler(
+                session,
+                prompts,
+                options,
+                source=await stack.enter_async_context(Client(tries=1)),
+                pace=pace,
+                cache=cache,
+                allowance=allowance,
+            )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
         dispatch.tally.recorded = replayed
         stack.enter_context(session.budgets.ledger.in_background())

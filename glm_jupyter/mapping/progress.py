@@ -119,6 +119,8 @@ def _so_far(tally: Tally) -> str:
     parts = [f"{tally.failed} failed"] if tally.failed else []
     if tally.asked and not tally.recorded:
         parts.append(_cost(tally))
+    if tally.says:
+        parts.append(tally.says)
     wait = ceil(tally.waits_until - monotonic())
     if tally.in_flight:
         parts.append(f"{tally.in_flight} in flight")

@@ -77,6 +77,7 @@ class Tally:
     paid: Decimal = Decimal(0)
     currency: str | None = None
     unpriced: int = 0
+    says: str = ""  # what the service says of a batch
     begun: float = field(default_factory=monotonic)
 
 

@@ -163,6 +163,13 @@ class Budgets(HasTraits):
             answer.notes.append(complaint)
         self._changed()
 
+    def leave(self, answer: str) -> None:
+        """Hold back nothing more here for an answer that nobody waits for: its job holds it."""
+        with self._lock:
+            self._under_way.pop(answer, None)
+            self._meters.pop(answer, None)
+        self._changed()
+
     def settle_recorded(self, currency: str | None) -> None:
         """Count a recorded answer, which cost nothing in `currency`."""
         with self._lock:

@@ -188,3 +188,21 @@ def test_vectors_and_pages(server: ProtocolServer, official: Any) -> None:
         model="glm-ocr", file="https://example.org/a.pdf", start_page_id=1, end_page_id=1
     )
     assert read.md_results.startswith("# Covariance")
+
+
+def test_batches(server: ProtocolServer, official: Any) -> None:
+    asked = {"model": "glm-4-air", "messages": [{"role": "user", "content": "Hi"}]}
+    url = "/v4/chat/completions"
+    line = {"custom_id": "request-0", "method": "POST", "url": url, "body": asked}
+    content = ("requests.jsonl", json.dumps(line).encode(), "application/jsonl")
+    file = official.files.create(file=content, purpose="batch")
+    batch = official.batches.create(input_file_id=file.id, endpoint=url, metadata={"key": "a"})
+    assert batch.status == "validating"
+    assert [each.id for each in official.batches.list(limit=10).data] == [batch.id]
+    done = official.batches.retrieve(batch.id)
+    assert (done.status, done.request_counts.completed) == ("completed", 1)
+    assert done.metadata == {"key": "a"}
+    result = json.loads(official.files.content(done.output_file_id).content)
+    assert result["custom_id"] == "request-0"
+    assert result["response"]["body"]["choices"][0]["message"]["content"] == "Hello."
+    assert official.batches.cancel(batch.id).status == "cancelling"

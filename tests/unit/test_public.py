@@ -31,6 +31,7 @@ PUBLIC = [
     "arerank",
     "ask",
     "astream",
+    "batch",
     "catalogue",
     "embed",
     "errors",

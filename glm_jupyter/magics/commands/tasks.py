@@ -16,7 +16,7 @@ from .say import say
 HEADERS = ("task", "kind", "asked for", "model", "handed in", "state", "kept in")
 CAPTION = "`%glm tasks ID` waits for a task and shows what was made; it costs nothing more."
 LONGEST = 60  # characters of what was asked for
-NONE = "The service works on nothing: no video, no asynchronous picture was asked for here."
+NONE = "The service works on nothing: no video, asynchronous picture or batch was asked for here."
 
 
 def tasks(args: Namespace) -> dict[str, str] | None:

@@ -1,0 +1,509 @@
+"""A map by the service's Batch API: handed in, watched, and fetched, whatever comes between.
+
+Each step is written down before it is taken, so that the same map goes on from there in another
+kernel, on another day, and pays for nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, suppress
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from glm_jupyter.answer import Answer
+from glm_jupyter.api import batches, files
+from glm_jupyter.api import events as ev
+from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, NetworkError, RequestError
+from glm_jupyter.api.http import Http
+from glm_jupyter.api.request import ChatRequest
+from glm_jupyter.exact import add, exactly
+from glm_jupyter.money.amounts import total
+from glm_jupyter.money.ledger import Job
+from glm_jupyter.money.quote import Quote
+from glm_jupyter.recordings.recorder import Asked
+from glm_jupyter.schema import SchemaError, schema_of
+from glm_jupyter.sessions.notebook import notebook_path
+from glm_jupyter.sessions.options import Asking
+
+from .batch_state import BatchState, Draft, Run, Shard
+from .budget import Allowance
+from .scheduler import Mapped, Tally
+
+if TYPE_CHECKING:
+    from glm_jupyter.sessions.options import AskOptions
+    from glm_jupyter.sessions.session import Session
+    from glm_jupyter.sessions.target import Target
+
+    from .cache import AnswerCache
+
+T = TypeVar("T")
+
+# Seconds between two questions about a batch.
+FIRST_WAIT = 3.0
+LONGEST_WAIT = 60.0
+GROWTH = 1.25
+TRIES = 6  # to hand a file in
+MOST_ASKED = 200  # characters of the prompt that the list of tasks keeps
+
+
+def check(options: AskOptions, target: Target) -> None:
+    """Raise InputError where there can be no batch, before anything is sent."""
+    endpoint, model = target.endpoint.name, target.known
+    if endpoint != "bigmodel":
+        raise InputError(
+            f"{endpoint} takes no batches; BigModel does. Nothing was sent.",
+            remedy="Leave out the batch, or choose a model of BigModel's: `bigmodel/glm-4-air`.",
+        )
+    if model is not None and model.takes_batch is False:
+        raise InputError(
+            f"{model.name} takes no batches. Nothing was sent.",
+            remedy="Leave out the batch, or choose another model: `glm-4-air` takes them.",
+        )
+    for name in ("tools", "web", "knowledge"):
+        if name in options.chosen:
+            raise InputError(
+                f"A batch has one request for each item, and cannot use {name}. Nothing was sent.",
+                remedy=f"Leave out {name}, or the batch.",
+            )
+
+
+async def drafted(
+    session: Session,
+    prompts: Iterator[str | GLMError],
+    options: AskOptions,
+    *,
+    target: Target,
+    cache: AnswerCache,
+    asked: str,
+    tally: Tally,
+) -> BatchState:
+    """Write the requests to disk; their batch, which an earlier map may have begun."""
+    endpoint = target.endpoint
+    draft = Draft(Run(endpoint.base_url, endpoint.name, target.model, asked[:MOST_ASKED]))
+    try:
+        for position, prompt in enumerate(prompts):
+            if position % 100 == 0:
+                tally.says = f"{position:,} written down"
+                await asyncio.sleep(0)
+            if isinstance(prompt, GLMError):
+                draft.add_error(position, str(prompt), prompt.remedy)
+                continue
+            try:
+                one = session.turn(prompt, options, Asking(to_send=False, aside=True)).opening
+            except GLMError as error:
+                draft.add_error(position, str(error), error.remedy)
+                continue
+            request = one.request
+            if not isinstance(request, ChatRequest):
+                raise InputError(
+                    f"{target.model} makes no text, and batches are for text. Nothing was sent.",
+                    remedy="Leave out the batch.",
+                )
+            key = Asked.of(endpoint, request).hash()
+            if (number := draft.number_of(key)) is None:
+                if await _kept(cache, key, options):
+                    number = draft.add_kept(key)
+                else:
+                    line = batches.line_for(draft.next_number, request, endpoint.dialect)
+                    number = draft.add(key, line, one.quote.prompt_tokens, half(one.quote.worst))
+            draft.add_item(position, number)
+        return draft.settled(fresh=options.fresh)
+    except BaseException:
+        draft.drop()
+        raise
+
+
+async def _kept(cache: AnswerCache, key: str, options: AskOptions) -> Answer | None:
+    """The answer of an earlier run, where it fits."""
+    if (found := await cache.get(key)) is None:
+        return None
+    answer, _ = found
+    if options.schema is not None:
+        try:
+            answer.parsed = schema_of(options.schema).parse(answer.text)
+        except SchemaError:
+            return None
+    return answer
+
+
+class BatchRun:
+    """Carries a batch to its end. `opened` gives its state; `budget` is what it may cost."""
+
+    def __init__(
+        self,
+        session: Session,
+        options: AskOptions,
+        *,
+        target: Target,
+        cache: AnswerCache,
+        opened: Callable[[Tally], Awaitable[BatchState]],
+        budget: str | float | None = None,
+    ) -> None:
+        self.tally = Tally()
+        self.stopped: GLMError | None = None
+        self.batches: list[str] = []  # their ids at the service
+        self._session = session
+        self._options = options
+        self._target = target
+        self._endpoint = target.endpoint
+        self._cache = cache
+        self._opened = opened
+        self._budget = budget
+        self._http = Http()
+
+    async def results(self) -> AsyncGenerator[Mapped, None]:
+        """The results as they come. Where it is closed, the batch goes on at the service."""
+        state = await self._opened(self.tally)
+        shards = state.shards()
+        try:
+            await self._check(shards)
+            try:
+                async with self._http, aclosing(self._carried(state, shards)) as carried:
+                    async for result in carried:
+                        yield result
+            except GLMError as error:
+                self.stopped = error
+                return
+            await self._cache.get("")  # so that all is on disk that was put there
+            state.finish()
+        finally:
+            for shard in shards:
+                if shard.attempt:
+                    self._session.budgets.leave(shard.attempt)
+            if not any(shard.attempt for shard in shards):
+                state.remove()  # nothing is paid, and the prompts need not stay
+            else:
+                state.close()
+
+    async def _carried(
+        self, state: BatchState, shards: list[Shard]
+    ) -> AsyncGenerator[Mapped, None]:
+        async with aclosing(self._known(state)) as known:
+            async for result in known:
+                yield result
+        for shard in shards:
+            if not shard.batch:
+                await self._hand_in(state, shard)
+            self.batches.append(shard.batch)
+        async with aclosing(self._watched(state, shards)) as watched:
+            async for result in watched:
+                yield result
+
+    async def _check(self, shards: list[Shard]) -> None:
+        """Raise GLMError where what is not yet handed in may cost more than is left."""
+        waiting = [shard for shard in shards if not shard.batch]
+        if not waiting:
+            return
+        whole = self._quote(waiting)
+        if self._budget is not None:
+            allowance = Allowance(self._budget, self._target)
+            if whole.worst is None:
+                raise InputError(
+                    f"How long an answer of {self._target.model} can be is not known, so a budget "
+                    "cannot be kept. Nothing was sent.",
+                    remedy="Give max_tokens.",
+                )
+            handed_in = total(shard.most for shard in shards if shard.batch) or Decimal(0)
+            allowance.check(whole.worst, handed_in)
+        if not any(shard.attempt for shard in waiting):
+            await asyncio.to_thread(self._session.budgets.check, whole)
+
+    async def _known(self, state: BatchState) -> AsyncGenerator[Mapped, None]:
+        """The results that need no request."""
+        for position, error in state.failed():
+            yield self._failure(position, error)
+        for number, key in state.kept():
+            answer = await _kept(self._cache, key, self._options)
+            for position in state.positions(number):
+                if answer is None:
+                    yield self._failure(position, _gone())
+                else:
+                    self.tally.kept += 1
+                    yield self._success(position, answer)
+
+    async def _hand_in(self, state: BatchState, shard: Shard) -> None:
+        """Have the service take a file of requests, once."""
+        if shard.attempt and (batch := await self._lost(shard)):
+            # A kernel that was killed may not have written down what it held back.
+            await self._hold(shard, anyway=True)
+            self._adopt(state, shard, batch)
+            return
+        if not shard.file:
+            self.tally.says = f"sending {shard.lines:,} requests"
+            path = state.requests(shard)
+            upload = partial(batches.uploaded, self._http, self._endpoint, path)
+            shard.file = await self._patiently(upload, TRIES)
+            state.note(shard)
+        batch = await self._patiently(partial(self._create, state, shard), TRIES)
+        self._adopt(state, shard, batch)
+
+    async def _create(self, state: BatchState, shard: Shard) -> batches.Batch:
+        if shard.attempt:
+            self._void(shard)
+        shard.attempt = uuid4().hex
+        state.note(shard)
+        try:
+            await self._hold(shard)
+        except GLMError:
+            shard.attempt = ""
+            state.note(shard)
+            raise
+        try:
+            return await batches.created(self._http, self._endpoint, shard.file, shard.attempt)
+        except NetworkError as error:
+            # Only the reply may be lost.
+            if error.sent and (batch := await self._lost(shard)):
+                return batch
+            raise
+        except GLMError as error:
+            self._void(shard)
+            shard.attempt = ""
+            if not error.retryable:
+                with suppress(GLMError):
+                    await files.delete(self._http, self._endpoint, shard.file)
+                shard.file = ""
+            state.note(shard)
+            raise
+
+    async def _lost(self, shard: Shard) -> batches.Batch | None:
+        """The batch whose id never came to be written down, where the service has taken it."""
+        find = partial(batches.found, self._http, self._endpoint, shard.file, shard.attempt)
+        return await self._patiently(find)
+
+    def _adopt(self, state: BatchState, shard: Shard, batch: batches.Batch) -> None:
+        """Write down what the service has taken: from here on it is found by its id."""
+        shard.batch = batch.id
+        state.note(shard)
+        self._remember(state, shard)
+        state.requests(shard).unlink(missing_ok=True)
+
+    def _remember(self, state: BatchState, shard: Shard) -> None:
+        run = state.run
+        self._session.budgets.ledger.add_job(
+            Job(
+                id=shard.batch,
+                base_url=run.base_url,
+                request=shard.attempt,
+                kind="batch",
+                endpoint=run.endpoint,
+                model=run.model,
+                asked=f"{shard.lines:,} × {run.asked}",
+                notebook=notebook_path(),
+            )
+        )
+
+    async def _watched(
+        self, state: BatchState, shards: list[Shard]
+    ) -> AsyncGenerator[Mapped, None]:
+        """Ask about the batches until all have ended; their results as they come."""
+        for shard in shards:
+            if shard.booked:
+                for result in self._collected(state, shard):
+                    yield result
+            else:
+                self._remember(state, shard)  # a kernel may have been killed just before
+        waiting = [shard for shard in shards if not shard.booked]
+        seen: dict[int, batches.Batch] = {}
+        wait = FIRST_WAIT
+        while waiting:
+            for shard in list(waiting):
+                ask = partial(batches.retrieved, self._http, self._endpoint, shard.batch)
+                batch = await self._patiently(ask)
+                seen[shard.number] = batch
+                self.tally.says = _says(list(seen.values()), waiting)
+                if not batch.ended:
+                    continue
+                await self._fetch(state, shard, batch)
+                for result in self._collected(state, shard):
+                    yield result
+                waiting.remove(shard)
+                seen.pop(shard.number)
+            if waiting:
+                await asyncio.sleep(wait)
+                wait = min(wait * GROWTH, LONGEST_WAIT)
+        self.tally.says = ""
+
+    async def _fetch(self, state: BatchState, shard: Shard, batch: batches.Batch) -> None:
+        """Bring the results of a batch that has ended to disk."""
+        ids = (batch.output_file, batch.error_file)
+        for file, path in zip(ids, state.results(shard), strict=True):
+            if file and not path.exists():
+                save = partial(batches.saved, self._http, self._endpoint, file, path)
+                await self._patiently(save)
+        shard.state, shard.reason = batch.status, batch.reason
+        state.note(shard)
+
+    def _collected(self, state: BatchState, shard: Shard) -> Iterator[Mapped]:
+        """The results of a batch from its files on disk; its cost is booked at the end."""
+        sums = Answer(self._target.model, self._endpoint.name)
+        usage = ev.Usage()
+        cost: Decimal | None = Decimal(0)
+        seen: set[int] = set()
+        for path in state.results(shard):
+            for result in batches.results(path, self._endpoint) if path.exists() else ():
+                key = state.hash_of(result.number, shard)
+                if key is None or result.number in seen:
+                    continue
+                seen.add(result.number)
+                answer, error = self._read(result)
+                if result.events:
+                    usage += answer.usage
+                    known = cost is not None and answer.cost is not None
+                    cost = add(cost, answer.cost) if known else None  # type: ignore[arg-type]
+                if error is None:
+                    self._cache.put(key, answer)
+                yield from self._mapped(state, result.number, answer, error)
+        for number in state.numbers(shard):
+            if number not in seen:
+                yield from self._mapped(state, number, None, _missing(shard))
+        sums.apply(ev.UsageReport(usage))
+        sums.cost, sums.currency = cost, self._currency
+        self.tally.asked += len(seen)
+        if cost is None:
+            self.tally.unpriced += len(seen)
+        else:
+            self.tally.paid, self.tally.currency = add(self.tally.paid, cost), self._currency
+        if not shard.booked:
+            self._book(state, shard, sums)
+
+    def _book(self, state: BatchState, shard: Shard, sums: Answer) -> None:
+        """Count what a batch has cost, in place of what was held back for it."""
+        sums.id, sums.kind = shard.attempt, "batch"
+        self._session.budgets.settle(sums, shard.state)
+        self._session.budgets.ledger.end_job(shard.batch, self._endpoint.base_url, shard.state)
+        shard.booked = True
+        state.note(shard)
+
+    def _read(self, result: batches.Result) -> tuple[Answer, GLMError | None]:
+        """The answer of one line, priced, and why it is none, where it is not."""
+        answer = Answer(self._target.model, self._endpoint.name)
+        for event in result.events:
+            answer.apply(event)
+        # Nobody has seen when it began.
+        answer.seconds = answer.first_token_seconds = answer.thinking_seconds = None
+        answer.notes.append("from a batch")
+        model = self._target.known
+        if model is not None:
+            counted = answer.usage.total_tokens > 0
+            answer.cost = half(model.cost(answer.usage)) if counted else None
+            answer.currency = model.currency
+        if result.error is not None or self._options.schema is None:
+            return answer, result.error
+        if not answer.complete:
+            return answer, IncompleteError(
+                "The answer was cut off before its value was whole.",
+                remedy="Give a higher max_tokens.",
+            )
+        try:
+            answer.parsed = schema_of(self._options.schema).parse(answer.text)
+        except SchemaError as misfit:
+            return answer, misfit
+        return answer, None
+
+    def _mapped(
+        self, state: BatchState, number: int, answer: Answer | None, error: GLMError | None
+    ) -> Iterator[Mapped]:
+        for position in state.positions(number):
+            if error is not None:
+                yield self._failure(position, error)
+            elif answer is not None:
+                yield self._success(position, answer)
+
+    def _success(self, position: int, answer: Answer) -> Mapped:
+        self.tally.done += 1
+        return Mapped(position, answer)
+
+    def _failure(self, position: int, error: GLMError) -> Mapped:
+        self.tally.failed += 1
+        return Mapped(position, None, error)
+
+    @property
+    def _currency(self) -> str | None:
+        model = self._target.known
+        return model.currency if model else self._endpoint.currency
+
+    def _quote(self, shards: list[Shard]) -> Quote:
+        """What files of requests may cost."""
+        known = [shard.most for shard in shards if shard.most is not None]
+        request = batches.BatchRequest(
+            model=self._target.model,
+            lines=sum(shard.lines for shard in shards),
+            tokens=sum(shard.tokens for shard in shards),
+            most=add(*known) if len(known) == len(shards) else None,
+        )
+        return Quote.of(request, self._endpoint, self._target.known, Decimal(0))
+
+    async def _hold(self, shard: Shard, *, anyway: bool = False) -> None:
+        """Hold back what a file of requests may cost, where the budgets allow it."""
+        held = Answer(self._target.model, self._endpoint.name)
+        held.id, held.kind = shard.attempt, "batch"
+        budgets, quote, notebook = self._session.budgets, self._quote([shard]), notebook_path()
+        if anyway:
+            most: dict[str, Any] = {"most": quote.worst, "currency": quote.currency}
+            await asyncio.to_thread(budgets.ledger.begin, held, notebook=notebook, **most)
+        else:
+            await asyncio.to_thread(budgets.reserve, quote, held, None, notebook)
+
+    def _void(self, shard: Shard) -> None:
+        """Note that an attempt has cost nothing: the service did not take it."""
+        none = Answer(self._target.model, self._endpoint.name)
+        none.id, none.kind = shard.attempt, "batch"
+        none.cost, none.currency = Decimal(0), self._currency
+        self._session.budgets.settle(none, "refused")
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]], tries: int = 0) -> T:
+        """Ask until there is a reply, where what fails may pass; at most `tries` times, if any."""
+        wait, tried = FIRST_WAIT, 0
+        while True:
+            try:
+                return await ask()
+            except GLMError as error:
+                tried += 1
+                if not error.retryable or tried == tries:
+                    raise
+                pause = min(max(wait, error.retry_after or 0.0), LONGEST_WAIT)
+                self.tally.says = f"not reached, asking again in {pause:.0f} s"
+            await asyncio.sleep(pause)
+            wait = min(wait * GROWTH, LONGEST_WAIT)
+
+
+@exactly
+def half(cost: Decimal | None) -> Decimal | None:
+    """What costs so much, in a batch."""
+    return None if cost is None else cost * batches.PRICE
+
+
+def _says(seen: list[batches.Batch], waiting: list[Shard]) -> str:
+    """How far the service is, in a few words."""
+    lines = sum(shard.lines for shard in waiting)
+    answered = sum(batch.completed for batch in seen)
+    failed = sum(batch.failed for batch in seen)
+    state = seen[0].status.replace("_", " ") or "under way"
+    words = f"batch {state}: {answered:,} of {lines:,}"
+    return f"{words}, {failed:,} failed" if failed else words
+
+
+def _missing(shard: Shard) -> GLMError:
+    """Why there is no result of a request."""
+    says = f" It says: {shard.reason}" if shard.reason else ""
+    remedy = "The same map asks again for what is missing."
+    if shard.state == "failed":
+        return RequestError(f"The service could not run the batch {shard.batch}.{says}")
+    if shard.state in ("cancelled", "expired"):
+        was = "was cancelled" if shard.state == "cancelled" else "has expired"
+        return RequestError(
+            f"The batch {shard.batch} {was} before this was answered.", remedy=remedy
+        )
+    return RequestError(
+        f"The results of the batch {shard.batch} do not tell of this item.", remedy=remedy
+    )
+
+
+def _gone() -> GLMError:
+    return RequestError(
+        "The answer that was kept for this item is gone.", remedy="The same map asks for it again."
+    )
