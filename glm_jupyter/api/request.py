@@ -52,6 +52,17 @@ class ChatRequest:
             if isinstance(part, dict) and part.get("type") == "image_url"
         )
 
+    @property
+    def sounds(self) -> tuple[str, ...]:
+        """The recordings in the messages, in base64."""
+        contents = [message.get("content") for message in self.messages]
+        parts = [part for content in contents if isinstance(content, list) for part in content]
+        return tuple(
+            str(part["input_audio"]["data"])
+            for part in parts
+            if isinstance(part, dict) and part.get("type") == "input_audio"
+        )
+
     def body(self, dialect: Dialect) -> dict[str, Any]:
         """The JSON body for a service that speaks `dialect`; it always asks for a stream.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any
@@ -26,6 +27,9 @@ _WEIGHTS = {
     "other": (1.0, 0.0, 1),
     "signs": (0.85, 0.1, 1),
 }
+_SPOKEN = 12.5  # a second
+_MP3_SECOND = 4_000  # bytes
+_LONGEST_SPOKEN = 600.0  # seconds
 _PER_MESSAGE = 4  # the marks of its role
 _PER_REQUEST = 3  # the marks before the first and for the answer
 
@@ -44,6 +48,19 @@ def estimate(content: str | Iterable[Mapping[str, Any]]) -> int:
         return ceil(_tokens(content))
     counts = [_PER_MESSAGE + sum(map(_tokens, _texts(message))) for message in content]
     return ceil(_PER_REQUEST + sum(counts)) if counts else 0
+
+
+def spoken_tokens(encoded: str) -> int:
+    """The tokens of a recording in base64: 12.5 for a second.
+
+    A WAV file says how long it is; an MP3 is taken for one of 32 kbit/s, of ten minutes at most
+    (docs.bigmodel.cn, the page of glm-4-voice, 2025-12).
+    """
+    head = b64decode(encoded[:64])
+    size = len(encoded) * 3 // 4
+    second = int.from_bytes(head[28:32], "little") if head.startswith(b"RIFF") else 0
+    seconds = size / second if second else min(size / _MP3_SECOND, _LONGEST_SPOKEN)
+    return ceil(seconds * _SPOKEN)
 
 
 def at_least(estimated: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.making import MakingRequest
+from glm_jupyter.api.tokens import spoken_tokens
 from glm_jupyter.exact import add
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Quote:
             checked = request.checked(model) if model else request
             return cls(checked, endpoint, request.model, model, checked.prompt_tokens)
         prompt_tokens = tokens.estimate(request.messages)
+        prompt_tokens += sum(map(spoken_tokens, request.sounds))
         if request.tools:
             prompt_tokens += tokens.estimate(json.dumps(request.tools, ensure_ascii=False))
         fits = model.check(request, prompt_tokens) if model else request

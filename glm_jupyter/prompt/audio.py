@@ -16,6 +16,7 @@ from glm_jupyter.api.errors import InputError, clean
 
 RATE = 16_000  # samples a second of what has to be converted: enough for speech
 LONGEST_WHOLE = 30.0  # seconds; a longer MP3 becomes a WAV, which can be cut
+LONGEST_SPOKEN = 600.0  # seconds in a chat (docs.bigmodel.cn, the page of glm-4-voice, 2025-12)
 LONGEST_WAIT = 300  # seconds for a conversion
 
 Audio = tuple[bytes, str, float | None]
@@ -55,7 +56,13 @@ def audio_of(source: Any) -> Audio:
 
 def audio_part(source: Any) -> dict[str, Any]:
     """The part of a message that a recording makes, for models that listen in a chat."""
-    data, mime, _ = audio_of(source)
+    data, mime, seconds = audio_of(source)
+    if seconds is not None and seconds > LONGEST_SPOKEN:
+        raise InputError(
+            f"The recording lasts {seconds / 60:.0f} minutes; a chat takes at most "
+            f"{LONGEST_SPOKEN / 60:.0f}. Nothing was sent.",
+            remedy="Give a part of it, or have it written down by glm-asr-2512.",
+        )
     kind = "wav" if mime == "audio/wav" else "mp3"
     encoded = base64.b64encode(data).decode()
     return {"type": "input_audio", "input_audio": {"data": encoded, "format": kind}}

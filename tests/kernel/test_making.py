@@ -430,6 +430,15 @@ def test_a_model_that_is_spoken_to_speaks(running: Kernel, server, media: Path) 
     assert len(list(media.iterdir())) == 1
 
 
+def test_what_is_said_to_a_chat_is_counted_and_not_endless(running: Kernel, server) -> None:
+    running.run("import numpy as np\nsaid = np.zeros(16000 * 60), 16000")
+    shown = running.run("%%glm -m glm-4-voice --audio said --max-tokens 1 --dry-run\n").bundle
+    assert "about 758 tokens in" in shown["text/plain"]  # 60 x 12.5, and the message's own
+    running.run("long = np.zeros(16000 * 601), 16000")
+    assert "lasts 10 minutes" in running.run("%%glm -m glm-4-voice --audio long\n").error
+    assert server.requests == []
+
+
 def test_a_turn_over_the_websocket(running: Kernel, server, media: Path) -> None:
     run = running.run("%%glm -m glm-realtime-flash --voice tongtong -s 'Be brief.'\nGood day!")
     assert run.ok, run.error
