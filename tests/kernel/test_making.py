@@ -16,9 +16,10 @@ from tests.protocol_server import ProtocolServer, Reply
 
 
 @pytest.fixture
-def env(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """A notebook in a folder of its own."""
+def env(env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A notebook in a folder of its own, which its kernel runs in."""
     (tmp_path / "lesson").mkdir()
+    monkeypatch.chdir(tmp_path / "lesson")
     return {**env, "JPY_SESSION_NAME": str(tmp_path / "lesson" / "lesson.ipynb")}
 
 
