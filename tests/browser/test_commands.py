@@ -47,6 +47,7 @@ def palette(notebook: Notebook, label: str) -> None:
     page = notebook.page
     page.evaluate("() => jupyterapp.commands.execute('apputils:activate-command-palette')")
     page.locator("#command-palette input, .jp-ModalCommandPalette input").first.fill(label)
+    page.wait_for_timeout(300)  # until what was found has been drawn anew
     page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 
 

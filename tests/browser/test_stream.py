@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -188,6 +189,7 @@ def test_selection_is_kept_while_text_flows(half_grown: HalfWay) -> None:
     nb, go_on = half_grown()
     second = nb.page.locator(".glm-Block").nth(1)
     expect(second.locator("mjx-container")).to_be_visible()
+    expect(second).to_have_text(re.compile(r"\.\s*$"))  # it has flowed to its end
     second.evaluate("block => getSelection().selectAllChildren(block)")
     selected = nb.page.evaluate("() => getSelection().toString()")
     assert "Paragraph 2" in selected

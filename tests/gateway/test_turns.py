@@ -96,7 +96,7 @@ def test_an_error_after_waiting_comes_within_the_stream(
         while len(server.chats) < 5:
             time.sleep(0.02)
         waits = threads.submit(running.ask, "bob")
-        time.sleep(0.5)
+        time.sleep(3)  # until it is in the queue
         hold.set()
         assert waits.result().text.endswith(
             'data: {"error":{"code":"1261","message":"too long"}}\n\n'
