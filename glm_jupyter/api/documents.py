@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import events as ev
 from .errors import InputError, NetworkError, not_the_api
 from .html_tables import markdown_of
-from .making import MakingRequest, perhaps_billed, without_none
+from .making import MakingRequest, accepted, perhaps_billed, without_none
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -27,7 +27,6 @@ TYPES = {
 }  # bytes; docs.bigmodel.cn, OpenAPI of 2026-07-11
 # What a page costs at most, in tokens: no source says; a dense page of 300 dots an inch is less.
 PAGE_TOKENS = 8_192
-_PAGES = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 _TABLE = re.compile(r"<table\b.*?</table>", re.IGNORECASE | re.DOTALL)
 _FORMULAS = ("formula", "equation", "display_formula")
 
@@ -106,7 +105,7 @@ class DocumentRequest(MakingRequest):
             raise perhaps_billed(error, "pages") from None
         if not isinstance(reply, dict) or not isinstance(reply.get("md_results"), str):
             raise not_the_api(endpoint.base_url, "no pages")
-        yield ev.Started(_text(reply.get("request_id")) or _text(reply.get("id")), self.model)
+        yield accepted(reply, self.model)
         begin = self.first or 1
         for number, text in enumerate(pages_of(reply), begin):
             yield ev.Page(number, text)
@@ -128,8 +127,9 @@ def _region(region: Any) -> str:
     """A region of a page: text, a formula, a table, or a picture."""
     if not isinstance(region, dict):
         return ""
-    content, label = _text(region.get("content")) or "", str(region.get("label") or "").lower()
-    content = content.strip()
+    content = region.get("content")
+    content = content.strip() if isinstance(content, str) else ""
+    label = str(region.get("label") or "").lower()
     if label in _FORMULAS and content and not content.startswith(("$", r"\[", r"\(")):
         return f"$$\n{content}\n$$"
     if label == "image":
@@ -148,7 +148,3 @@ def _usage(usage: dict[str, Any]) -> ev.Usage:
         return value if isinstance(value, int) else 0
 
     return ev.Usage(count("prompt_tokens"), count("completion_tokens"), count("total_tokens"))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from . import events as ev
 from .errors import GLMError, NetworkError, RequestError, clean
 from .http import TIMEOUT, http_client
 from .network import unreachable
 from .proxies import proxy_for
+from .retries import retrying
 
 if TYPE_CHECKING:
     from .endpoints import Endpoint
@@ -35,8 +35,6 @@ Kind = Literal["image", "video"]
 MEGABYTE = 1 << 20
 LARGEST = {"image": 32 * MEGABYTE, "video": 512 * MEGABYTE}
 MOST_REDIRECTS = 3
-TRIES = 4
-PAUSE = 1.0  # seconds before the first further try; doubles
 MOST_PIXELS = 64_000_000  # of a picture: more is meant to fill the memory
 
 # The types by their first bytes: where they stand, what they are, of which kind. SVG and HTML
@@ -60,12 +58,7 @@ async def fetched(
     It is paid for: what may pass is tried again. `kept` says how long the service keeps it, for
     the error where it is gone. A `cover` that cannot be fetched is left out. Raises GLMError.
     """
-    async for attempt in AsyncRetrying(
-        stop=stop_after_attempt(TRIES),
-        wait=wait_exponential(multiplier=PAUSE),
-        retry=retry_if_exception(lambda e: isinstance(e, GLMError) and e.retryable),
-        reraise=True,
-    ):
+    async for attempt in retrying():
         with attempt:
             made = await _fetched(url, endpoint, kind, kept)
     if made.file is not None and cover:

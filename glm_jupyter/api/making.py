@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from . import events as ev
 from .errors import InputError, NetworkError, clean
 
 if TYPE_CHECKING:
-    from . import events as ev
     from .catalogue import Model
     from .endpoints import Endpoint
     from .http import Http
@@ -78,6 +78,12 @@ class MakingRequest:
         """What was chosen beside model and prompt, by the API's names."""
         skip = ("model", "prompt", "input")
         return {name: v for name, v in self.body("glm").items() if name not in skip}
+
+
+def accepted(reply: Any, model: str) -> ev.Started:
+    """That the service has taken a request, by the id that its reply gives."""
+    ids = (reply.get("request_id"), reply.get("id")) if isinstance(reply, dict) else ()
+    return ev.Started(next((known for known in ids if isinstance(known, str)), None), model)
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import events as ev
 from .errors import InputError, NetworkError, clean, not_the_api
-from .making import MakingRequest, not_too_long, one_of, perhaps_billed, without_none
+from .making import MakingRequest, accepted, not_too_long, one_of, perhaps_billed, without_none
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .http import Http
     from .request import Dialect
 
-KEPT = "The service keeps a picture for 30 days."
 _SIZE = re.compile(r"\s*([0-9]{1,5})\s*[x×*X]\s*([0-9]{1,5})\s*")
 
 
@@ -43,18 +42,12 @@ class PictureRequest(MakingRequest):
         not_too_long(self.prompt, model.max_characters, model.name)
         one_of("quality", self.quality, model.qualities, model)
         size = None if self.size is None else checked_size(self.size, model)
-        return PictureRequest(
-            model=self.model,
-            prompt=self.prompt,
-            size=size,
-            quality=self.quality,
-            asynchronous=self.asynchronous or model.asynchronous,
-        )
+        return replace(self, size=size, asynchronous=self.asynchronous or model.asynchronous)
 
     async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
         """Ask for the picture and fetch it."""
         from .download import fetched
-        from .tasks import submitted, task_events
+        from .tasks import KEPT, submitted, task_events
 
         if self.asynchronous:
             task = await submitted(http, endpoint, "/async/images/generations", self, "picture")
@@ -70,18 +63,14 @@ class PictureRequest(MakingRequest):
             )
         except NetworkError as error:
             raise perhaps_billed(error, "picture") from None
-        yield ev.Started(_text(reply, "request_id") or _text(reply, "id"), self.model)
+        yield accepted(reply, self.model)
         yield ev.Billed(1)
-        yield await fetched(picture_url(reply, "data", endpoint), endpoint, "image", KEPT)
+        try:
+            url = str(reply["data"][0]["url"])
+        except (LookupError, TypeError):
+            raise not_the_api(endpoint.base_url, "no picture") from None
+        yield await fetched(url, endpoint, "image", KEPT["image"])
         yield ev.Finish("stop")
-
-
-def picture_url(reply: Any, name: str, endpoint: Endpoint) -> str:
-    """The URL of the one picture in a reply, where `name` lists them."""
-    try:
-        return str(reply[name][0]["url"])
-    except (LookupError, TypeError):
-        raise not_the_api(endpoint.base_url, "no picture") from None
 
 
 def checked_size(size: str, model: Model) -> str:
@@ -116,8 +105,3 @@ def checked_size(size: str, model: Model) -> str:
             remedy=presets,
         )
     return size
-
-
-def _text(reply: Any, name: str) -> str | None:
-    value = reply.get(name) if isinstance(reply, dict) else None
-    return value if isinstance(value, str) else None

@@ -6,16 +6,15 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
-
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
 from .http import refused, whole
 from .making import MakingRequest, perhaps_billed, within, without_none
+from .retries import retrying
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -27,8 +26,6 @@ MOST_CHARACTERS = 1024  # of one request
 RATE = 24_000  # samples a second of sound that comes without a header
 FADE = 0.005  # seconds at both ends of a piece, so that none begins or ends with a click
 AHEAD = 2  # pieces in flight, once the first has come
-TRIES = 4
-PAUSE = 1.0  # seconds before the first further try; doubles
 NEAR = 0.75  # a name that is no nearer is one of the user's own voices
 CLONED = "voice_clone_"  # how the names of an account's own voices begin
 
@@ -85,13 +82,7 @@ class SpeechRequest(MakingRequest):
             )
         within("speed", self.speed, model.speed_range, model.name)
         within("volume", self.volume, model.volume_range, model.name)
-        return SpeechRequest(
-            model=self.model,
-            prompt=self.prompt,
-            voice=voice,
-            speed=self.speed,
-            volume=self.volume,
-        )
+        return replace(self, voice=voice)
 
     async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
         """Have each piece read, and join them.
@@ -173,12 +164,7 @@ def _end(text: str) -> int:
 
 async def _spoken_after_all(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes]:
     """A later piece: what may pass is tried again here, as the client tries only the first."""
-    async for attempt in AsyncRetrying(
-        stop=stop_after_attempt(TRIES),
-        wait=wait_exponential(multiplier=PAUSE),
-        retry=retry_if_exception(lambda e: isinstance(e, GLMError) and e.retryable),
-        reraise=True,
-    ):
+    async for attempt in retrying():
         with attempt:
             spoken = await _spoken(http, endpoint, body)
     return spoken

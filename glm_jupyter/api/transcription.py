@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx_sse
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, not_the_api, refusal
 from .http import refused, whole
 from .making import MakingRequest, perhaps_billed, without_none
 from .redact import hidden
+from .retries import retrying
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -31,8 +31,6 @@ LONGEST = 30.0  # seconds of one request
 MOST_HOTWORDS = 100
 TOKENS_A_SECOND = 1334  # what a second is billed as, by the prices in USD
 IN_FLIGHT = 3
-TRIES = 4
-PAUSE = 1.0  # seconds before the first further try; doubles
 ENDINGS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 _QUIET = 0.1  # seconds that must be quiet where a recording is cut
 _FIRST_CJK = "\u2e80"  # from here on, scripts that put no space between words
@@ -184,12 +182,7 @@ class TranscriptionRequest(MakingRequest):
 
     async def _written(self, http: Http, endpoint: Endpoint, audio: bytes) -> str:
         """The text of one piece of several; what may pass is tried again."""
-        async for attempt in AsyncRetrying(
-            stop=stop_after_attempt(TRIES),
-            wait=wait_exponential(multiplier=PAUSE),
-            retry=retry_if_exception(lambda e: isinstance(e, GLMError) and e.retryable),
-            reraise=True,
-        ):
+        async for attempt in retrying():
             with attempt:
                 events = self._piece(http, endpoint, audio)
                 text = [event.text async for event in events if isinstance(event, ev.TextDelta)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import events as ev
 from . import tokens
 from .errors import InputError, not_the_api
-from .making import MakingRequest, one_of, without_none
+from .making import MakingRequest, accepted, one_of, without_none
 
 if TYPE_CHECKING:
     from .catalogue import Model
@@ -59,7 +59,7 @@ class EmbeddingRequest(MakingRequest):
             raise not_the_api(endpoint.base_url, "no vectors") from None
         if len(vectors) != len(self.items) or len(set(map(len, vectors))) != 1:
             raise not_the_api(endpoint.base_url, f"{len(vectors)} vectors for {len(self.items)}")
-        yield ev.Started(_text(reply.get("request_id")) or _text(reply.get("id")), self.model)
+        yield accepted(reply, self.model)
         yield ev.Vectors(vectors)
         yield _usage(reply)
         yield ev.Finish("stop")
@@ -108,7 +108,7 @@ class RerankRequest(MakingRequest):
             raise not_the_api(endpoint.base_url, "no scores") from None
         if any(not 0 <= index < len(self.items) for index, _ in found):
             raise not_the_api(endpoint.base_url, "scores of other texts")
-        yield ev.Started(_text(reply.get("request_id")) or _text(reply.get("id")), self.model)
+        yield accepted(reply, self.model)
         yield ev.Scores(found)
         yield _usage(reply)
         yield ev.Finish("stop")
@@ -120,7 +120,3 @@ def _usage(reply: dict[str, Any]) -> ev.UsageReport:
     total = counts.get("total_tokens") or counts.get("prompt_tokens")
     count = total if isinstance(total, int) else 0
     return ev.UsageReport(ev.Usage(prompt_tokens=count, total_tokens=count))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

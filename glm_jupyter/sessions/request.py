@@ -90,15 +90,7 @@ class ModelRequest:
 
     def followed_by(self, messages: list[dict[str, object]], paid: Decimal) -> ModelRequest:
         """The request that goes on from this one, after its turn has `paid` so much."""
-        return ModelRequest(
-            self.target,
-            replace(self._chat, messages=(*self._chat.messages, *messages)),
-            max_cost=self._max_cost,
-            paid=paid,
-            recorded=self.recorded,
-            search_price=self.quote.search_price,
-            fit_budget=self._fit_budget,
-        )
+        return self._with((*self._chat.messages, *messages), paid)
 
     def with_passages(self, passages: Sequence[dict[str, Any]], source: str) -> ModelRequest:
         """The request whose question has passages of a knowledge base before it, as data."""
@@ -118,11 +110,15 @@ class ModelRequest:
             content = f"{told}\n\n{content}"
         else:
             content = [{"type": "text", "text": told}, *content]
+        return self._with((*before, {**question, "content": content}), self._paid)
+
+    def _with(self, messages: tuple[dict[str, Any], ...], paid: Decimal) -> ModelRequest:
+        """The same request with other messages, after its turn has `paid` so much."""
         return ModelRequest(
             self.target,
-            replace(self._chat, messages=(*before, {**question, "content": content})),
+            replace(self._chat, messages=messages),
             max_cost=self._max_cost,
-            paid=self._paid,
+            paid=paid,
             recorded=self.recorded,
             search_price=self.quote.search_price,
             fit_budget=self._fit_budget,

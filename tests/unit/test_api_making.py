@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from glm_jupyter.api import download, tasks
+from glm_jupyter.api import download, retries, tasks
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.endpoints import Endpoint, resolve
@@ -33,7 +33,7 @@ VIDEO = VideoRequest(model="cogvideox-3", prompt="A hill")
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(download, "PAUSE", 0.01)
+    monkeypatch.setattr(retries, "PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glm_jupyter.api import catalogue, speech
+from glm_jupyter.api import catalogue, retries
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.endpoints import Endpoint, resolve
@@ -36,7 +36,7 @@ LONG = SENTENCE * 40  # three pieces
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech, "PAUSE", 0.01)
+    monkeypatch.setattr(retries, "PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glm_jupyter.api import catalogue, transcription
+from glm_jupyter.api import catalogue, retries
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.endpoints import Endpoint, resolve
@@ -39,7 +39,7 @@ SHORT = wav(tone(2, RATE), RATE)
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcription, "PAUSE", 0.01)
+    monkeypatch.setattr(retries, "PAUSE", 0.01)
 
 
 @pytest.fixture
