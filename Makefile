@@ -4,6 +4,7 @@
 #   make lint    only linters and types
 #   make coverage  which lines of the package the tests of Python run
 #   make bench   the benchmarks
+#   make translations  brings the catalogues of texts up to date with the code, and compiles them
 #   make clean   remove all that these have made
 # PYTHON=python3.12 make ... chooses the Python that .venv is made with (3.11 or later).
 
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style labextension/schema -type f)
 
-.PHONY: demo test coverage lint bench clean
+.PHONY: demo test coverage lint bench translations clean
 
 demo: .venv/installed
 	$(BIN)/python demo_notebooks/demo.py
@@ -42,6 +43,14 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.ledger
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
 	  $(BIN)/python -m tests.benchmarks.browser
+
+translations: .venv/installed
+	mkdir -p build
+	$(BIN)/pybabel -q extract --keyword N_ --add-location file --sort-by-file \
+	  --output build/glm_jupyter.pot glm_jupyter
+	$(BIN)/pybabel -q update -D glm_jupyter -d glm_jupyter/locale -i build/glm_jupyter.pot \
+	  --ignore-pot-creation-date --no-fuzzy-matching --ignore-obsolete --width 100
+	$(BIN)/pybabel -q compile -D glm_jupyter -d glm_jupyter/locale
 
 clean:
 	rm -rf .venv build dist glm_jupyter/labextension labextension/lib labextension/node_modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.protocol_server import ProtocolServer
+
+# Tests read English, whoever runs them; kernels and servers that they start inherit it.
+os.environ["LANGUAGE"] = "en"
 
 # How long an example takes tells of the machine's load, not of the code.
 hypothesis.settings.register_profile(

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from glm_jupyter.language import N_, _
+
 LONGEST_QUOTE = 300  # characters of a server's text in a message
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
 
@@ -89,10 +91,12 @@ class Refusal:
 
 _KEY = Refusal(
     AuthenticationError,
-    "the key was not accepted",
-    "Check the key (`%glm login` stores a new one; `%glm doctor` tells which one is in use). "
-    "Keys of open.bigmodel.cn and of z.ai are not the same: `-e zai` or `-e bigmodel` asks the "
-    "other.",
+    N_("the key was not accepted"),
+    N_(
+        "Check the key (`%glm login` stores a new one; `%glm doctor` tells which one is in use). "
+        "Keys of open.bigmodel.cn and of z.ai are not the same: `-e zai` or `-e bigmodel` asks "
+        "the other."
+    ),
 )
 _ACCOUNT = Refusal(
     AuthenticationError,
@@ -298,10 +302,12 @@ def refusal(
     who = f"{_host(base_url)}: " if base_url else ""
     quote = f" It says: {text}" if text else ""
     number = code or status
-    wait = f"It asks to wait {retry_after:,.0f} s. " if retry_after else ""
+    wait = ""
+    if retry_after:
+        wait = _("It asks to wait {seconds:,.0f} s.").format(seconds=retry_after) + " "
     return meaning.kind(
-        f"{who}{meaning.says}{f' ({number})' if number else ''}.{quote}",
-        remedy=f"{wait}{meaning.remedy}",
+        f"{who}{_(meaning.says)}{f' ({number})' if number else ''}.{quote}",
+        remedy=f"{wait}{_(meaning.remedy)}",
         code=code,
         status=status,
         retryable=meaning.retryable,
