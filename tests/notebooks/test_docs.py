@@ -127,9 +127,12 @@ def outline(page: Path) -> list[str]:
         elif token.type in ("list_item_open", "tr_open"):
             parts.append(token.type)
         elif token.type == "fence" and not token.info.startswith("{"):
-            first = token.content.partition("\n")[0].split()
-            options = [word for word in first if word.startswith(("%", "-"))]
-            parts.append(" ".join([token.info, *options]))
+            if Block(token.info, token.content).runs_in_a_kernel:
+                words = token.content.partition("\n")[0].split()
+                options = [word for word in words if word.startswith(("%", "-"))]
+                parts.append(" ".join([token.info, *options]))
+            else:  # the same, but for its comments
+                parts.append(re.sub(r"\s*#.*", "", token.content))
     return parts
 
 
