@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import httpx
 from httpx_sse import EventSource
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .endpoints import Endpoint
 from .errors import IncompleteError, NetworkError
@@ -54,8 +56,8 @@ async def answer(
             for event in decoder.rest():
                 yield event
             raise IncompleteError(
-                f"The answer broke off. {error}",
-                remedy="Run the cell again; what had arrived is kept.",
+                _("The answer broke off. {error}").format(error=error),
+                remedy=_("Run the cell again; what had arrived is kept."),
                 retryable=True,
             ) from None
     for event in decoder.flush():

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import httpx
 
+from glm_jupyter.language import _
+
 from .errors import NetworkError
 from .proxies import proxy_for
 
@@ -17,7 +19,9 @@ def unreachable(error: httpx.HTTPError, base_url: str) -> NetworkError:
     host = httpx.URL(base_url).host
     proxy = proxy_for(base_url)
     says, remedy, retryable = _explained(error, host, proxy.named_in if proxy else "")
-    return NetworkError(f"{base_url}: {says}.", remedy=remedy, retryable=retryable)
+    return NetworkError(
+        _("{url}: {says}.").format(url=base_url, says=says), remedy=remedy, retryable=retryable
+    )
 
 
 def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str, bool]:
@@ -25,46 +29,49 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
     causes = list(_causes(error))
     lost = any(isinstance(cause, socket.gaierror | ConnectionRefusedError) for cause in causes)
     if proxy and (lost or isinstance(error, httpx.ProxyError)):
-        went = "does not answer" if lost else "refused"
-        return (
-            f"the proxy that {proxy} names {went}",
-            f"Correct {proxy}, or put {host} into NO_PROXY where it is reached without a proxy.",
-            lost,
+        says = _("the proxy that {variable} names refused")
+        if lost:
+            says = _("the proxy that {variable} names does not answer")
+        remedy = _(
+            "Correct {variable}, or put {host} into NO_PROXY where it is reached without a proxy."
         )
+        return says.format(variable=proxy), remedy.format(variable=proxy, host=host), lost
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return (
-            "no secure connection could be made (TLS)",
-            "Check the base URL and this machine's clock. Where a company's proxy opens TLS, "
-            "name its certificate file in SSL_CERT_FILE.",
+            _("no secure connection could be made (TLS)"),
+            _(
+                "Check the base URL and this machine's clock. Where a company's proxy opens TLS, "
+                "name its certificate file in SSL_CERT_FILE."
+            ),
             False,
         )
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return (
-            f"the name {host} was not found",
-            "Check the spelling of the base URL, and that this machine has a network.",
+            _("the name {host} was not found").format(host=host),
+            _("Check the spelling of the base URL, and that this machine has a network."),
             False,
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return (
-            "nothing answers there",
-            "Start the server, or check host and port.",
+            _("nothing answers there"),
+            _("Start the server, or check host and port."),
             True,
         )
     if isinstance(error, httpx.ProxyError):
-        return "the proxy refused", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", False
+        return _("the proxy refused"), _("Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY."), False
     if isinstance(error, httpx.ConnectTimeout):
         return (
-            "no connection within the time allowed",
-            "Check the network; a proxy may be needed (HTTPS_PROXY).",
+            _("no connection within the time allowed"),
+            _("Check the network; a proxy may be needed (HTTPS_PROXY)."),
             True,
         )
     if isinstance(error, httpx.TimeoutException):
         return (
-            "the service was silent for too long",
-            "Run the cell again; a shorter question or a faster model may help.",
+            _("the service was silent for too long"),
+            _("Run the cell again; a shorter question or a faster model may help."),
             False,
         )
-    return "the connection broke", "Run the cell again; check the network.", True
+    return _("the connection broke"), _("Run the cell again; check the network."), True
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

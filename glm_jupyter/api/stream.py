@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import N_, _
+
 from . import events as ev
 from .errors import GLMError, IncompleteError, NetworkError, RequestError, clean, refusal
 from .thinking import ThinkingSplitter
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
     "network_error": (
         IncompleteError,
-        "The answer broke off inside the service (network_error).",
-        "Run the cell again; what had arrived is kept.",
+        N_("The answer broke off inside the service ({reason})."),
+        N_("Run the cell again; what had arrived is kept."),
     ),
     **{
         reason: (
             RequestError,
-            f"The service's safety filter stopped the answer ({reason}).",
-            "Put the question in other words. What had arrived may not be fit to show around.",
+            N_("The service's safety filter stopped the answer ({reason})."),
+            N_("Put the question in other words. What had arrived may not be fit to show around."),
         )
         for reason in ("sensitive", "content_filter")
     },
@@ -76,8 +78,10 @@ class StreamDecoder:
             chunk = json.loads(data)
         except (ValueError, RecursionError):
             raise NetworkError(
-                f"The service sent something that is not JSON: {clean(data, 80)}",
-                remedy="Run the cell again; check the base URL if it happens each time.",
+                _("The service sent something that is not JSON: {data}").format(
+                    data=clean(data, 80)
+                ),
+                remedy=_("Run the cell again; check the base URL if it happens each time."),
             ) from None
         return self._chunk(chunk) if isinstance(chunk, dict) else []
 
@@ -99,12 +103,19 @@ class StreamDecoder:
         if self._reason in FAILURES:
             kind, message, remedy = FAILURES[self._reason]
             retryable = kind is IncompleteError
-            raise kind(message, remedy=remedy, code=self._reason, retryable=retryable)
+            raise kind(
+                _(message).format(reason=self._reason),
+                remedy=_(remedy),
+                code=self._reason,
+                retryable=retryable,
+            )
         if not self.ended:
             raise IncompleteError(
-                "The answer broke off: the connection ended before the service said that the "
-                "answer is finished.",
-                remedy="Run the cell again; what had arrived is kept.",
+                _(
+                    "The answer broke off: the connection ended before the service said that the "
+                    "answer is finished."
+                ),
+                remedy=_("Run the cell again; what had arrived is kept."),
                 retryable=True,
             )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from glm_jupyter.exact import CONTEXT
+from glm_jupyter.language import _
 
 T = TypeVar("T")
 
@@ -163,15 +164,19 @@ class LedgerFile:
                     return otherwise
                 self._complaints.setdefault(
                     "locked",
-                    f"The ledger {_homely(self.path)} is locked by another program. Answers go "
-                    "on; what they cost is missing in the sums of today and this month until it "
-                    "is free.",
+                    _(
+                        "The ledger {path} is locked by another program. Answers go on; what "
+                        "they cost is missing in the sums of today and this month until it is "
+                        "free."
+                    ).format(path=_homely(self.path)),
                 )
                 return otherwise
             self._complaints.setdefault(
                 "file",
-                f"The ledger {_homely(self.path)} cannot be used: {_reason(error)}. Answers go "
-                "on, but what they cost is missing in the sums of today and this month.",
+                _(
+                    "The ledger {path} cannot be used: {reason}. Answers go on, but what they "
+                    "cost is missing in the sums of today and this month."
+                ).format(path=_homely(self.path), reason=_reason(error)),
             )
             return otherwise
 
@@ -203,10 +208,10 @@ class LedgerFile:
             here, there = Path(f"{self.path}{suffix}"), Path(f"{aside}{suffix}")
             if here.exists():
                 here.replace(there)
-        self._complaints["damaged"] = (
-            f"The ledger was damaged; it is kept as {_homely(aside)}, and a new one was begun. "
-            "The sums of today and this month start again from zero."
-        )
+        self._complaints["damaged"] = _(
+            "The ledger was damaged; it is kept as {path}, and a new one was begun. The sums of "
+            "today and this month start again from zero."
+        ).format(path=_homely(aside))
 
 
 class _Newer(Exception):
@@ -264,9 +269,9 @@ def _busy(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, _Newer):
-        return "a newer version of glm-jupyter wrote it"
+        return _("a newer version of glm-jupyter wrote it")
     if isinstance(error, ArithmeticError | ValueError):
-        return "a value in it cannot be read"
+        return _("a value in it cannot be read")
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error)

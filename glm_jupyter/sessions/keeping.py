@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from glm_jupyter.api import events as ev
+from glm_jupyter.language import _
 from glm_jupyter.media import ENDINGS, Made
 
 from .notebook import notebook_path
@@ -48,8 +49,9 @@ def keep(event: ev.Media, asked: str) -> tuple[Made, str]:
         reason = error.strerror or type(error).__name__
         if event.file is not None:
             made.path, made.folder = Path(event.file.name), event.file.parent
-            return made, f"not kept beside the notebook ({reason}); it is {event.file}"
-        return made, f"not kept as a file ({reason})"
+            said = _("not kept beside the notebook ({reason}); it is {file}")
+            return made, said.format(reason=reason, file=event.file)
+        return made, _("not kept as a file ({reason})").format(reason=reason)
     made.path = path
     return made, ""
 
