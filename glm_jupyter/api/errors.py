@@ -229,6 +229,10 @@ REFUSALS = {
     ),
 }
 
+PROXY_LOGIN = (
+    "Write them into the variable that names the proxy (HTTPS_PROXY, HTTP_PROXY), as "
+    "http://NAME:PASSWORD@HOST:PORT, or put the service's host into NO_PROXY."
+)
 STATUSES = {
     400: _PARAMETERS,
     401: _KEY,
@@ -243,6 +247,11 @@ STATUSES = {
         "there is no such model, or no such address",
         "Check the model's name and the base URL; most end in /v1 or /v4.",
     ),
+    407: Refusal(
+        NetworkError,
+        "the proxy on the way wants a name and a password",
+        PROXY_LOGIN,
+    ),
     408: _FAILED,
     413: Refusal(
         RequestError,
@@ -256,6 +265,7 @@ STATUSES = {
 _OVER_BUDGET = re.compile(r"budget has been exceeded|exceeded ?budget|over budget", re.IGNORECASE)
 # What the services' gateway says, with status 500, for an address that it does not know.
 _NO_ADDRESS = "404 NOT_FOUND"
+_SUCCESS = range(200, 300)
 _OTHER = Refusal(RequestError, "the request was refused", "Check the model and the options.")
 
 
@@ -279,12 +289,12 @@ def refusal(
         page = _is_page(body)
         if page and (status is None or status < 400 or status == 404):
             return not_the_api(base_url, "a web page (HTML)")
-        if status == 200:
+        if status in _SUCCESS:
             return not_the_api(base_url, "a text that is not JSON" if body else "nothing")
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)
-        if status == 200 and not (code or text):
+        if status in _SUCCESS and not (code or text):
             return not_the_api(base_url, "JSON that holds no answer")
     meaning = _meaning(code, 404 if text == _NO_ADDRESS else status)
     if code in (None, str(status)) and _OVER_BUDGET.search(text):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
 
 import httpx
 
-from .errors import NetworkError
+from .errors import PROXY_LOGIN, NetworkError
 from .proxies import proxy_for
 
 
@@ -25,19 +26,17 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
     causes = list(_causes(error))
     lost = any(isinstance(cause, socket.gaierror | ConnectionRefusedError) for cause in causes)
     if proxy and (lost or isinstance(error, httpx.ProxyError)):
+        if str(error).startswith("407"):
+            return f"the proxy that {proxy} names wants a name and a password", PROXY_LOGIN, False
         went = "does not answer" if lost else "refused"
         return (
             f"the proxy that {proxy} names {went}",
             f"Correct {proxy}, or put {host} into NO_PROXY where it is reached without a proxy.",
             lost,
         )
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return (
-            "no secure connection could be made (TLS)",
-            "Check the base URL and this machine's clock. Where a company's proxy opens TLS, "
-            "name its certificate file in SSL_CERT_FILE.",
-            False,
-        )
+    if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
+        says, remedy = _insecure(tls)
+        return says, remedy, False
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return (
             f"the name {host} was not found",
@@ -64,7 +63,47 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
             "Run the cell again; a shorter question or a faster model may help.",
             False,
         )
+    if isinstance(error, httpx.DecodingError):
+        return (
+            "the reply was compressed on the way and cannot be unpacked",
+            "Run the cell again; a proxy between here and the service may have spoiled it.",
+            True,
+        )
+    if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
+        return (
+            "what answers there does not speak HTTP as it should",
+            "Check host and port, and whether the base URL begins with http:// or https://.",
+            False,
+        )
     return "the connection broke", "Run the cell again; check the network.", True
+
+
+# What httpx says of a connection that ends too early, which is no fault of what came before.
+_CLOSED = re.compile("disconnected|closed connection")
+
+
+def _insecure(error: ssl.SSLError) -> tuple[str, str]:
+    """What kept a connection from being secure, and what to do."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "no secure connection could be made (TLS)",
+            "Check host and port; a server without TLS has a base URL that begins with http://.",
+        )
+    says = f"its certificate is not accepted: {error.verify_message}"
+    if error.verify_code in _OUT_OF_DATE:
+        return says, "Check this machine's clock; if it is right, tell who runs the server."
+    if error.verify_code in _ANOTHER_HOST:
+        return says, "Check the host in the base URL; a login page may answer in its place."
+    return (
+        says,
+        "Where a company's proxy opens TLS, or the server is your own, name the file of its "
+        "certificates in SSL_CERT_FILE and restart the kernel.",
+    )
+
+
+# OpenSSL's X509_V_ERR_...
+_OUT_OF_DATE = (9, 10)  # CERT_NOT_YET_VALID, CERT_HAS_EXPIRED
+_ANOTHER_HOST = (62, 64)  # HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -35,6 +35,7 @@ FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
 REFUSAL = "refusal"
 
 
+DONE = "[DONE]"  # the last event of a stream
 MOST_TOKENS = 10**12  # more than any answer has: a count above is a mistake
 
 
@@ -69,7 +70,7 @@ class StreamDecoder:
         """The events in one frame. Raises GLMError where the frame is an error."""
         if self.done or not data.strip():
             return []
-        if data.strip() == "[DONE]":
+        if data.strip() == DONE:
             self.done = True
             return []
         try:

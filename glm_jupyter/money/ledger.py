@@ -95,7 +95,8 @@ class Ledger:
 
     Nothing here raises: where the file cannot be read or written, answers go on, and
     `next_warning()` says once what is wrong. A damaged file is put aside under another name.
-    What cannot be written because another program has locked the file is written later.
+    What cannot be written because another program has locked the file is written later; a request
+    waits a moment for the file only where there may be a budget in it.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -106,6 +107,7 @@ class Ledger:
         self._waiting: list[Row] = []  # to be written before anything is read
         self._batches = 0
         self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
+        self._seen = False  # whether they were ever read
         self._writer: ThreadPoolExecutor | None = None
         self._writing = False
 
@@ -178,7 +180,9 @@ class Ledger:
             if self._batches and not limited:
                 allow(Standing())
                 self._write(row)
-            elif not self._use(work, False):
+                return
+            wait = bool(limited) or not self._seen
+            if not self._use(work, False, wait=wait, again=not wait):
                 allow(None)
                 self._write(row)
 
@@ -357,7 +361,7 @@ class Ledger:
     def _standing(
         self, db: sqlite3.Connection, currency: str, periods: Collection[Period]
     ) -> Standing:
-        self._budgets = _budgets(db)
+        self._budgets, self._seen = _budgets(db), True
         found = Standing()
         for period in PERIODS:
             budget = self._budgets.get((period, currency))
@@ -372,9 +376,14 @@ class Ledger:
         return found
 
     def _use(
-        self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, again: bool = False
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        otherwise: T,
+        *,
+        wait: bool = True,
+        again: bool = False,
     ) -> T:
-        """Do `work` with the file, after all that waits to be written."""
+        """Do `work` with the file, after all that waits to be written; options as of its `use`."""
 
         def both(db: sqlite3.Connection) -> T:
             if self._waiting:
@@ -388,7 +397,7 @@ class Ledger:
             return work(db)
 
         with self._lock:
-            result = self._file.use(both, otherwise, again=again)
+            result = self._file.use(both, otherwise, wait=wait, again=again)
             if self._waiting and not self._file.locked:
                 self._waiting.clear()  # it cannot be written, and `next_warning` says why
             return result
@@ -402,7 +411,7 @@ class Ledger:
                 self._flush()
 
     def _flush(self) -> None:
-        self._use(lambda db: None, None, again=True)
+        self._use(lambda db: None, None, wait=False, again=True)
         if self._waiting:
             self._write_soon()
 
@@ -422,7 +431,7 @@ class Ledger:
         while True:
             last = time.monotonic() > until
             with self._lock:
-                self._use(lambda db: None, None, again=not last)
+                self._use(lambda db: None, None, wait=False, again=not last)
                 if last or not self._waiting:
                     self._writing = False
                     return
