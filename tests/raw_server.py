@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 Behaviour = Callable[[socket.socket], object]
 
@@ -91,6 +92,23 @@ def says(*pieces: bytes) -> Behaviour:
             wire.sendall(piece)
 
     return behave
+
+
+class Holds:
+    """Reads a request, sends the pieces, and waits until the client leaves."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self.sent = threading.Event()
+        self.left = threading.Event()
+
+    def __call__(self, wire: socket.socket) -> None:
+        says(*self._pieces)(wire)
+        self.sent.set()
+        with suppress(OSError):  # it may break off
+            while wire.recv(1 << 16):
+                pass
+        self.left.set()
 
 
 def resets(*pieces: bytes) -> Behaviour:

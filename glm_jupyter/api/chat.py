@@ -28,7 +28,7 @@ LONGEST_END = 0.2  # seconds from the end of an answer to that of its response
 # gone. Comments, by which a service says that it is still there, break the silence.
 LONGEST_THINKING = 300.0
 LONGEST_SILENCE = 120.0
-LONGEST_ANSWER = 4_000_000  # characters; the longest that any model gives are a fraction of it
+LONGEST_ANSWER = 2_000_000  # characters; the longest that any model gives are a fraction of it
 LONGEST_LINE = 1 << 24  # characters of one line of the stream
 
 

@@ -340,7 +340,7 @@ def clean(text: object, longest: int = LONGEST_QUOTE) -> str:
 def _meaning(code: str | None, status: int | None) -> Refusal:
     if code in REFUSALS:
         return REFUSALS[code]
-    if status is None and code and code.isdecimal() and len(code) == 3:
+    if (status is None or status in _SUCCESS) and code and code.isdecimal() and len(code) == 3:
         status = int(code)
     if status in STATUSES:
         return STATUSES[status]

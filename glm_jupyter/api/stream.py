@@ -101,6 +101,12 @@ class StreamDecoder:
             kind, message, remedy = FAILURES[self._reason]
             retryable = kind is IncompleteError
             raise kind(message, remedy=remedy, code=self._reason, retryable=retryable)
+        if not self._started:
+            raise IncompleteError(
+                "No answer came: the connection ended before the service had sent anything.",
+                remedy="Run the cell again; check the base URL if it happens each time.",
+                retryable=True,
+            )
         if not self.ended:
             raise IncompleteError(
                 "The answer broke off: the connection ended before the service said that the "

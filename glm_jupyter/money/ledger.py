@@ -105,6 +105,7 @@ class Ledger:
         self._file = LedgerFile(self.path)
         self._lock = RLock()
         self._waiting: list[Row] = []  # to be written before anything is read
+        self._untold: dict[tuple[str, str], Job] = {}  # jobs that are still to be written
         self._batches = 0
         self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
         self._seen = False  # whether they were ever read
@@ -115,6 +116,11 @@ class Ledger:
     def broken(self) -> bool:
         """Whether the file could not be used, so that sums over it are not the whole."""
         return self._file.broken
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the file, also where it was told before."""
+        return self._file.complaint
 
     def next_warning(self) -> str | None:
         """What is wrong with the file, each thing once."""
@@ -212,32 +218,16 @@ class Ledger:
         self._write(values)
 
     def add_job(self, job: Job) -> bool:
-        """Keep a job, whose money is held in all kernels until it ends; False where that fails."""
+        """Keep a job, whose money is held in all kernels until it ends.
 
-        def work(db: sqlite3.Connection) -> bool:
-            values = [
-                job.id,
-                job.base_url,
-                job.request,
-                job.kind,
-                job.endpoint,
-                job.model,
-                job.asked,
-                job.notebook,
-                stamp(job.begun),
-                job.state,
-            ]
-            db.execute("BEGIN IMMEDIATE")
-            with sums.kept(db, job.request):
-                db.execute(
-                    "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, "
-                    "asked, notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    values,
-                )
-            db.execute("COMMIT")
-            return True
-
-        return self._use(work, False)
+        False where it is known in this kernel only, until the file can be written.
+        """
+        with self._lock:
+            self._untold[job.id, job.base_url] = job
+            self._use(lambda db: None, None)
+            if self._untold:
+                self._write_soon()
+            return not self._untold
 
     def end_job(self, job: str, base_url: str, state: str, files: Sequence[str] = ()) -> bool:
         """Note that a job has ended and where its result is; its money is spent then.
@@ -245,7 +235,7 @@ class Ledger:
         False where it had ended before, so that of several kernels one alone counts it.
         """
 
-        def work(db: sqlite3.Connection) -> bool:
+        def work(db: sqlite3.Connection) -> bool | None:
             db.execute("BEGIN IMMEDIATE")
             found = db.execute(
                 "SELECT request FROM jobs WHERE id = ? AND base_url = ?", [job, base_url]
@@ -268,7 +258,11 @@ class Ledger:
             db.execute("COMMIT")
             return changed > 0
 
-        return self._use(work, False)
+        with self._lock:
+            ended: bool | None = self._use(work, None)
+            if ended is None:
+                ended = self._untold.pop((job, base_url), None) is not None
+            return ended
 
     def jobs(self, *, under_way: bool = False) -> list[Job]:
         """All jobs, or those that are under way, newest first."""
@@ -297,7 +291,9 @@ class Ledger:
                 for row in rows
             ]
 
-        return self._use(work, [])
+        with self._lock:
+            untold = list(self._untold.values())
+            return self._use(work, []) or untold
 
     def lines(
         self,
@@ -386,14 +382,17 @@ class Ledger:
         """Do `work` with the file, after all that waits to be written; options as of its `use`."""
 
         def both(db: sqlite3.Connection) -> T:
-            if self._waiting:
+            if self._waiting or self._untold:
                 db.execute("BEGIN IMMEDIATE")
                 for row in self._waiting:
                     _write_row(db, row)
+                for job in self._untold.values():
+                    _write_job(db, job)
                 if self._batches:
                     self._budgets = _budgets(db)
                 db.execute("COMMIT")
                 self._waiting.clear()
+                self._untold.clear()
             return work(db)
 
         with self._lock:
@@ -432,7 +431,7 @@ class Ledger:
             last = time.monotonic() > until
             with self._lock:
                 self._use(lambda db: None, None, wait=False, again=not last)
-                if last or not self._waiting:
+                if last or not (self._waiting or self._untold):
                     self._writing = False
                     return
             time.sleep(RETRY_SECONDS)
@@ -478,6 +477,27 @@ def _write_row(db: sqlite3.Connection, row: Row) -> None:
     """
     with sums.kept(db, row["id"]):
         db.execute(query, list(row.values()))
+
+
+def _write_job(db: sqlite3.Connection, job: Job) -> None:
+    values = [
+        job.id,
+        job.base_url,
+        job.request,
+        job.kind,
+        job.endpoint,
+        job.model,
+        job.asked,
+        job.notebook,
+        stamp(job.begun),
+        job.state,
+    ]
+    with sums.kept(db, job.request):
+        db.execute(
+            "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, asked, "
+            "notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
 
 
 def _budgets(db: sqlite3.Connection) -> dict[tuple[Period, str], Decimal]:

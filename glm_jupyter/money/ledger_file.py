@@ -130,6 +130,11 @@ class LedgerFile:
         """Whether the file could not be used, so that sums over it are not the whole."""
         return self.locked or "file" in self._complaints
 
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the file, also where it was told before."""
+        return next(iter(self._complaints.values()), None)
+
     def next_warning(self) -> str | None:
         """What is wrong with the file, each thing once."""
         for kind, text in self._complaints.items():

@@ -47,8 +47,9 @@ def keep(event: ev.Media, asked: str) -> tuple[Made, str]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         if event.file is not None:
-            made.path, made.folder = Path(event.file.name), event.file.parent
-            return made, f"not kept beside the notebook ({reason}); it is {event.file}"
+            file = event.file.replace(event.file.with_suffix(ENDINGS.get(event.mime, "")))
+            made.path, made.folder = Path(file.name), file.parent
+            return made, f"not kept beside the notebook ({reason}); it is {file}"
         return made, f"not kept as a file ({reason})"
     made.path = path
     return made, ""
