@@ -182,12 +182,11 @@ class Ledger:
             return True
 
         with self._lock:
-            limited = periods or any(of == currency for _, of in self._budgets)
-            if self._batches and not limited:
+            if self._batches and not self._limited(currency, periods):
                 allow(Standing())
                 self._write(row)
                 return
-            wait = bool(limited) or not self._seen
+            wait = not self._seen or self._limited(currency, periods)
             if not self._use(work, False, wait=wait, again=not wait):
                 allow(None)
                 self._write(row)
@@ -197,7 +196,12 @@ class Ledger:
 
         None where the file cannot be used.
         """
-        return self._use(lambda db: self._standing(db, currency, periods), None)
+        with self._lock:
+            wait = not self._seen or self._limited(currency, periods)
+            found: Standing | None = self._use(
+                lambda db: self._standing(db, currency, periods), None, wait=wait, again=not wait
+            )
+            return found
 
     def finish(self, answer: Answer, finish: str, *, notebook: str | None = None) -> None:
         """Note how a request ended and what it took. Saying it twice is saying it once."""
@@ -353,6 +357,10 @@ class Ledger:
 
     def _read_budgets(self) -> dict[tuple[Period, str], Decimal]:
         return self._use(_budgets, {})
+
+    def _limited(self, currency: str, periods: Collection[Period]) -> bool:
+        """Whether a limit is known of a day or a month in a currency."""
+        return bool(periods) or any(of == currency for _, of in self._budgets)
 
     def _standing(
         self, db: sqlite3.Connection, currency: str, periods: Collection[Period]

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
+from glm_jupyter.api.errors import REFUSALS
 from tests.kernel.conftest import KEY, environment
 from tests.kernels import VENDOR, Kernel, Run, kernel
 from tests.protocol_server import ProtocolServer, Reply, sse
@@ -135,7 +136,7 @@ chat.LONGEST_ANSWER = 50_000
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     home = tmp_path_factory.mktemp("home")
     with ProtocolServer() as server, kernel(environment(server, home)) as running:
-        assert running.run(f"import os; os.chdir({str(home)!r})").ok
+        assert running.run(f"import os; os.chdir({str(home)!r})\n{SET_UP}").ok
         yield Faults(running, server, home)
 
 
@@ -644,3 +645,43 @@ def test_what_happens_is_told_and_what_came_is_kept(faults: Faults, what: str) -
 
 def test_the_page_has_a_row_for_each_case_and_a_case_for_each_row() -> None:
     assert sorted(rows()) == sorted(CASES)
+
+
+# The HTTP status of each code, as the services' error tables have it.
+STATUS = {
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1005", "401"), 401),
+    **dict.fromkeys(("1200", "1230", "1234"), 500),
+    **dict.fromkeys(("1220",), 403),
+    **dict.fromkeys(("1113", "1302", "1303", "1304", "1305", "1308", "1309", "1310"), 429),
+    **dict.fromkeys((str(code) for code in range(1311, 1322)), 429),
+}
+CODES = [code for code in REFUSALS if code.isdecimal()]
+
+
+def refused(code: str, **headers: str) -> Reply:
+    body = {"error": {"code": code, "message": f"Nachricht \u4f59 {code}"}}
+    return Reply(status=STATUS.get(code, 400), body=body, headers=headers)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_refusal_is_told_with_its_remedy_and_tried_again_where_that_may_help(
+    faults: Faults, code: str
+) -> None:
+    meaning = REFUSALS[code]
+    for headers, tries in (
+        ({}, 3 if meaning.retryable else 1),
+        ({"Retry-After": "0.01"}, 3 if meaning.retryable else 1),
+        ({"Retry-After": "3600"}, 1),  # too long to wait for
+    ):
+        before = len(faults.server.chats)
+        reply = refused(code, **headers)
+        faults.server.respond = lambda request, reply=reply: reply
+        run = faults.ask()
+        assert not run.ok
+        assert run.reply["ename"] == meaning.kind.__name__
+        lines = run.error.splitlines()
+        assert len(lines) == 2
+        assert f"{meaning.says} ({code}). It says: Nachricht 余 {code}" in lines[0]
+        assert lines[1].endswith(meaning.remedy)
+        assert ("It asks to wait 3,600 s." in lines[1]) == ("3600" in headers.values())
+        assert len(faults.server.chats) - before == tries
