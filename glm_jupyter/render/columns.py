@@ -43,7 +43,7 @@ def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dic
         out += f"\n{cell}\n\n"
         text, data = part(answer, references, utf16_length(out))
         if error is not None:
-            data["words"]["ending"] = f"{_('Failed.')} {error} {error.remedy}".rstrip()
+            data["words"]["ending"] = " ".join([_("Failed."), str(error), error.remedy]).rstrip()
         shown.append(data)
         out += f"{text}{_failure(error)}\n\n</td>"
     texts = [
@@ -61,7 +61,8 @@ def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dic
 def _failure(error: GLMError | None) -> str:
     if error is None:
         return ""
-    return f"\n\n**{_('Failed.')}** {prose(str(error))} {prose(error.remedy)}".rstrip()
+    failed = _("Failed.")
+    return f"\n\n**{failed}** {prose(str(error))} {prose(error.remedy)}".rstrip()
 
 
 class ColumnsView:

@@ -43,7 +43,7 @@ class TerminalView:
         """Write what the answer has grown by."""
         reasoning, text = self._answer.reasoning, self._answer.text
         if new := self._reasoning.new(reasoning):
-            title = "" if self._reasoning.begun else f"{_('Thinking…')}\n"
+            title = "" if self._reasoning.begun else _("Thinking…") + "\n"
             self._reasoning.begun = True
             self._write(f"{self._dim}{title}{new}{self._normal}")
         if new := self._text.new(text):

@@ -61,7 +61,7 @@ def _part(part: dict[str, Any]) -> str:
             return _("[file, {name}, {size}]").format(name=name, size=_size(held))
         case {"input_audio": {"data": str(data), "format": kind}}:
             return _("[sound, {kind}, {size}]").format(kind=kind, size=_size(data))
-    return f"[{part.get('type') or _('something')}]"
+    return f"[{part.get('type', 'something')}]"
 
 
 def _image(url: str) -> str:
