@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
+from glm_jupyter.language import _
+
 from . import bridge
 from .answer import Answer
 from .api.events import Event
@@ -34,7 +36,7 @@ async def aask(prompt: str, **options: Any) -> Answer:
     turn = sessions.current().turn(prompt, AskOptions.of(**options))
     with _short_when_stopped(), bridge.awake():
         async with aclosing(turn.stream()) as events:
-            async for _ in events:
+            async for _event in events:
                 pass
     return turn.answer
 
@@ -70,6 +72,6 @@ def _short_when_stopped() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, CancelledError) as stopped:
-        line = "Stopped. What had arrived is kept in `glm_jupyter.session.last`."
+        line = _("Stopped. What had arrived is kept in `glm_jupyter.session.last`.")
         stopped._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
         raise

@@ -44,7 +44,7 @@ class Pick:
     ) -> None:
         """Show what is chosen and what could be; not `possible`: there is nothing to choose."""
         found = list(options)
-        if value not in [option for _, option in found]:
+        if value not in [option for _words, option in found]:
             found.append((str(value), value))
         listed = [(words, (_NONE if option is None else option,)) for words, option in found]
         if self._others:

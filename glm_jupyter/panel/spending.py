@@ -92,7 +92,8 @@ def _small(text: str, count: int) -> str:
 
 
 def _table(rows: list[str]) -> str:
-    head = "".join(f"<th scope='col'>{_(name)}</th>" for name in HEADERS)
+    names = [_(name) for name in HEADERS]
+    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     return f"<table class='glm-panel-table'><tr><td></td>{head}</tr>{''.join(rows)}</table>"
 
 
