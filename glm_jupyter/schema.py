@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import N_, _
+
 from .api.errors import GLMError, InputError
 
 if TYPE_CHECKING:
@@ -45,14 +47,19 @@ class SchemaError(GLMError):
 
     def __init__(self, name: str, problems: list[str]) -> None:
         listed = problems[:MOST_PROBLEMS]
-        if len(problems) > MOST_PROBLEMS:
-            listed.append(f"and {len(problems) - MOST_PROBLEMS} more")
+        shown = [_(problem) for problem in listed]
+        if more := len(problems) - len(listed):
+            listed = [*listed, f"and {more} more"]
+            shown.append(_("and {n} more").format(n=more))
         super().__init__(
-            f"The answer does not fit {name}, even after it was asked for again: "
-            f"{'; '.join(listed)}.",
-            remedy="The text as it came is kept in the answer (`_glm.text`, or from Python "
-            "`glm_jupyter.session.last.text`). Ask more plainly, allow for what is missing, or "
-            "choose a stronger model.",
+            _(
+                "The answer does not fit {name}, even after it was asked for again: {problems}."
+            ).format(name=name, problems="; ".join(shown)),
+            remedy=_(
+                "The text as it came is kept in the answer (`_glm.text`, or from Python "
+                "`glm_jupyter.session.last.text`). Ask more plainly, allow for what is missing, "
+                "or choose a stronger model."
+            ),
         )
         self.complaint = "\n".join(
             [
@@ -97,12 +104,12 @@ class Schema:
         for decoded in _decoded(text):
             try:
                 if _is_deep(decoded):
-                    raise SchemaError(self.name, ["it is nested too deeply"])
+                    raise SchemaError(self.name, [N_("it is nested too deeply")])
                 return self.check(decoded)
             except SchemaError as error:
                 misfit = misfit or error
         raise misfit or SchemaError(
-            self.name, ["it is not JSON" if text.strip() else "it is empty"]
+            self.name, [N_("it is not JSON") if text.strip() else N_("it is empty")]
         )
 
 
@@ -115,7 +122,7 @@ def schema_of(value: Any, name: str = "") -> Schema:
     if isinstance(value, Schema):
         return value
     if not name:
-        name = value.__name__ if inspect.isclass(value) else "the schema"
+        name = value.__name__ if inspect.isclass(value) else _("the schema")
     if isinstance(value, dict):
         return _from_document(value, name)
     try:
@@ -123,7 +130,7 @@ def schema_of(value: Any, name: str = "") -> Schema:
         from pydantic.errors import PydanticSchemaGenerationError
 
         if inspect.isroutine(value) or not (callable(value) or typing.get_origin(value)):
-            raise TypeError(f"it is a value of type {type(value).__name__}")
+            raise TypeError(_("it is a value of type {kind}").format(kind=type(value).__name__))
         adapter: TypeAdapter[Any] = TypeAdapter(_modern(value))
         document = describe(adapter)
     except (
@@ -134,9 +141,13 @@ def schema_of(value: Any, name: str = "") -> Schema:
         TypeError,
     ) as error:
         raise InputError(
-            f"{name} cannot be the schema of an answer: {reason(error)}.",
-            remedy="Give a pydantic model, a dataclass, a TypedDict, a type such as list[Model], "
-            "or a JSON schema as a dict.",
+            _("{name} cannot be the schema of an answer: {reason}.").format(
+                name=name, reason=reason(error)
+            ),
+            remedy=_(
+                "Give a pydantic model, a dataclass, a TypedDict, a type such as list[Model], "
+                "or a JSON schema as a dict."
+            ),
         ) from None
     return _wrapped(name, document, lambda decoded: _validated(adapter, decoded, name))
 
@@ -181,8 +192,8 @@ def _from_document(document: dict[str, Any], name: str) -> Schema:
         import jsonschema
     except ImportError:
         raise InputError(
-            "Checking an answer against a JSON schema needs the package jsonschema.",
-            remedy="`pip install jsonschema`, or give a pydantic model, dataclass or TypedDict.",
+            _("Checking an answer against a JSON schema needs the package jsonschema."),
+            remedy=_("`pip install jsonschema`, or give a pydantic model, dataclass or TypedDict."),
         ) from None
     document = _in_envelope(document)
     kind = jsonschema.validators.validator_for(document)
@@ -190,14 +201,17 @@ def _from_document(document: dict[str, Any], name: str) -> Schema:
     try:
         kind.check_schema(document)
         if document and not document.keys() & kind.VALIDATORS.keys():
-            wrong = "it says nothing that an answer could be checked against"
+            wrong = _("it says nothing that an answer could be checked against")
     except jsonschema.SchemaError as error:
         wrong = error.message
     if wrong:
         raise InputError(
-            f"{name} is not a JSON schema: {wrong}. Nothing was sent.",
-            remedy="A JSON schema is a dict such as "
-            '{"type": "object", "properties": {"name": {"type": "string"}}}.',
+            _("{name} is not a JSON schema: {wrong}. Nothing was sent.").format(
+                name=name, wrong=wrong
+            ),
+            remedy=_("A JSON schema is a dict such as {example}.").format(
+                example='{"type": "object", "properties": {"name": {"type": "string"}}}'
+            ),
         )
     validator = kind(document, registry=_resolved(document, name))
 
@@ -237,8 +251,10 @@ def _resolved(document: dict[str, Any], name: str) -> Any:
             resolver.lookup(reference)
         except Unresolvable:
             raise InputError(
-                f"{name} refers to {reference}, which is not in it.",
-                remedy="Put what is referred to below `$defs`, as `#/$defs/NAME`.",
+                _("{name} refers to {reference}, which is not in it.").format(
+                    name=name, reference=reference
+                ),
+                remedy=_("Put what is referred to below `$defs`, as `#/$defs/NAME`."),
             ) from None
     return EMPTY_REGISTRY
 
@@ -292,7 +308,7 @@ def _decoded(text: str) -> Iterator[Any]:
         yield decoder.decode(text)
         return
     place = 0
-    for _ in range(MOST_OPENINGS):
+    for _opening in range(MOST_OPENINGS):
         if not (opening := _OPENING.search(text, place)):
             return
         start = opening.start()
@@ -350,7 +366,7 @@ def _is_tex(rest: str) -> bool:
 
 def _is_deep(decoded: Any) -> bool:
     level = [decoded] if isinstance(decoded, dict | list) else []
-    for _ in range(DEEPEST):
+    for _level in range(DEEPEST):
         parts = [part.values() if isinstance(part, dict) else part for part in level]
         level = [each for part in parts for each in part if isinstance(each, dict | list)]
     return bool(level)

@@ -75,7 +75,8 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
         text = _("The ledger holds no request.")
         if since:
             text = _("The ledger holds no request since {date:%Y-%m-%d}.").format(date=since)
-        return [{"text/plain": text}]
+        unusable = ledger.complaint if ledger.broken else None
+        return [{"text/plain": unusable or text}]
     rows = [(label(line.key, by), *_cells(line)) for line in lines]
     totals = [
         (

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NotRequired
 
+from glm_jupyter.language import _
+
 from .api import events as ev
 from .api.errors import InputError
 from .bridge import interruptible
@@ -106,7 +108,7 @@ class Toolbox:
         self._tools: dict[str, Tool] = {}
         for tool in tools:
             if tool.name in self._tools:
-                raise _unfit(tool.name, "another one has the same name")
+                raise _unfit(tool.name, _("another one has the same name"))
             self._tools[tool.name] = tool
         self._confirm = confirm
 
@@ -217,7 +219,7 @@ def _decoded(arguments: str) -> Any:
     given = written[0] if written else {}
     if any(each != given for each in written[1:]):
         raise ValueError("several different objects")
-    for _ in range(MOST_ENCODINGS):
+    for _encoding in range(MOST_ENCODINGS):
         if not isinstance(given, str):
             break
         given = json.loads(given)
@@ -256,12 +258,12 @@ def tool_of(function: Any, name: str = "") -> Tool:
     written = _written(function)
     if written is None:
         name = name or getattr(function, "__name__", repr(type(function).__name__))
-        raise _unfit(name, "it is not a function")
+        raise _unfit(name, _("it is not a function"))
     name = name or getattr(written, "__name__", "")
     if name == "__call__":
         name = type(function).__name__
     if not _NAME.fullmatch(name):
-        raise _unfit(name, "its name is not one of letters, digits and _ that the API takes")
+        raise _unfit(name, _("its name is not one of letters, digits and _ that the API takes"))
     try:
         adapter = _arguments(function)
     except _Unfit as error:
@@ -274,11 +276,11 @@ def tool_of(function: Any, name: str = "") -> Tool:
 def ask_user(call: str) -> bool:
     """Ask who runs the cell whether a call may be made."""
     try:
-        reply = input(f"The model wants to call {call}. Allow? [y/N] ")
+        reply = input(_("The model wants to call {call}. Allow? [y/N]").format(call=call) + " ")
     except (NotImplementedError, EOFError):
         raise InputError(
-            "--confirm has nobody to ask: input is not possible here.",
-            remedy="Leave out --confirm, or run the cell in a notebook or terminal.",
+            _("--confirm has nobody to ask: input is not possible here."),
+            remedy=_("Leave out --confirm, or run the cell in a notebook or terminal."),
         ) from None
     return reply.strip().lower() in ("y", "yes")
 
@@ -288,7 +290,8 @@ def described(name: str, arguments: Mapping[str, Any]) -> str:
     text = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
     if len(text) <= LONGEST_LINE:
         return text
-    return f"{text[: LONGEST_LINE - 1]}… ({len(text):,} characters in all)"
+    cut = text[: LONGEST_LINE - 1]
+    return _("{cut}… ({count:,} characters in all)").format(cut=cut, count=len(text))
 
 
 def _written(function: Any) -> Callable[..., Any] | None:
@@ -318,14 +321,18 @@ def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
         signature = inspect.signature(function)
         hints = get_type_hints(_written(function), include_extras=True)
     except (ValueError, TypeError, NameError) as error:
-        raise _Unfit(f"its signature cannot be read ({error})") from None
+        raise _Unfit(_("its signature cannot be read ({error})").format(error=error)) from None
     fields: dict[str, Any] = {}
     decided = function.keywords if isinstance(function, functools.partial) else {}
     for key, parameter in signature.parameters.items():
         if key in decided:
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise _Unfit(f"its {parameter} has no names that a model could fill in")
+            raise _Unfit(
+                _("its {parameter} has no names that a model could fill in").format(
+                    parameter=parameter
+                )
+            )
         hint = hints.get(key, Any)
         fields[key] = hint if parameter.default is parameter.empty else NotRequired[hint]
     made: Any = TypedDict("arguments", fields)  # type: ignore[misc]  # made at run time
@@ -340,7 +347,9 @@ def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
 
 def _unfit(name: str, reason: str) -> InputError:
     return InputError(
-        f"{name} cannot be a tool: {reason}. Nothing was sent.",
-        remedy="Give a function made with `def`, with a docstring, whose parameters have names and "
-        "are annotated with types that JSON can hold.",
+        _("{name} cannot be a tool: {reason}. Nothing was sent.").format(name=name, reason=reason),
+        remedy=_(
+            "Give a function made with `def`, with a docstring, whose parameters have names and "
+            "are annotated with types that JSON can hold."
+        ),
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from glm_jupyter.language import _
+
 from .api.endpoints import Endpoint
 from .api.errors import InputError
 
@@ -38,6 +40,6 @@ def search_of(endpoint: Endpoint) -> Search:
         return SEARCHES[endpoint.name]
     except KeyError:
         raise InputError(
-            f"{endpoint.name} has no web search. Nothing was sent.",
-            remedy="--web works with the hosted services: `-e bigmodel` or `-e zai`.",
+            _("{endpoint} has no web search. Nothing was sent.").format(endpoint=endpoint.name),
+            remedy=_("--web works with the hosted services: `-e bigmodel` or `-e zai`."),
         ) from None

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from glm_jupyter.language import _
+
 from .errors import GLMError, clean, not_the_api, refusal
 from .http import refused, whole
 from .making import MakingRequest
@@ -105,7 +107,7 @@ async def uploaded(http: Http, endpoint: Endpoint, path: Path) -> str:
             data={"purpose": "batch"},
             files={"file": ("requests.jsonl", file, "application/jsonl")},
         )
-    return _id(reply, endpoint, "no file")
+    return _id(reply, endpoint, _("no file"))
 
 
 async def created(http: Http, endpoint: Endpoint, file: str, key: str) -> Batch:
@@ -137,7 +139,7 @@ async def listed(http: Http, endpoint: Endpoint) -> AsyncGenerator[Batch, None]:
         reply = await http.call(endpoint, "GET", "/batches", params={"limit": PAGE, **after})
         rows = reply.get("data") if isinstance(reply, dict) else None
         if not isinstance(rows, list):
-            raise not_the_api(endpoint.base_url, "no list of batches")
+            raise not_the_api(endpoint.base_url, _("no list of batches"))
         for row in rows:
             batch = _batch(row, endpoint)
             yield batch
@@ -212,7 +214,7 @@ def _result(number: int, result: dict[str, Any], endpoint: Endpoint) -> Result:
 
 
 def _batch(reply: Any, endpoint: Endpoint) -> Batch:
-    batch = _id(reply, endpoint, "no batch")
+    batch = _id(reply, endpoint, _("no batch"))
     # Some replies have the counts at the top, and any of these fields may be null.
     counts = reply.get("request_counts")
     told = counts if isinstance(counts, dict) else {}

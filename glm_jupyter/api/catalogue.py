@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from glm_jupyter.exact import exactly
+from glm_jupyter.language import N_, _
 
 from . import tokens
 from .catalogue_file import KINDS, Tier, read
@@ -166,86 +167,133 @@ class Model:
             ("top-p", request.top_p, self.top_p_range, self.top_p),
         ):
             if value is not None and span and not span[0] <= value <= span[1]:
-                usual = f"; its default is {default:g}" if default is not None else ""
+                remedy = _("Give a --{option} from {low:g} to {high:g}.")
+                if default is not None:
+                    remedy = _(
+                        "Give a --{option} from {low:g} to {high:g}; its default is {default:g}."
+                    )
                 raise InputError(
-                    f"{self.name} does not take --{option} {value:g}. Nothing was sent.",
-                    remedy=f"Give a --{option} from {span[0]:g} to {span[1]:g}{usual}.",
+                    _("{model} does not take --{option} {value:g}. Nothing was sent.").format(
+                        model=self.name, option=option, value=value
+                    ),
+                    remedy=remedy.format(option=option, low=span[0], high=span[1], default=default),
                 )
         if self.max_stop is not None and len(request.stop) > self.max_stop:
             raise InputError(
-                f"{self.name} takes at most {self.max_stop} stop words, not {len(request.stop)}. "
-                "Nothing was sent.",
-                remedy="Give fewer --stop.",
+                _("{model} takes at most {most} stop words, not {given}. Nothing was sent.").format(
+                    model=self.name, most=self.max_stop, given=len(request.stop)
+                ),
+                remedy=_("Give fewer --stop."),
             )
 
     def _check_abilities(self, request: ChatRequest) -> None:
         kinds = {tool.get("type") for tool in request.tools}
-        for asked, feature, words in (
-            ("function" in kinds, "tools", "call functions (--tools)"),
-            ("web_search" in kinds, "web", "search the web (--web)"),
-            (request.response_format is not None, "json", "be held to JSON (--schema)"),
+        for asked, feature, says in (
+            (
+                "function" in kinds,
+                "tools",
+                N_("{model} cannot call functions (--tools). Nothing was sent."),
+            ),
+            (
+                "web_search" in kinds,
+                "web",
+                N_("{model} cannot search the web (--web). Nothing was sent."),
+            ),
+            (
+                request.response_format is not None,
+                "json",
+                N_("{model} cannot be held to JSON (--schema). Nothing was sent."),
+            ),
         ):
             if asked and self.features and feature not in self.features:
-                raise self._cannot(words, [m for m in _loaded() if feature in m.features])
+                raise self._cannot(says, [m for m in _loaded() if feature in m.features])
         if request.images and "image" not in self.input:
-            raise self._cannot("see images", [m for m in _loaded() if "image" in m.input])
+            raise self._cannot(
+                N_("{model} cannot see images. Nothing was sent."),
+                [m for m in _loaded() if "image" in m.input],
+            )
         embedded = any(url.startswith("data:") for url in request.images)
         if "image-url" in self.features and embedded:
             raise InputError(
-                f"{self.name} takes images by URL only. Nothing was sent.",
-                remedy="Give --image a URL that begins with https://, or choose another model "
-                "that sees (`%glm models`).",
+                _("{model} takes images by URL only. Nothing was sent.").format(model=self.name),
+                remedy=_(
+                    "Give --image a URL that begins with https://, or choose another model "
+                    "that sees (`%glm models`)."
+                ),
             )
         if self.max_images is not None and len(request.images) > self.max_images:
             raise InputError(
-                f"{self.name} takes at most {self.max_images} images, not {len(request.images)}. "
-                "Nothing was sent.",
-                remedy="Give fewer --image.",
+                _("{model} takes at most {most} images, not {given}. Nothing was sent.").format(
+                    model=self.name, most=self.max_images, given=len(request.images)
+                ),
+                remedy=_("Give fewer --image."),
             )
         if request.thinking is False and self.thinking in ("inline", "forced", "effort"):
             raise self._cannot(
-                "answer without thinking", [m for m in _loaded() if m.thinking == "switch"]
+                N_("{model} cannot answer without thinking. Nothing was sent."),
+                [m for m in _loaded() if m.thinking == "switch"],
             )
         if request.thinking and not self.reasons:
-            raise self._cannot("think", [m for m in _loaded() if m.thinking == "switch"])
+            raise self._cannot(
+                N_("{model} cannot think. Nothing was sent."),
+                [m for m in _loaded() if m.thinking == "switch"],
+            )
         if request.reasoning_effort is not None and request.reasoning_effort not in self.efforts:
-            known = ", ".join(self.efforts) or "none"
+            known = ", ".join(self.efforts) or _("none")
             raise InputError(
-                f"{self.name} has no reasoning effort {request.reasoning_effort!r}. "
-                "Nothing was sent.",
-                remedy=f"Its efforts: {known}.",
+                _("{model} has no reasoning effort {effort!r}. Nothing was sent.").format(
+                    model=self.name, effort=request.reasoning_effort
+                ),
+                remedy=_("Its efforts: {known}.").format(known=known),
             )
 
     def _check_length(self, request: ChatRequest, prompt_tokens: int) -> None:
         most = request.max_tokens
         if most is not None and self.max_output is not None and most > self.max_output:
             raise InputError(
-                f"{self.name} writes at most {self.max_output:,} tokens, not {most:,}. "
-                "Nothing was sent.",
-                remedy=f"Give a --max-tokens of {self.max_output} or less, or leave it out.",
+                _(
+                    "{model} writes at most {longest:,} tokens, not {most:,}. Nothing was sent."
+                ).format(model=self.name, longest=self.max_output, most=most),
+                remedy=_("Give a --max-tokens of {longest} or less, or leave it out.").format(
+                    longest=self.max_output
+                ),
             )
         surely = tokens.at_least(prompt_tokens)
         if self.context is None or surely + (most or 1) <= self.context:
             return
         room = self.context - prompt_tokens
-        answer = f" with an answer of up to {most:,}" if most else ""
+        says = _(
+            "The prompt (about {prompt:,} tokens) does not fit into the context of {model}, "
+            "{context:,} tokens. Nothing was sent."
+        )
+        if most:
+            says = _(
+                "The prompt (about {prompt:,} tokens) with an answer of up to {most:,} does not "
+                "fit into the context of {model}, {context:,} tokens. Nothing was sent."
+            )
+        remedy = _(
+            "Shorten the cell or what `{{ }}` puts into it, start without `--continue` or "
+            "add `--trim`, or choose a model with a longer context (`%glm models`)."
+        )
+        if most and room > 0:
+            fewer = _("Give a --max-tokens of {room} or less.").format(room=room)
+            remedy = f"{fewer} {remedy}"
         raise InputError(
-            f"The prompt (about {prompt_tokens:,} tokens){answer} does not fit into the context "
-            f"of {self.name}, {self.context:,} tokens. Nothing was sent.",
-            remedy=(f"Give a --max-tokens of {room} or less. " if most and room > 0 else "")
-            + "Shorten the cell or what `{{ }}` puts into it, start without `--continue` or "
-            "add `--trim`, or choose a model with a longer context (`%glm models`).",
+            says.format(prompt=prompt_tokens, most=most, model=self.name, context=self.context),
+            remedy=remedy,
         )
 
     def _with_thinking(self, request: ChatRequest) -> ChatRequest:
         switch = request.thinking if self.thinking == "switch" else None
         return request if switch is request.thinking else replace(request, thinking=switch)
 
-    def _cannot(self, words: str, others: list[Model]) -> InputError:
+    def _cannot(self, says: str, others: list[Model]) -> InputError:
         alike = [m for m in others if m.kind == "chat" and not m.retired]
         names = [m.name for m in alike if m.endpoint == self.endpoint]
-        hint = f"Models that can: {', '.join(names[:4])}." if names else "See `%glm models`."
-        return InputError(f"{self.name} cannot {words}. Nothing was sent.", remedy=hint)
+        hint = _("See `%glm models`.")
+        if names:
+            hint = _("Models that can: {models}.").format(models=", ".join(names[:4]))
+        return InputError(_(says).format(model=self.name), remedy=hint)
 
 
 def find(name: str, endpoint: str | None = None) -> Model | None:
@@ -295,17 +343,28 @@ def no_such_kind(name: str, endpoint: str) -> InputError:
     """That `endpoint` does not have a model that is `elsewhere`, and what to do."""
     found = elsewhere(name, endpoint)[0]
     alike = [m.name for m in models(found.kind, endpoint) if not m.retired]
-    instead = f", or choose one that {endpoint} has: {', '.join(alike[:4])}" if alike else ""
-    none = "" if alike else f", nor is any other model of the kind {found.kind}"
-    how = (
-        f'`%config GLM.endpoint = "{found.endpoint}"` chooses it'  # nothing for a cell to ask
-        if found.kind in ("embedding", "rerank")
-        else f"use `-e {found.endpoint} -m {found.name}`"
-    )
+    if alike:
+        says = _("{model} is not at {endpoint}. Nothing was sent.")
+    else:
+        says = _(
+            "{model} is not at {endpoint}, nor is any other model of the kind {kind}. "
+            "Nothing was sent."
+        )
+    if found.kind in ("embedding", "rerank"):  # nothing for a cell to ask
+        how = _('{place} has it: `%config GLM.endpoint = "{place}"` chooses it')
+    else:
+        how = _("{place} has it: use `-e {place} -m {model}`")
+    how = how.format(place=found.endpoint, model=found.name)
+    login = f"`%glm login -e {found.endpoint}`"
+    remedy = _("{how}, with a key of that service ({login}).")
+    if alike:
+        remedy = _(
+            "{how}, with a key of that service ({login}), or choose one that {endpoint} has: "
+            "{models}."
+        )
     return InputError(
-        f"{found.name} is not at {endpoint}{none}. Nothing was sent.",
-        remedy=f"{found.endpoint} has it: {how}, with a key of that service "
-        f"(`%glm login -e {found.endpoint}`){instead}.",
+        says.format(model=found.name, endpoint=endpoint, kind=found.kind),
+        remedy=remedy.format(how=how, login=login, endpoint=endpoint, models=", ".join(alike[:4])),
     )
 
 
@@ -344,8 +403,10 @@ def _load(override: Path | None, changed: int) -> tuple[Model, ...]:
             text = override.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
-                f"{override} cannot be read ({type(error).__name__}).",
-                remedy="Correct its rights and its encoding (UTF-8), or remove it.",
+                _("{path} cannot be read ({error}).").format(
+                    path=override, error=type(error).__name__
+                ),
+                remedy=_("Correct its rights and its encoding (UTF-8), or remove it."),
             ) from None
         rows = read(text, str(override), rows)
     return tuple(Model(**row) for row in rows.values())

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any, TypeAlias, TypeVar
 
 from glm_jupyter.exact import exactly
+from glm_jupyter.language import N_, _
 
 from .endpoints import NAMES as ENDPOINTS
 from .endpoints import SERVICES, base_url
@@ -23,16 +24,16 @@ Row: TypeAlias = dict[str, Any]
 
 # What a model can be for, and how that is said.
 KINDS = {
-    "chat": "text",
-    "image": "pictures",
-    "video": "videos",
-    "speech": "speech",
-    "transcription": "transcripts",
-    "voice": "spoken answers",
-    "realtime": "spoken answers",
-    "document": "documents as text",
-    "embedding": "vectors",
-    "rerank": "an order of texts",
+    "chat": N_("text"),
+    "image": N_("pictures"),
+    "video": N_("videos"),
+    "speech": N_("speech"),
+    "transcription": N_("transcripts"),
+    "voice": N_("spoken answers"),
+    "realtime": N_("spoken answers"),
+    "document": N_("documents as text"),
+    "embedding": N_("vectors"),
+    "rerank": N_("an order of texts"),
 }
 
 T = TypeVar("T")
@@ -78,19 +79,24 @@ def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[s
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{file} is not TOML: {error}.", remedy="Correct it there.") from None
+        raise InputError(
+            _("{file} is not TOML: {error}.").format(file=file, error=error),
+            remedy=_("Correct it there."),
+        ) from None
     tables = content.pop("model", [])
     if content or not isinstance(tables, list):
         name = next(iter(content), "model")
-        raise _wrong(file, "", name, "is not known here; each row begins with [[model]]")
+        raise _wrong(file, "", name, _("is not known here; each row begins with [[model]]"))
     rows = dict(known or {})
     for number, table in enumerate(tables, 1):
-        row = _checked(table, file, f"row {number}")
+        row = _checked(table, file, _("row {number}").format(number=number))
         where = f"{row['endpoint']}/{row['name']}"
         key = where.lower()  # models are found in any case
         like = row.pop("like", "").lower()
         if like and like not in rows:
-            raise _wrong(file, where, "like", f"names {like!r}, which is no row above it")
+            raise _wrong(
+                file, where, "like", _("names {like!r}, which is no row above it").format(like=like)
+            )
         service = SERVICES.get(row["endpoint"])
         money = {"currency": service.currency} if service else {}
         alike = {name: value for name, value in rows.get(like, {}).items() if name not in OWN}
@@ -98,23 +104,25 @@ def read(text: str, file: str, known: Mapping[str, Row] | None = None) -> dict[s
         rows[key] = {**taken, "source": file, "date": "", **row}
         paid = any(not tier.free for tier in rows[key].get("prices", ())) or rows[key].get("each")
         if paid and "currency" not in rows[key]:
-            raise _wrong(file, where, "currency", "is missing: the prices have to be in one")
+            raise _wrong(file, where, "currency", _("is missing: the prices have to be in one"))
     return rows
 
 
 def _checked(table: Any, file: str, where: str) -> Row:
     if not isinstance(table, dict):
-        raise _wrong(file, where, "model", "is not a table")
+        raise _wrong(file, where, "model", _("is not a table"))
     for name in ("endpoint", "name"):
         if not isinstance(table.get(name), str) or not table[name]:
-            raise _wrong(file, where, name, "is missing")
+            raise _wrong(file, where, name, _("is missing"))
     where = f"{table['endpoint']}/{table['name']}"
     row = {}
     for name, value in table.items():
         if name not in FIELDS:
             close = difflib.get_close_matches(name, FIELDS, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
-            raise _wrong(file, where, name, f"is not known{hint}")
+            what = _("is not known")
+            if close:
+                what = _("is not known (did you mean {near}?)").format(near=close[0])
+            raise _wrong(file, where, name, what)
         try:
             row[name] = FIELDS[name](value)
         except _Unfit as unfit:
@@ -124,7 +132,10 @@ def _checked(table: Any, file: str, where: str) -> Row:
 
 def _wrong(file: str, where: str, field: str, what: str) -> InputError:
     row = f", {where}" if where else ""
-    return InputError(f"{file}{row}: `{field}` {what}.", remedy=f"Correct it in {file}.")
+    return InputError(
+        _("{file}{row}: `{field}` {what}.").format(file=file, row=row, field=field, what=what),
+        remedy=_("Correct it in {file}.").format(file=file),
+    )
 
 
 class _Unfit(Exception):
@@ -133,7 +144,7 @@ class _Unfit(Exception):
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _Unfit("is not a text in quotes")
+        raise _Unfit(_("is not a text in quotes"))
     return value
 
 
@@ -143,34 +154,34 @@ def _place(value: Any) -> str:
         try:
             return base_url(place)
         except InputError as error:
-            raise _Unfit(f"cannot be used: {error}") from None
+            raise _Unfit(_("cannot be used: {error}").format(error=error)) from None
     if place not in ENDPOINTS:
-        raise _Unfit(f"is none of {', '.join(ENDPOINTS)}, and no base URL")
+        raise _Unfit(_("is none of {names}, and no base URL").format(names=", ".join(ENDPOINTS)))
     return place
 
 
 def _currency(value: Any) -> str:
     name = _text(value).upper()
     if not name.isalpha() or not name.isascii():
-        raise _Unfit('is not the name of a currency, like "USD"')
+        raise _Unfit(_('is not the name of a currency, like "USD"'))
     return "RMB" if name == "CNY" else name  # one money, one name
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _Unfit("is neither true nor false")
+        raise _Unfit(_("is neither true nor false"))
     return value
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise _Unfit("is not a number")
+        raise _Unfit(_("is not a number"))
     return float(value)
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _Unfit("is not a whole number above 0")
+        raise _Unfit(_("is not a whole number above 0"))
     return value
 
 
@@ -178,14 +189,14 @@ def _size(value: Any) -> str:
     size = _text(value)
     sides = size.split("x")
     if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        raise _Unfit('is no size in pixels, like "1024x1024"')
+        raise _Unfit(_('is no size in pixels, like "1024x1024"'))
     return size
 
 
 def _ending(value: Any) -> str:
     ending = _text(value)
     if not ending.isalnum() or not ending.islower():
-        raise _Unfit('is not the ending of a file\'s name, like "pdf"')
+        raise _Unfit(_('is not the ending of a file\'s name, like "pdf"'))
     return ending
 
 
@@ -196,20 +207,20 @@ def _money(value: Any) -> Decimal:
     except InvalidOperation:
         amount = None
     if amount is None or not amount.is_finite() or amount < 0:
-        raise _Unfit('is not an amount in quotes, like "0.5"')
+        raise _Unfit(_('is not an amount in quotes, like "0.5"'))
     return amount
 
 
 def _range(value: Any) -> tuple[float, float]:
     ends = _list(_number)(value)
     if len(ends) != 2 or ends[0] > ends[1]:
-        raise _Unfit("is not [lowest, highest]")
+        raise _Unfit(_("is not [lowest, highest]"))
     return ends[0], ends[1]
 
 
 def _counts(value: Any) -> tuple[int, int]:
     if not isinstance(value, list) or not all(type(end) is int and end >= 0 for end in value):
-        raise _Unfit("is not [fewest, most] in whole numbers")
+        raise _Unfit(_("is not [fewest, most] in whole numbers"))
     low, high = _range(value)
     return int(low), int(high)
 
@@ -217,7 +228,7 @@ def _counts(value: Any) -> tuple[int, int]:
 def _one_of(*words: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in words:
-            raise _Unfit(f"is none of {', '.join(words)}")
+            raise _Unfit(_("is none of {words}").format(words=", ".join(words)))
         return str(value)
 
     return check
@@ -226,7 +237,7 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 def _list(check: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     def check_all(value: Any) -> tuple[T, ...]:
         if not isinstance(value, list):
-            raise _Unfit("is not a list")
+            raise _Unfit(_("is not a list"))
         return tuple(check(item) for item in value)
 
     return check_all
@@ -234,20 +245,24 @@ def _list(check: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
 
 def _tier(value: Any) -> Tier:
     if not isinstance(value, dict) or not {"input", "output"} <= value.keys() <= TIER.keys():
-        raise _Unfit(f"does not have input and output, and nothing but {', '.join(TIER)}")
+        raise _Unfit(
+            _("does not have input and output, and nothing but {names}").format(
+                names=", ".join(TIER)
+            )
+        )
     checked = {}
     for name, amount in value.items():
         try:
             checked[name] = TIER[name](amount)
         except _Unfit as unfit:
-            raise _Unfit(f"has an {name} that {unfit}") from None
+            raise _Unfit(_("has an {name} that {unfit}").format(name=name, unfit=unfit)) from None
     return Tier(**checked)
 
 
 def _tiers(value: Any) -> tuple[Tier, ...]:
     tiers = _list(_tier)(value)
     if tiers and not tiers[-1].for_all:
-        raise _Unfit("has bounds in its last entry, which must hold for all other lengths")
+        raise _Unfit(_("has bounds in its last entry, which must hold for all other lengths"))
     return tiers
 
 

@@ -15,6 +15,8 @@ from tenacity import (
     wait_exponential,
 )
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .endpoints import Endpoint
 from .errors import GLMError, not_the_api
@@ -103,7 +105,7 @@ class Client:
             reply = await self._http.call(endpoint, "GET", "/models")
             return [str(row["id"]) for row in reply["data"]]
         except (LookupError, TypeError):
-            raise not_the_api(endpoint.base_url, "no list of models") from None
+            raise not_the_api(endpoint.base_url, _("no list of models")) from None
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import InputError, NetworkError, not_the_api
 from .html_tables import markdown_of
@@ -71,25 +73,32 @@ class DocumentRequest(MakingRequest):
             most = next((TYPES[kind] for kind in TYPES if self.url.startswith(kind)), None)
             if most is None:
                 raise InputError(
-                    f"{model.name} reads PDF, PNG and JPEG only. Nothing was sent.",
-                    remedy="Save the document as one of them.",
+                    _("{model} reads PDF, PNG and JPEG only. Nothing was sent.").format(
+                        model=model.name
+                    ),
+                    remedy=_("Save the document as one of them."),
                 )
             if self.size > most:
                 raise InputError(
-                    f"The document has {self.size / (1 << 20):.0f} MB; {model.name} takes "
-                    f"{most >> 20}. Nothing was sent.",
-                    remedy="Give a part of it, or a picture with fewer pixels.",
+                    _(
+                        "The document has {size:.0f} MB; {model} takes {most}. Nothing was sent."
+                    ).format(size=self.size / (1 << 20), model=model.name, most=most >> 20),
+                    remedy=_("Give a part of it, or a picture with fewer pixels."),
                 )
         if self.first is not None and self.last is not None and self.first > self.last:
             raise InputError(
-                f"--pages {self.first}-{self.last} ends before it begins. Nothing was sent.",
-                remedy="The first page comes first: --pages 2-5.",
+                _("--pages {first}-{last} ends before it begins. Nothing was sent.").format(
+                    first=self.first, last=self.last
+                ),
+                remedy=_("The first page comes first: --pages 2-5."),
             )
         asked = replace(self, most=model.max_pages or self.most)
         if asked.last is not None and asked.last - (asked.first or 1) >= asked.most:
             raise InputError(
-                f"{model.name} reads at most {asked.most} pages at a time. Nothing was sent.",
-                remedy="Ask for fewer --pages.",
+                _("{model} reads at most {most} pages at a time. Nothing was sent.").format(
+                    model=model.name, most=asked.most
+                ),
+                remedy=_("Ask for fewer --pages."),
             )
         return asked
 
@@ -102,9 +111,9 @@ class DocumentRequest(MakingRequest):
         try:
             reply = await http.call(endpoint, "POST", PATH, json=self.body(endpoint.dialect))
         except NetworkError as error:
-            raise perhaps_billed(error, "pages") from None
+            raise perhaps_billed(error, _("pages")) from None
         if not isinstance(reply, dict) or not isinstance(reply.get("md_results"), str):
-            raise not_the_api(endpoint.base_url, "no pages")
+            raise not_the_api(endpoint.base_url, _("no pages"))
         yield accepted(reply, self.model)
         begin = self.first or 1
         for number, text in enumerate(pages_of(reply), begin):
@@ -133,7 +142,8 @@ def _region(region: Any) -> str:
     if label in _FORMULAS and content and not content.startswith(("$", r"\[", r"\(")):
         return f"$$\n{content}\n$$"
     if label == "image":
-        return f"![picture]({content})" if content.startswith("https://") else "*[a picture]*"
+        linked = content.startswith("https://")
+        return f"![picture]({content})" if linked else "*[" + _("a picture") + "]*"
     return _tidy(content)
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import GLMError, NetworkError, RequestError, clean
 from .http import TIMEOUT, http_client
@@ -95,12 +97,18 @@ def picture_size(data: bytes) -> tuple[int, int]:
         with Image.open(BytesIO(data)) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
-                raise RequestError(f"The picture is too large to show: {width} x {height} pixels.")
+                raise RequestError(
+                    _("The picture is too large to show: {width} x {height} pixels.").format(
+                        width=width, height=height
+                    )
+                )
             picture.verify()
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise RequestError(
-            f"What the service gave cannot be read as a picture ({type(error).__name__}).",
-            remedy="Run the cell again.",
+            _("What the service gave cannot be read as a picture ({error}).").format(
+                error=type(error).__name__
+            ),
+            remedy=_("Run the cell again."),
         ) from None
     return width, height
 
@@ -129,8 +137,10 @@ async def _in_file(url: str, endpoint: Endpoint, kept: str) -> tuple[Path, str]:
     except OSError as error:
         _drop(path)
         raise GLMError(
-            f"The video could not be written: {error.strerror or type(error).__name__}.",
-            remedy=f"Make room in {path.parent}.",
+            _("The video could not be written: {error}.").format(
+                error=error.strerror or type(error).__name__
+            ),
+            remedy=_("Make room in {folder}.").format(folder=path.parent),
         ) from None
     except BaseException:
         _drop(path)
@@ -153,14 +163,16 @@ async def _pieces(response: httpx.Response, most: int) -> AsyncIterator[bytes]:
             yield piece
     if read > most:
         raise RequestError(
-            f"What the service made is larger than {most // MEGABYTE} MB, and was not fetched.",
-            remedy="Ask for a smaller one.",
+            _("What the service made is larger than {size} MB, and was not fetched.").format(
+                size=most // MEGABYTE
+            ),
+            remedy=_("Ask for a smaller one."),
         )
 
 
 @asynccontextmanager
 async def _response(url: str, endpoint: Endpoint, kept: str) -> AsyncIterator[httpx.Response]:
-    for _ in range(MOST_REDIRECTS + 1):
+    for _hop in range(MOST_REDIRECTS + 1):
         place = await _allowed(url, endpoint)
         try:
             async with (
@@ -175,10 +187,10 @@ async def _response(url: str, endpoint: Endpoint, kept: str) -> AsyncIterator[ht
                 yield response
                 return
         except httpx.InvalidURL:
-            raise _refused("is none") from None
+            raise _refused(_("is none")) from None
         except httpx.HTTPError as error:
             raise unreachable(error, str(place.copy_with(query=None, fragment=None))) from None
-    raise _refused(f"leads on more than {MOST_REDIRECTS} times")
+    raise _refused(_("leads on more than {most} times").format(most=MOST_REDIRECTS))
 
 
 async def _allowed(url: str, endpoint: Endpoint) -> httpx.URL:
@@ -186,11 +198,15 @@ async def _allowed(url: str, endpoint: Endpoint) -> httpx.URL:
     try:
         place, own = httpx.URL(url), httpx.URL(endpoint.base_url)
     except httpx.InvalidURL:
-        raise _refused("is none") from None
+        raise _refused(_("is none")) from None
     if (place.scheme, place.host, place.port) == (own.scheme, own.host, own.port):
         return place
     if place.scheme != "https" or not place.host or place.userinfo:
-        raise _refused(f"begins with {clean(place.scheme, 10) or 'nothing'}://, not https://")
+        raise _refused(
+            _("begins with {scheme}://, not https://").format(
+                scheme=clean(place.scheme, 10) or "nothing"
+            )
+        )
     if proxy_for(url) is None:
         await _public(place)
     return place
@@ -203,36 +219,41 @@ async def _public(place: httpx.URL) -> None:
         found = await loop.getaddrinfo(place.host, place.port or 443, type=socket.SOCK_STREAM)
     except OSError:
         raise NetworkError(
-            f"The address of what was made cannot be found: {clean(place.host, 80)}.",
-            remedy="Check the network.",
+            _("The address of what was made cannot be found: {host}.").format(
+                host=clean(place.host, 80)
+            ),
+            remedy=_("Check the network."),
             retryable=True,
         ) from None
-    for *_, address in found:
+    for *_family, address in found:
         if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-            raise _refused("is one of this machine's own network")
+            raise _refused(_("is one of this machine's own network"))
 
 
 def _type(head: bytes, kind: Kind) -> str:
     for place, mark, mime, its in _TYPES:
         if its == kind and head[place : place + len(mark)] == mark:
             return mime
-    what = "picture" if kind == "image" else "video"
+    says = _("What the service gave is no video: it begins with {head!r}.")
+    if kind == "image":
+        says = _("What the service gave is no picture: it begins with {head!r}.")
     raise RequestError(
-        f"What the service gave is no {what}: it begins with {clean(head)!r}.",
-        remedy="It was not kept. Run the cell again.",
+        says.format(head=clean(head)),
+        remedy=_("It was not kept. Run the cell again."),
     )
 
 
 def _gone(status: int, kept: str, url: str) -> GLMError:
     if status in (404, 410):
         return RequestError(
-            f"What was made is not at its address any more ({status}). {kept}",
-            remedy="Run the cell again to have another one made.",
+            _("What was made is not at its address any more ({status}).").format(status=status)
+            + f" {kept}",
+            remedy=_("Run the cell again to have another one made."),
             status=status,
         )
     return NetworkError(
-        f"What was made could not be fetched ({status}). {kept}",
-        remedy=f"It is at {clean(url, 400)}",
+        _("What was made could not be fetched ({status}).").format(status=status) + f" {kept}",
+        remedy=_("It is at {url}").format(url=clean(url, 400)),
         status=status,
         retryable=status >= 500 or status == 429,
     )
@@ -240,6 +261,8 @@ def _gone(status: int, kept: str, url: str) -> GLMError:
 
 def _refused(why: str) -> RequestError:
     return RequestError(
-        f"The service gave an address that {why}; nothing was fetched from there.",
-        remedy="Check the base URL of the endpoint.",
+        _("The service gave an address that {why}; nothing was fetched from there.").format(
+            why=why
+        ),
+        remedy=_("Check the base URL of the endpoint."),
     )

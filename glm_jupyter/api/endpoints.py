@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from glm_jupyter.language import _
+
 from .errors import AuthenticationError, InputError
 from .request import Dialect
 
@@ -102,10 +104,11 @@ def resolve(name_or_url: str | None = None, environ: Mapping[str, str] | None = 
         return Endpoint.local()
     else:
         close = difflib.get_close_matches(name_or_url.lower(), NAMES, n=1)
-        hint = f"Did you mean `{close[0]}`? " if close else ""
+        hint = _("Did you mean `{name}`?").format(name=close[0]) + " " if close else ""
+        names = _("Endpoints are {names}, or a base URL with http(s)://.")
         raise InputError(
-            f"There is no endpoint {name_or_url!r}.",
-            remedy=f"{hint}Endpoints are {', '.join(NAMES)}, or a base URL with http(s)://.",
+            _("There is no endpoint {name!r}.").format(name=name_or_url),
+            remedy=hint + names.format(names=", ".join(NAMES)),
         )
     return replace(found, key=_key(found, environ))
 
@@ -117,18 +120,18 @@ def base_url(text: str) -> str:
     """
     text = text.strip()
     if not text.isprintable() or " " in text:
-        raise not_a_base_url("it holds a space or a line break")
+        raise not_a_base_url(_("it holds a space or a line break"))
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise not_a_base_url("it cannot be read as a URL") from None
+        raise not_a_base_url(_("it cannot be read as a URL")) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise not_a_base_url("it has no http(s)://host")
+        raise not_a_base_url(_("it has no http(s)://host"))
     if parts.username is not None or parts.password is not None:
-        raise not_a_base_url("it holds a user name or password")
+        raise not_a_base_url(_("it holds a user name or password"))
     if parts.query or parts.fragment:
-        raise not_a_base_url("it has a part after ? or #")
+        raise not_a_base_url(_("it has a part after ? or #"))
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
         host += f":{port}"
@@ -147,28 +150,36 @@ def store_key(endpoint: Endpoint, key: str) -> None:
     Raises AuthenticationError for a key that cannot be one, InputError where there is no
     keyring that works.
     """
-    key = _checked(key, "The key")
+    key = _checked(key, _("The key"))
     if not key:
-        raise AuthenticationError("No key was given.", remedy="Paste the key when asked for it.")
+        raise AuthenticationError(
+            _("No key was given."), remedy=_("Paste the key when asked for it.")
+        )
     try:
         import keyring
 
         keyring.set_password(KEYRING_SERVICE, endpoint.name, key)
-        why = "" if _stored(endpoint.name) == key else " (it keeps nothing)"
+        why = "" if _stored(endpoint.name) == key else " " + _("(it keeps nothing)")
     except ImportError:
         raise InputError(
-            "The key was not stored: keyring, which reaches the system's keyring, is not "
-            "installed.",
-            remedy="Run `%pip install 'glm-jupyter[keyring]'` and restart the kernel, or set the "
-            f"environment variable {KEY_VARIABLES[0]} before Jupyter starts.",
+            _(
+                "The key was not stored: keyring, which reaches the system's keyring, is not "
+                "installed."
+            ),
+            remedy=_(
+                "Run `%pip install 'glm-jupyter[keyring]'` and restart the kernel, or set the "
+                "environment variable {variable} before Jupyter starts."
+            ).format(variable=KEY_VARIABLES[0]),
         ) from None
     except Exception as error:
         # Backends raise what they like. Theirs may quote what they were given: not shown.
         why = f" ({type(error).__name__})"
     if why:
         raise InputError(
-            f"The key was not stored: no system keyring works here{why}.",
-            remedy=f"Set the environment variable {KEY_VARIABLES[0]} before Jupyter starts.",
+            _("The key was not stored: no system keyring works here{why}.").format(why=why),
+            remedy=_("Set the environment variable {variable} before Jupyter starts.").format(
+                variable=KEY_VARIABLES[0]
+            ),
         )
 
 
@@ -223,10 +234,14 @@ def _service_at(url: str) -> Endpoint | None:
 
 def _key(endpoint: Endpoint, environ: Mapping[str, str]) -> Secret:
     if endpoint.name in SERVICES and (variable := _first(KEY_VARIABLES, environ)):
-        return Secret(_checked(environ[variable], f"The key in {variable}"))
+        return Secret(
+            _checked(environ[variable], _("The key in {variable}").format(variable=variable))
+        )
     if _is_hub_service(endpoint, environ):
-        return Secret(_checked(environ[HUB_TOKEN], f"The token in {HUB_TOKEN}"))
-    return Secret(_checked(_stored(endpoint.name), "The key in the system keyring"))
+        return Secret(
+            _checked(environ[HUB_TOKEN], _("The token in {variable}").format(variable=HUB_TOKEN))
+        )
+    return Secret(_checked(_stored(endpoint.name), _("The key in the system keyring")))
 
 
 def _is_hub_service(endpoint: Endpoint, environ: Mapping[str, str]) -> bool:
@@ -258,9 +273,11 @@ def _checked(key: str, what: str) -> str:
     key = bare(key)
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AuthenticationError(
-            f"{what} cannot be one: it holds a space, a line break or a character that is "
-            "not plain ASCII.",
-            remedy="Copy the key again.",
+            _(
+                "{what} cannot be one: it holds a space, a line break or a character that is "
+                "not plain ASCII."
+            ).format(what=what),
+            remedy=_("Copy the key again."),
         )
     return key
 
@@ -272,6 +289,6 @@ def _first(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None
 def not_a_base_url(why: str) -> InputError:
     """The error for a text that is no base URL; not quoted, as it may hold a password."""
     return InputError(
-        f"That is not a base URL: {why}.",
-        remedy="Give it as https://host/path, for example http://127.0.0.1:8000/v1.",
+        _("That is not a base URL: {why}.").format(why=why),
+        remedy=_("Give it as https://host/path, for example http://127.0.0.1:8000/v1."),
     )

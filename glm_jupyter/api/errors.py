@@ -100,73 +100,77 @@ _KEY = Refusal(
 )
 _ACCOUNT = Refusal(
     AuthenticationError,
-    "the account cannot be used",
-    "See the account's page in the service's console.",
+    N_("the account cannot be used"),
+    N_("See the account's page in the service's console."),
 )
-_FAILED = Refusal(BusyError, "the service failed", "Run the cell again in a moment.", True)
+_FAILED = Refusal(BusyError, N_("the service failed"), N_("Run the cell again in a moment."), True)
 _BUSY = Refusal(
     BusyError,
-    "too many requests at once",
-    "Wait a moment and run the cell again; ask fewer questions at a time.",
+    N_("too many requests at once"),
+    N_("Wait a moment and run the cell again; ask fewer questions at a time."),
     True,
 )
 _OVERLOADED = Refusal(
     BusyError,
-    "the model is overloaded",
-    "Wait a minute and run the cell again, or choose another model (`%glm models`).",
+    N_("the model is overloaded"),
+    N_("Wait a minute and run the cell again, or choose another model (`%glm models`)."),
     True,
 )
 _QUOTA = Refusal(
     BusyError,
-    "the plan's quota is used up",
-    "Wait until the time the service names, or choose another model or key.",
+    N_("the plan's quota is used up"),
+    N_("Wait until the time the service names, or choose another model or key."),
 )
 _PLAN = Refusal(
     AuthenticationError,
-    "the plan does not cover this request",
-    "Choose another model (`%glm models`), or see the plan in the service's console.",
+    N_("the plan does not cover this request"),
+    N_("Choose another model (`%glm models`), or see the plan in the service's console."),
 )
 _FIELD = Refusal(
     RequestError,
-    "a part of the request is not valid",
-    "Check the model's name (`%glm models`) and the cell's options.",
+    N_("a part of the request is not valid"),
+    N_("Check the model's name (`%glm models`) and the cell's options."),
 )
 _MODEL = Refusal(
     RequestError,
-    "there is no such model",
-    "Check its name: `%glm models` lists the known ones. Retired models leave the service.",
+    N_("there is no such model"),
+    N_("Check its name: `%glm models` lists the known ones. Retired models leave the service."),
 )
 _BUDGET = Refusal(
     BusyError,
-    "the budget at the gateway does not cover this request",
-    "Give a smaller --max-tokens or choose a cheaper model (`%glm models`), wait for the next "
-    "day or month, or ask who runs the gateway for more.",
+    N_("the budget at the gateway does not cover this request"),
+    N_(
+        "Give a smaller --max-tokens or choose a cheaper model (`%glm models`), wait for the next "
+        "day or month, or ask who runs the gateway for more."
+    ),
 )
 _NOT_OFFERED = Refusal(
     RequestError,
-    "the gateway does not offer this model to you",
-    "Choose one that it names.",
+    N_("the gateway does not offer this model to you"),
+    N_("Choose one that it names."),
 )
 _API = Refusal(
     RequestError,
-    "this is not offered, or no longer",
-    "Choose another model: `%glm models` lists them. Retired ones leave the service.",
+    N_("this is not offered, or no longer"),
+    N_("Choose another model: `%glm models` lists them. Retired ones leave the service."),
 )
 _UNSAFE = Refusal(
     RequestError,
-    "the service's safety filter stopped the request",
-    "Put the question in other words.",
+    N_("the service's safety filter stopped the request"),
+    N_("Put the question in other words."),
 )
 _TOO_LONG = Refusal(
     RequestError,
-    "the prompt is longer than the model's context",
-    "Shorten the cell or what `{{ }}` puts into it, start over without `--continue`, or choose "
-    "a model with a longer context (`%glm models`).",
+    N_("the prompt is longer than the model's context"),
+    N_(
+        "Shorten the cell or what `{{ }}` puts into it, start over without `--continue`, or choose "
+        "a model with a longer context (`%glm models`)."
+    ),
 )
 _PARAMETERS = Refusal(
     RequestError,
-    "the service does not take these parameters",
-    "Check the cell's options; the model may not have one of them.",
+    N_("the service does not take these parameters"),
+    N_("Check the cell's options; the model may not have one of them."),
 )
 
 # The services' own codes: the error tables of docs.bigmodel.cn (cn/api/api-code) and docs.z.ai
@@ -176,12 +180,14 @@ REFUSALS = {
     **dict.fromkeys(("1005", "1100", "1110", "1111", "1112", "1121"), _ACCOUNT),
     "1113": Refusal(
         AuthenticationError,
-        "the account has no balance left for this model",
-        "Top up the account in the service's console, or use a free model: "
-        "`--model glm-4.7-flash`.",
+        N_("the account has no balance left for this model"),
+        N_(
+            "Top up the account in the service's console, or use a free model: "
+            "`--model glm-4.7-flash`."
+        ),
     ),
     "1120": Refusal(
-        BusyError, "the account cannot be reached now", "Run the cell again later.", True
+        BusyError, N_("the account cannot be reached now"), N_("Run the cell again later."), True
     ),
     **dict.fromkeys(("1200", "1230", "1234"), _FAILED),
     "1210": _PARAMETERS,
@@ -189,13 +195,15 @@ REFUSALS = {
     **dict.fromkeys(("1212", "1213", "1214", "1215"), _FIELD),
     "1220": Refusal(
         AuthenticationError,
-        "the key has no right to this",
-        "The account's plan may not include this model: choose another (`%glm models`), or see "
-        "the service's console.",
+        N_("the key has no right to this"),
+        N_(
+            "The account's plan may not include this model: choose another (`%glm models`), or see "
+            "the service's console."
+        ),
     ),
     **dict.fromkeys(("1221", "1222"), _API),
     "1231": Refusal(
-        RequestError, "the same request is already being answered", "Wait until it ends."
+        RequestError, N_("the same request is already being answered"), N_("Wait until it ends.")
     ),
     **dict.fromkeys(("1261", "context_length_exceeded", "exceed_context_size_error"), _TOO_LONG),
     **dict.fromkeys(("1300", "1301", "sensitive"), _UNSAFE),
@@ -215,43 +223,59 @@ REFUSALS = {
     **dict.fromkeys(("token_not_found_in_db", "expired_key"), _KEY),
     "gateway_key": Refusal(
         AuthenticationError,
-        "the gateway's own key was not accepted",
-        "Tell who runs the gateway; your own token is right.",
+        N_("the gateway's own key was not accepted"),
+        N_("Tell who runs the gateway; your own token is right."),
     ),
     "1304": Refusal(
-        BusyError, "today's number of calls is used up", "Go on tomorrow, or with another key."
+        BusyError,
+        N_("today's number of calls is used up"),
+        N_("Go on tomorrow, or with another key."),
     ),
     **dict.fromkeys(("1305", "1312"), _OVERLOADED),
     **dict.fromkeys(("1308", "1310", *(str(code) for code in range(1316, 1322))), _QUOTA),
     **dict.fromkeys(("1309", "1311", "1313", "1314", "1315"), _PLAN),
     "1701": Refusal(
-        BusyError, "too many web searches at once", "Wait a moment and run the cell again.", True
+        BusyError,
+        N_("too many web searches at once"),
+        N_("Wait a moment and run the cell again."),
+        True,
     ),
     **dict.fromkeys(
         ("1702", "1703"),
-        Refusal(RequestError, "the web search found nothing it could use", "Leave out --web."),
+        Refusal(
+            RequestError, N_("the web search found nothing it could use"), N_("Leave out --web.")
+        ),
     ),
 }
 
+PROXY_LOGIN = N_(
+    "Write them into the variable that names the proxy (HTTPS_PROXY, HTTP_PROXY), as "
+    "http://NAME:PASSWORD@HOST:PORT, or put the service's host into NO_PROXY."
+)
 STATUSES = {
     400: _PARAMETERS,
     401: _KEY,
     402: _BUDGET,
     403: Refusal(
         AuthenticationError,
-        "the key has no right to this",
-        "Check the key and the model; a proxy between here and the service can say this too.",
+        N_("the key has no right to this"),
+        N_("Check the key and the model; a proxy between here and the service can say this too."),
     ),
     404: Refusal(
         RequestError,
-        "there is no such model, or no such address",
-        "Check the model's name and the base URL; most end in /v1 or /v4.",
+        N_("there is no such model, or no such address"),
+        N_("Check the model's name and the base URL; most end in /v1 or /v4."),
+    ),
+    407: Refusal(
+        NetworkError,
+        N_("the proxy on the way wants a name and a password"),
+        PROXY_LOGIN,
     ),
     408: _FAILED,
     413: Refusal(
         RequestError,
-        "the request is too large",
-        "Shorten the cell or what `{{ }}` puts into it, or give fewer or smaller images.",
+        N_("the request is too large"),
+        N_("Shorten the cell or what `{{ }}` puts into it, or give fewer or smaller images."),
     ),
     422: _PARAMETERS,
     429: _BUSY,
@@ -260,7 +284,10 @@ STATUSES = {
 _OVER_BUDGET = re.compile(r"budget has been exceeded|exceeded ?budget|over budget", re.IGNORECASE)
 # What the services' gateway says, with status 500, for an address that it does not know.
 _NO_ADDRESS = "404 NOT_FOUND"
-_OTHER = Refusal(RequestError, "the request was refused", "Check the model and the options.")
+_SUCCESS = range(200, 300)
+_OTHER = Refusal(
+    RequestError, N_("the request was refused"), N_("Check the model and the options.")
+)
 
 
 def refusal(
@@ -282,32 +309,34 @@ def refusal(
     if found is None:
         page = _is_page(body)
         if page and (status is None or status < 400 or status == 404):
-            return not_the_api(base_url, "a web page (HTML)")
-        if status == 200:
-            return not_the_api(base_url, "a text that is not JSON" if body else "nothing")
+            return not_the_api(base_url, _("a web page (HTML)"))
+        if status in _SUCCESS:
+            return not_the_api(base_url, _("a text that is not JSON") if body else _("nothing"))
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)
-        if status == 200 and not (code or text):
-            return not_the_api(base_url, "JSON that holds no answer")
+        if status in _SUCCESS and not (code or text):
+            return not_the_api(base_url, _("JSON that holds no answer"))
     meaning = _meaning(code, 404 if text == _NO_ADDRESS else status)
     if code in (None, str(status)) and _OVER_BUDGET.search(text):
         meaning = _BUDGET
+    says, remedy = _(meaning.says), _(meaning.remedy)
     if login and meaning is _KEY:
-        meaning = Refusal(
-            AuthenticationError,
-            "the server wants a key, or another one",
-            f"`{login}` asks for the key and keeps it for this server.",
-        )
-    who = f"{_host(base_url)}: " if base_url else ""
-    quote = f" It says: {text}" if text else ""
+        says = _("the server wants a key, or another one")
+        remedy = _("`{login}` asks for the key and keeps it for this server.").format(login=login)
     number = code or status
+    sentence = _("{says} ({number}).") if number else _("{says}.")
+    sentence = sentence.format(says=says, number=number)
+    if base_url:
+        sentence = _("{host}: {sentence}").format(host=_host(base_url), sentence=sentence)
+    if text:
+        sentence += " " + _("It says: {text}").format(text=text)
     wait = ""
     if retry_after:
         wait = _("It asks to wait {seconds:,.0f} s.").format(seconds=retry_after) + " "
     return meaning.kind(
-        f"{who}{_(meaning.says)}{f' ({number})' if number else ''}.{quote}",
-        remedy=f"{wait}{_(meaning.remedy)}",
+        sentence,
+        remedy=f"{wait}{remedy}",
         code=code,
         status=status,
         retryable=meaning.retryable,
@@ -318,9 +347,13 @@ def refusal(
 def not_the_api(base_url: str, what: str) -> NetworkError:
     """The error for a server that answers something else than the chat API."""
     return NetworkError(
-        f"{clean(base_url)} answered with {what}, not as a chat API does.",
-        remedy="Check the base URL (most end in /v1 or /v4), and whether a login page or proxy "
-        "stands between here and the service.",
+        _("{base_url} answered with {what}, not as a chat API does.").format(
+            base_url=clean(base_url), what=what
+        ),
+        remedy=_(
+            "Check the base URL (most end in /v1 or /v4), and whether a login page or proxy "
+            "stands between here and the service."
+        ),
     )
 
 
@@ -336,7 +369,7 @@ def clean(text: object, longest: int = LONGEST_QUOTE) -> str:
 def _meaning(code: str | None, status: int | None) -> Refusal:
     if code in REFUSALS:
         return REFUSALS[code]
-    if status is None and code and code.isdecimal() and len(code) == 3:
+    if (status is None or status in _SUCCESS) and code and code.isdecimal() and len(code) == 3:
         status = int(code)
     if status in STATUSES:
         return STATUSES[status]

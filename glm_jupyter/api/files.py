@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from glm_jupyter.language import _
+
 from .errors import RequestError, not_the_api
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ async def listed(http: Http, endpoint: Endpoint) -> list[Kept]:
             reply = await http.call(endpoint, "GET", "/files", params=asked)
             rows = reply.get("data") if isinstance(reply, dict) else None
             if not isinstance(rows, list):
-                raise not_the_api(endpoint.base_url, "no list of files")
+                raise not_the_api(endpoint.base_url, _("no list of files"))
             found += [_kept(row, purpose) for row in rows if isinstance(row, dict)]
             if not reply.get("has_more") or not rows or found[-1].id == after:
                 break
@@ -53,7 +55,8 @@ async def delete(http: Http, endpoint: Endpoint, file: str) -> None:
     reply = await http.call(endpoint, "DELETE", f"/files/{quote(file, safe='')}")
     if not isinstance(reply, dict) or not reply.get("deleted"):
         raise RequestError(
-            f"The service did not delete {file}.", remedy="`%glm files` lists what it keeps."
+            _("The service did not delete {file}.").format(file=file),
+            remedy=_("`%glm files` lists what it keeps."),
         )
 
 

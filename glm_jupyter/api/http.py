@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from glm_jupyter.language import _
+
 from . import gateways
 from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, NetworkError, clean, not_the_api, refusal
@@ -22,8 +24,8 @@ from .network import unreachable
 from .proxies import proxy_for
 from .redact import hidden
 
-# Reading waits long: a model may think before its first byte, and gateways keep silent meanwhile;
-# theirs cut at 100 to 180 s.
+# Reading waits long: what is asked for may take its time, and gateways keep silent meanwhile;
+# theirs cut at 100 to 180 s. Chats have limits of their own: see chat.py.
 TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
 HEADERS = {
@@ -83,7 +85,7 @@ class Http:
                 gateways.see(endpoint, response.headers)
                 yield response
         except httpx.InvalidURL:
-            raise not_a_base_url("its host is not a name") from None
+            raise not_a_base_url(_("its host is not a name")) from None
         except httpx.HTTPError as error:
             failure = unreachable(error, endpoint.base_url)
             failure.sent = not isinstance(error, _NEVER_SENT)
@@ -101,7 +103,7 @@ class Http:
         try:
             reply = json.loads(hidden(body.decode("utf-8-sig"), endpoint.key))
         except ValueError:
-            raise not_the_api(endpoint.base_url, "a reply that is not JSON") from None
+            raise not_the_api(endpoint.base_url, _("a reply that is not JSON")) from None
         if isinstance(reply, dict) and isinstance(reply.get("error"), dict):
             raise refused(endpoint, response, body)
         return reply
@@ -136,12 +138,14 @@ def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(headers=HEADERS, **connection(base_url), **options)
     except (ImportError, ValueError, httpx.InvalidURL):
         proxy = proxy_for(base_url)
-        named = proxy.named_in if proxy else "the environment"
+        named = proxy.named_in if proxy else _("the environment")
         # Not quoted: a proxy's URL may hold a password.
         raise NetworkError(
-            f"The proxy that {named} names cannot be used.",
-            remedy="For a SOCKS proxy, `pip install 'httpx[socks]'` and restart the kernel; "
-            f"otherwise correct {named}, or remove it.",
+            _("The proxy that {named} names cannot be used.").format(named=named),
+            remedy=_(
+                "For a SOCKS proxy, `pip install 'httpx[socks]'` and restart the kernel; "
+                "otherwise correct {named}, or remove it."
+            ).format(named=named),
         ) from None
 
 
@@ -179,10 +183,13 @@ def _ssl_context() -> Any:
     except OSError:  # also what ssl raises
         variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         raise NetworkError(
-            f"The certificates that {variable} names cannot be read: "
-            f"{clean(os.environ.get(variable, ''))}",
-            remedy="Name a file of certificates in PEM form, or remove the variable, and restart "
-            "the kernel.",
+            _("The certificates that {variable} names cannot be read: {path}").format(
+                variable=variable, path=clean(os.environ.get(variable, ""))
+            ),
+            remedy=_(
+                "Name a file of certificates in PEM form, or remove the variable, and restart "
+                "the kernel."
+            ),
         ) from None
 
 
@@ -205,7 +212,7 @@ async def whole(response: httpx.Response) -> bytes:
 def refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMError:
     """The error that a reply tells of."""
     if response.is_redirect:
-        return not_the_api(endpoint.base_url, "a redirect to another address")
+        return not_the_api(endpoint.base_url, _("a redirect to another address"))
     return refusal(
         hidden(body.decode("utf-8-sig", "replace"), endpoint.key),
         status=response.status_code,

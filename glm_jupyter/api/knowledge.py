@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .endpoints import BIGMODEL
 from .errors import InputError, clean, not_the_api, refusal
@@ -68,8 +70,10 @@ def check(endpoint: Endpoint) -> None:
     """Refuse an endpoint that has no knowledge bases."""
     if endpoint.name != BIGMODEL.name:
         raise InputError(
-            f"{endpoint.name} has no knowledge bases. Nothing was sent.",
-            remedy="bigmodel has them: use `-e bigmodel`, with a key of that service.",
+            _("{endpoint} has no knowledge bases. Nothing was sent.").format(
+                endpoint=endpoint.name
+            ),
+            remedy=_("bigmodel has them: use `-e bigmodel`, with a key of that service."),
         )
 
 
@@ -101,15 +105,16 @@ def find(known: Sequence[Base], name: str) -> Base:
     if found:
         ids = ", ".join(base.id for base in found)
         raise InputError(
-            f"{len(found)} knowledge bases are called {clean(name, 40)}.",
-            remedy=f"Name one by its id: {ids}.",
+            _("{n} knowledge bases are called {name}.").format(n=len(found), name=clean(name, 40)),
+            remedy=_("Name one by its id: {ids}.").format(ids=ids),
         )
     near = difflib.get_close_matches(name, [base.name for base in known], n=1)
-    names = ", ".join(clean(base.name, 40) for base in known) or "none"
+    names = ", ".join(clean(base.name, 40) for base in known) or _("none")
+    hint = _("Did you mean {name}?").format(name=clean(near[0], 40)) + " " if near else ""
+    known_ones = _("There are: {names}. `%glm knowledge create NAME FILE…` makes one.")
     raise InputError(
-        f"There is no knowledge base {clean(name, 40)}. Nothing was asked.",
-        remedy=(f"Did you mean {clean(near[0], 40)}? " if near else "")
-        + f"There are: {names}. `%glm knowledge create NAME FILE…` makes one.",
+        _("There is no knowledge base {name}. Nothing was asked.").format(name=clean(name, 40)),
+        remedy=hint + known_ones.format(names=names),
     )
 
 
@@ -120,7 +125,7 @@ async def create(http: Http, endpoint: Endpoint, name: str) -> Base:
         http, endpoint, "POST", "/knowledge", json={"embedding_id": EMBEDDING, "name": name}
     )
     if not isinstance(data, dict) or not data.get("id"):
-        raise not_the_api(endpoint.base_url, "no knowledge base")
+        raise not_the_api(endpoint.base_url, _("no knowledge base"))
     return Base(str(data["id"]), name)
 
 
@@ -138,10 +143,10 @@ async def add(
     )
     data = data if isinstance(data, dict) else {}
     for row in data.get("failedInfos") or []:
-        return "", clean(row.get("failReason") or "the service does not say why")
+        return "", clean(row.get("failReason") or _("the service does not say why"))
     for row in data.get("successInfos") or []:
         return str(row.get("documentId") or ""), ""
-    return "", "the service does not say what became of it"
+    return "", _("the service does not say what became of it")
 
 
 async def delete(http: Http, endpoint: Endpoint, base: Base) -> None:
@@ -155,7 +160,7 @@ async def _call(http: Http, endpoint: Endpoint, method: str, path: str, **conten
     )
     reply = await http.call(there, method, path, **content)
     if not isinstance(reply, dict):
-        raise not_the_api(there.base_url, "no answer of a knowledge base")
+        raise not_the_api(there.base_url, _("no answer of a knowledge base"))
     if reply.get("code") != 200:
         told = {"code": str(reply.get("code")), "message": reply.get("message") or ""}
         raise refusal({"error": told}, base_url=there.base_url)
@@ -166,7 +171,7 @@ def _source(row: dict[str, Any]) -> dict[str, Any]:
     about = row.get("metadata")
     about = about if isinstance(about, dict) else {}
     return {
-        "title": str(about.get("doc_name") or "a passage"),
+        "title": str(about.get("doc_name") or _("a passage")),
         "link": str(about.get("doc_url") or ""),
         "text": str(row.get("text") or ""),
         "score": row.get("score"),

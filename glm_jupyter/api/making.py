@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import InputError, NetworkError, clean
 
@@ -98,12 +100,17 @@ def one_of(option: str, value: T | None, known: Iterable[T], model: Model) -> No
         return
     if not known:
         raise InputError(
-            f"{model.name} takes no --{option}. Nothing was sent.", remedy="Leave it out."
+            _("{model} takes no --{option}. Nothing was sent.").format(
+                model=model.name, option=option
+            ),
+            remedy=_("Leave it out."),
         )
     words = ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in known)
     raise InputError(
-        f"{model.name} does not take --{option} {clean(value, 40)}. Nothing was sent.",
-        remedy=f"It takes {words}.",
+        _("{model} does not take --{option} {value}. Nothing was sent.").format(
+            model=model.name, option=option, value=clean(value, 40)
+        ),
+        remedy=_("It takes {words}.").format(words=words),
     )
 
 
@@ -111,8 +118,12 @@ def within(option: str, value: float | None, span: tuple[float, float] | None, n
     """Refuse a number outside of `span`."""
     if value is not None and span and not span[0] <= value <= span[1]:
         raise InputError(
-            f"{name} does not take --{option} {value:g}. Nothing was sent.",
-            remedy=f"Give a --{option} from {span[0]:g} to {span[1]:g}.",
+            _("{model} does not take --{option} {value:g}. Nothing was sent.").format(
+                model=name, option=option, value=value
+            ),
+            remedy=_("Give a --{option} from {low:g} to {high:g}.").format(
+                option=option, low=span[0], high=span[1]
+            ),
         )
 
 
@@ -120,9 +131,11 @@ def not_too_long(text: str, most: int | None, name: str) -> None:
     """Refuse a prompt that is longer than the model takes."""
     if most is not None and len(text) > most:
         raise InputError(
-            f"{name} takes a text of at most {most:,} characters; this one has {len(text):,}. "
-            "Nothing was sent.",
-            remedy="Shorten the cell.",
+            _(
+                "{model} takes a text of at most {most:,} characters; this one has {count:,}. "
+                "Nothing was sent."
+            ).format(model=name, most=most, count=len(text)),
+            remedy=_("Shorten the cell."),
         )
 
 
@@ -133,8 +146,12 @@ def perhaps_billed(error: NetworkError, what: str) -> NetworkError:
     if not error.sent:
         return error
     return NetworkError(
-        f"{error} The service may have made the {what} all the same, and may bill it.",
-        remedy="The service's console shows what was billed. Running the cell again asks for "
-        "another one.",
+        _("{error} The service may have made the {what} all the same, and may bill it.").format(
+            error=error, what=what
+        ),
+        remedy=_(
+            "The service's console shows what was billed. Running the cell again asks for "
+            "another one."
+        ),
         retryable=False,
     )

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import InputError, NetworkError, clean, not_the_api
 from .making import MakingRequest, accepted, not_too_long, one_of, perhaps_billed, without_none
@@ -50,7 +52,7 @@ class PictureRequest(MakingRequest):
         from .tasks import KEPT, submitted, task_events
 
         if self.asynchronous:
-            task = await submitted(http, endpoint, "/async/images/generations", self, "picture")
+            task = await submitted(http, endpoint, "/async/images/generations", self, _("picture"))
             yield ev.Started(task.request_id, self.model)
             yield ev.Billed(1)
             yield ev.TaskStarted(task.id)
@@ -62,14 +64,14 @@ class PictureRequest(MakingRequest):
                 endpoint, "POST", "/images/generations", json=self.body(endpoint.dialect)
             )
         except NetworkError as error:
-            raise perhaps_billed(error, "picture") from None
+            raise perhaps_billed(error, _("picture")) from None
         yield accepted(reply, self.model)
         yield ev.Billed(1)
         try:
             url = str(reply["data"][0]["url"])
         except (LookupError, TypeError):
-            raise not_the_api(endpoint.base_url, "no picture") from None
-        yield await fetched(url, endpoint, "image", KEPT["image"])
+            raise not_the_api(endpoint.base_url, _("no picture")) from None
+        yield await fetched(url, endpoint, "image", _(KEPT["image"]))
         yield ev.Finish("stop")
 
 
@@ -78,30 +80,38 @@ def checked_size(size: str, model: Model) -> str:
     found = _SIZE.fullmatch(size)
     if not found:
         raise InputError(
-            f"--size {clean(size, 40)} is no size. Nothing was sent.",
-            remedy="Give width and height in pixels, for example --size "
-            f"{model.default_size or '1024x1024'}.",
+            _("--size {size} is no size. Nothing was sent.").format(size=clean(size, 40)),
+            remedy=_("Give width and height in pixels, for example --size {size}.").format(
+                size=model.default_size or "1024x1024"
+            ),
         )
     width, height = int(found[1]), int(found[2])
     size = f"{width}x{height}"
     if size in model.sizes:
         return size
     span, step, most = model.side_range, model.side_multiple, model.max_pixels
-    presets = f"Sizes it is made for: {', '.join(model.sizes)}." if model.sizes else ""
+    presets = ""
+    if model.sizes:
+        presets = _("Sizes it is made for: {sizes}.").format(sizes=", ".join(model.sizes))
     if span is None or step is None:
         one_of("size", size, model.sizes, model)
         return size
-    for side, name in ((width, "width"), (height, "height")):
+    for side, says in (
+        (width, _("{model} makes no picture with a width of {side} pixels. Nothing was sent.")),
+        (height, _("{model} makes no picture with a height of {side} pixels. Nothing was sent.")),
+    ):
         if not span[0] <= side <= span[1] or side % step:
+            allowed = _("A side has {low} to {high} pixels and is a multiple of {step}.")
             raise InputError(
-                f"{model.name} makes no picture with a {name} of {side} pixels. Nothing was sent.",
-                remedy=f"A side has {span[0]} to {span[1]} pixels and is a multiple of {step}. "
-                f"{presets}",
+                says.format(model=model.name, side=side),
+                remedy=f"{allowed.format(low=span[0], high=span[1], step=step)} {presets}",
             )
     if most is not None and width * height > most:
         raise InputError(
-            f"A picture of {size} is too large for {model.name}: it has {width * height:,} "
-            f"pixels of at most {most:,}. Nothing was sent.",
+            _(
+                "A picture of {size} is too large for {model}: it has {pixels:,} pixels of at "
+                "most {most:,}. Nothing was sent."
+            ).format(size=size, model=model.name, pixels=width * height, most=most),
             remedy=presets,
         )
     return size

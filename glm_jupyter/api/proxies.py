@@ -10,6 +10,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from glm_jupyter.language import _
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -42,7 +44,7 @@ def _variable(scheme: str, environ: Mapping[str, str]) -> str:
     """The name of the variable that names the proxy of a scheme."""
     wanted = f"{scheme}_proxy"
     names = [name for name in environ if name.lower() == wanted and environ[name]]
-    return min(names, key=lambda name: name != wanted, default="the system's settings")
+    return min(names, key=lambda name: name != wanted, default=_("the system's settings"))
 
 
 def _left_out(host: str, port: int | None, no_proxy: str) -> bool:

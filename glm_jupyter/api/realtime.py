@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, not_the_api, refusal
 from .making import MakingRequest, one_of, perhaps_billed, within, without_none
@@ -62,13 +64,13 @@ class RealtimeRequest(MakingRequest):
         """The request as the model takes it."""
         if not self.audio and not self.prompt.strip():
             raise InputError(
-                "There is nothing to say. Nothing was sent.",
-                remedy="Write it below the %%glm line, or give --audio.",
+                _("There is nothing to say. Nothing was sent."),
+                remedy=_("Write it below the %%glm line, or give --audio."),
             )
         if self.audio and not self.audio.startswith(b"RIFF"):
             raise InputError(
-                f"{model.name} listens to WAV only. Nothing was sent.",
-                remedy="Convert the recording to WAV first.",
+                _("{model} listens to WAV only. Nothing was sent.").format(model=model.name),
+                remedy=_("Convert the recording to WAV first."),
             )
         one_of("voice", self.voice, model.voices, model)
         within("max-tokens", self.most_tokens, (1, model.max_output or 1024), model.name)
@@ -95,12 +97,12 @@ class RealtimeRequest(MakingRequest):
         except NetworkError as error:
             if not turn.begun:
                 error.sent = said
-                raise perhaps_billed(error, "answer") from None
+                raise perhaps_billed(error, _("answer")) from None
             for event in turn.spoken.flush():
                 yield event
             raise IncompleteError(
-                f"The answer broke off. {error}",
-                remedy="Run the cell again; what had arrived is kept.",
+                _("The answer broke off. {error}").format(error=error),
+                remedy=_("Run the cell again; what had arrived is kept."),
                 retryable=True,
             ) from None
         for event in turn.spoken.flush():
@@ -153,7 +155,7 @@ class _Turn:
         try:
             message = json.loads(hidden(text, self._endpoint.key))
         except (ValueError, RecursionError):
-            raise not_the_api(self._endpoint.base_url, "a message that is not JSON") from None
+            raise not_the_api(self._endpoint.base_url, _("a message that is not JSON")) from None
         if not isinstance(message, dict):
             return []
         kind, delta = message.get("type"), message.get("delta")
@@ -186,8 +188,10 @@ class _Turn:
                 self.failure = refusal({"error": error}, base_url=self._endpoint.base_url)
             else:
                 self.failure = IncompleteError(
-                    f"The answer is not whole: the service says {response['status']}.",
-                    remedy="Run the cell again; what had arrived is kept.",
+                    _("The answer is not whole: the service says {status}.").format(
+                        status=response["status"]
+                    ),
+                    remedy=_("Run the cell again; what had arrived is kept."),
                 )
         usage = response.get("usage")
         if not isinstance(usage, dict):
@@ -231,14 +235,15 @@ async def _connected(endpoint: Endpoint) -> AsyncIterator[ClientConnection]:
     except InvalidStatus as error:
         reply = error.response
         if 300 <= reply.status_code < 400:
-            raise not_the_api(endpoint.base_url, "a redirect to another address") from None
+            raise not_the_api(endpoint.base_url, _("a redirect to another address")) from None
         body = hidden((reply.body or b"").decode("utf-8", "replace"), endpoint.key)
         raise refusal(body, status=reply.status_code, base_url=endpoint.base_url) from None
     except (WebSocketException, OSError) as error:
         raise NetworkError(
-            f"{endpoint.base_url}: the connection broke, or there was none "
-            f"({type(error).__name__}).",
-            remedy="Run the cell again; check the network and the base URL.",
+            _("{url}: the connection broke, or there was none ({error}).").format(
+                url=endpoint.base_url, error=type(error).__name__
+            ),
+            remedy=_("Run the cell again; check the network and the base URL."),
             retryable=True,
         ) from None
 
@@ -249,6 +254,6 @@ async def _message(socket: ClientConnection, endpoint: Endpoint) -> str | bytes:
             return await socket.recv()
     except TimeoutError:
         raise NetworkError(
-            f"{endpoint.base_url}: the service was silent for too long.",
-            remedy="Run the cell again; shorter speech may help.",
+            _("{url}: the service was silent for too long.").format(url=endpoint.base_url),
+            remedy=_("Run the cell again; shorter speech may help."),
         ) from None

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from glm_jupyter.language import _
+
 from .errors import InputError
 from .making import MakingRequest
 
@@ -99,12 +101,12 @@ class ChatRequest:
 
     def _check(self) -> None:
         if not self.messages:
-            raise InputError("There is nothing to send.", remedy="Write a question.")
+            raise InputError(_("There is nothing to send."), remedy=_("Write a question."))
         _within("temperature", self.temperature, 0.0, HIGHEST_TEMPERATURE)
         _within("top-p", self.top_p, 0.0, 1.0)
         _within("max-tokens", self.max_tokens, 1, math.inf)
         if not all(self.stop):
-            raise InputError("An empty stop word stops nothing.", remedy="Leave out --stop.")
+            raise InputError(_("An empty stop word stops nothing."), remedy=_("Leave out --stop."))
 
     def _glm(self) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -144,8 +146,12 @@ def _bare_part(part: dict[str, Any]) -> dict[str, Any]:
 def _within(name: str, value: float | None, lowest: float, highest: float) -> None:
     # "not within" rather than "outside", so that NaN is refused too.
     if value is not None and not lowest <= value <= highest:
-        span = f"from {lowest:g} to {highest:g}" if highest < math.inf else f"{lowest:g} or more"
+        remedy = _("Give a --{option} of {low:g} or more.")
+        if highest < math.inf:
+            remedy = _("Give a --{option} from {low:g} to {high:g}.")
         raise InputError(
-            f"--{name} {value:g} cannot be sent; nothing was sent.",
-            remedy=f"Give a --{name} {span}.",
+            _("--{option} {value:g} cannot be sent; nothing was sent.").format(
+                option=name, value=value
+            ),
+            remedy=remedy.format(option=name, low=lowest, high=highest),
         )

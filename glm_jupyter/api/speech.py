@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, clean, not_the_api
 from .http import refused, whole
@@ -76,9 +78,13 @@ class SpeechRequest(MakingRequest):
             voice = known[voice.lower()]
         elif voice and (near := get_close_matches(voice.lower(), known, n=1, cutoff=NEAR)):
             raise InputError(
-                f"{model.name} has no voice {clean(voice, 40)}. Nothing was sent.",
-                remedy=f"Did you mean {near[0]}? Its voices: {', '.join(model.voices)}; one that "
-                "you have cloned goes by its name, too.",
+                _("{model} has no voice {voice}. Nothing was sent.").format(
+                    model=model.name, voice=clean(voice, 40)
+                ),
+                remedy=_(
+                    "Did you mean {near}? Its voices: {voices}; one that you have cloned goes by "
+                    "its name, too."
+                ).format(near=near[0], voices=", ".join(model.voices)),
             )
         within("speed", self.speed, model.speed_range, model.name)
         within("volume", self.volume, model.volume_range, model.name)
@@ -110,7 +116,7 @@ class SpeechRequest(MakingRequest):
                 try:
                     its, samples = await waiting[0]
                     if its != rate:
-                        raise not_the_api(endpoint.base_url, "pieces of sound that do not fit")
+                        raise not_the_api(endpoint.base_url, _("pieces of sound that do not fit"))
                 except GLMError as error:
                     failure = error
                     break
@@ -126,8 +132,10 @@ class SpeechRequest(MakingRequest):
         if failure is not None:
             rest = texts[len(sound)]
             raise IncompleteError(
-                f"The rest of the text was not read, from {clean(rest, 40)!r} on. {failure}",
-                remedy="Run a cell with the rest; what was read is kept.",
+                _("The rest of the text was not read, from {rest!r} on. {failure}").format(
+                    rest=clean(rest, 40), failure=failure
+                ),
+                remedy=_("Run a cell with the rest; what was read is kept."),
                 retryable=failure.retryable,
             )
         yield ev.Finish("stop")
@@ -140,8 +148,8 @@ def pieces(text: str, most: int = MOST_CHARACTERS) -> list[str]:
 
 def _nothing() -> InputError:
     return InputError(
-        "There is nothing to read aloud. Nothing was sent.",
-        remedy="Write the text below the %%glm line.",
+        _("There is nothing to read aloud. Nothing was sent."),
+        remedy=_("Write the text below the %%glm line."),
     )
 
 
@@ -183,16 +191,16 @@ async def _spoken(http: Http, endpoint: Endpoint, body: Any) -> tuple[int, bytes
                 raise refused(endpoint, response, data)
             kind = response.headers.get("content-type", "")
     except NetworkError as error:
-        raise perhaps_billed(error, "speech") from None
+        raise perhaps_billed(error, _("speech")) from None
     if data.startswith(b"RIFF"):
         try:
             samples, rate = from_wav(data)
         except ValueError:
-            raise not_the_api(endpoint.base_url, "sound that cannot be read") from None
+            raise not_the_api(endpoint.base_url, _("sound that cannot be read")) from None
     elif len(data) > 1 and not kind.startswith("text/"):
         samples, rate = np.frombuffer(data[: len(data) // 2 * 2], "<i2"), RATE
     else:
-        raise not_the_api(endpoint.base_url, "no sound")
+        raise not_the_api(endpoint.base_url, _("no sound"))
     return rate, _faded(samples, rate)
 
 
@@ -214,7 +222,8 @@ async def _voice(http: Http, endpoint: Endpoint, name: str | None) -> str | None
         return known[name]
     voices = ", ".join([*sorted(own), *sorted(map(clean, known))])
     raise InputError(
-        f"There is no voice {clean(name, 40)}. Nothing was spoken.", remedy=f"Voices: {voices}."
+        _("There is no voice {name}. Nothing was spoken.").format(name=clean(name, 40)),
+        remedy=_("Voices: {voices}.").format(voices=voices),
     )
 
 

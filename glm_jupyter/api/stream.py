@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import N_, _
+
 from . import events as ev
 from .errors import GLMError, IncompleteError, NetworkError, RequestError, clean, refusal
 from .thinking import ThinkingSplitter
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
     "network_error": (
         IncompleteError,
-        "The answer broke off inside the service (network_error).",
-        "Run the cell again; what had arrived is kept.",
+        N_("The answer broke off inside the service ({reason})."),
+        N_("Run the cell again; what had arrived is kept."),
     ),
     **{
         reason: (
             RequestError,
-            f"The service's safety filter stopped the answer ({reason}).",
-            "Put the question in other words. What had arrived may not be fit to show around.",
+            N_("The service's safety filter stopped the answer ({reason})."),
+            N_("Put the question in other words. What had arrived may not be fit to show around."),
         )
         for reason in ("sensitive", "content_filter")
     },
@@ -35,6 +37,7 @@ FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
 REFUSAL = "refusal"
 
 
+DONE = "[DONE]"  # the last event of a stream
 MOST_TOKENS = 10**12  # more than any answer has: a count above is a mistake
 
 
@@ -69,15 +72,17 @@ class StreamDecoder:
         """The events in one frame. Raises GLMError where the frame is an error."""
         if self.done or not data.strip():
             return []
-        if data.strip() == "[DONE]":
+        if data.strip() == DONE:
             self.done = True
             return []
         try:
             chunk = json.loads(data)
         except (ValueError, RecursionError):
             raise NetworkError(
-                f"The service sent something that is not JSON: {clean(data, 80)}",
-                remedy="Run the cell again; check the base URL if it happens each time.",
+                _("The service sent something that is not JSON: {data}").format(
+                    data=clean(data, 80)
+                ),
+                remedy=_("Run the cell again; check the base URL if it happens each time."),
             ) from None
         return self._chunk(chunk) if isinstance(chunk, dict) else []
 
@@ -99,12 +104,25 @@ class StreamDecoder:
         if self._reason in FAILURES:
             kind, message, remedy = FAILURES[self._reason]
             retryable = kind is IncompleteError
-            raise kind(message, remedy=remedy, code=self._reason, retryable=retryable)
+            raise kind(
+                _(message).format(reason=self._reason),
+                remedy=_(remedy),
+                code=self._reason,
+                retryable=retryable,
+            )
+        if not self._started:
+            raise IncompleteError(
+                _("No answer came: the connection ended before the service had sent anything."),
+                remedy=_("Run the cell again; check the base URL if it happens each time."),
+                retryable=True,
+            )
         if not self.ended:
             raise IncompleteError(
-                "The answer broke off: the connection ended before the service said that the "
-                "answer is finished.",
-                remedy="Run the cell again; what had arrived is kept.",
+                _(
+                    "The answer broke off: the connection ended before the service said that the "
+                    "answer is finished."
+                ),
+                remedy=_("Run the cell again; what had arrived is kept."),
                 retryable=True,
             )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from glm_jupyter.language import N_, _
+
 from . import events as ev
 from .download import fetched
 from .errors import BusyError, NetworkError, RequestError, clean, not_the_api
@@ -29,8 +31,8 @@ LONGEST_WAIT = 10.0
 GROWTH = 1.25
 
 KEPT = {
-    "image": "The service keeps a picture for 30 days.",
-    "video": "How long the service keeps a video is not documented.",
+    "image": N_("The service keeps a picture for 30 days."),
+    "video": N_("How long the service keeps a video is not documented."),
 }
 
 
@@ -79,7 +81,7 @@ async def submitted(
         raise perhaps_billed(error, what) from None
     task = reply.get("id") if isinstance(reply, dict) else None
     if not isinstance(task, str) or not task:
-        raise not_the_api(endpoint.base_url, "no task")
+        raise not_the_api(endpoint.base_url, _("no task"))
     known = reply.get("request_id")
     return Submitted(task, known if isinstance(known, str) else None)
 
@@ -125,10 +127,10 @@ async def _result(reply: dict[str, Any], endpoint: Endpoint, kind: Kind) -> ev.M
     first = made[0] if isinstance(made, list) and made else None
     url = first.get("url") if isinstance(first, dict) else None
     if not isinstance(url, str):
-        raise not_the_api(endpoint.base_url, f"no {kind}")
+        raise not_the_api(endpoint.base_url, _("no picture") if kind == "image" else _("no video"))
     cover = first.get("cover_image_url") if isinstance(first, dict) else None
     cover = cover if isinstance(cover, str) and cover else None
-    return await fetched(url, endpoint, kind, KEPT[kind], cover=cover)
+    return await fetched(url, endpoint, kind, _(KEPT[kind]), cover=cover)
 
 
 def _failed(reply: dict[str, Any], kind: Kind) -> RequestError:
@@ -136,11 +138,17 @@ def _failed(reply: dict[str, Any], kind: Kind) -> RequestError:
     told = error.get("message") if isinstance(error, dict) else None
     reason = clean(told or reply.get("message") or reply.get("msg") or "")
     code = error.get("code") if isinstance(error, dict) else None
-    what = "picture" if kind == "image" else "video"
-    says = f"It says: {reason}" if reason else "It does not say why."
+    failed = _("The service could not make the video.")
+    if kind == "image":
+        failed = _("The service could not make the picture.")
+    says = _("It does not say why.")
+    if reason:
+        says = _("It says: {text}").format(text=reason)
     return RequestError(
-        f"The service could not make the {what}. {says}",
-        remedy="Put it in other words, or choose another size or picture to begin from; words "
-        "and pictures that its rules forbid are refused this way too.",
+        f"{failed} {says}",
+        remedy=_(
+            "Put it in other words, or choose another size or picture to begin from; words "
+            "and pictures that its rules forbid are refused this way too."
+        ),
         code=None if code is None else clean(code, 40),
     )

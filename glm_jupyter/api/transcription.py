@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx_sse
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, not_the_api, refusal
 from .http import refused, whole
@@ -85,35 +87,45 @@ class TranscriptionRequest(MakingRequest):
         """The request as the model takes it."""
         if not self.audio:
             raise InputError(
-                "There is no recording to write down. Nothing was sent.",
-                remedy="Give one with --audio: a path or a variable.",
+                _("There is no recording to write down. Nothing was sent."),
+                remedy=_("Give one with --audio: a path or a variable."),
             )
         if len(self.hotwords) > MOST_HOTWORDS:
             raise InputError(
-                f"{model.name} takes at most {MOST_HOTWORDS} --hotwords, not "
-                f"{len(self.hotwords)}. Nothing was sent.",
-                remedy="Give those that are rare elsewhere.",
+                _("{model} takes at most {most} --hotwords, not {given}. Nothing was sent.").format(
+                    model=model.name, most=MOST_HOTWORDS, given=len(self.hotwords)
+                ),
+                remedy=_("Give those that are rare elsewhere."),
             )
         if model.max_characters is not None and len(self.prompt) > model.max_characters:
             raise InputError(
-                f"{model.name} takes at most {model.max_characters:,} characters of what was said "
-                f"before; the cell has {len(self.prompt):,}. Nothing was sent.",
-                remedy="Keep the last sentences.",
+                _(
+                    "{model} takes at most {most:,} characters of what was said before; the cell "
+                    "has {count:,}. Nothing was sent."
+                ).format(model=model.name, most=model.max_characters, count=len(self.prompt)),
+                remedy=_("Keep the last sentences."),
             )
         if self.mime == "audio/wav":
             return self  # which can be cut
         longest = model.max_seconds or LONGEST
         if self.mime not in ENDINGS or (self.seconds or 0) > longest:
             raise InputError(
-                f"{model.name} takes WAV, and MP3 of at most {longest:g} seconds. "
-                "Nothing was sent.",
-                remedy="`pip install soundfile`, or install ffmpeg, and it is converted and cut.",
+                _(
+                    "{model} takes WAV, and MP3 of at most {longest:g} seconds. Nothing was sent."
+                ).format(model=model.name, longest=longest),
+                remedy=_(
+                    "`pip install soundfile`, or install ffmpeg, and it is converted and cut."
+                ),
             )
         if model.max_bytes is not None and len(self.audio) > model.max_bytes:
             raise InputError(
-                f"{model.name} takes at most {model.max_bytes >> 20} MB; this recording has "
-                f"{len(self.audio) / (1 << 20):.1f} MB. Nothing was sent.",
-                remedy="Give it with a lower bit rate, or in parts.",
+                _(
+                    "{model} takes at most {most} MB; this recording has {size:.1f} MB. Nothing "
+                    "was sent."
+                ).format(
+                    model=model.name, most=model.max_bytes >> 20, size=len(self.audio) / (1 << 20)
+                ),
+                remedy=_("Give it with a lower bit rate, or in parts."),
             )
         return self
 
@@ -173,10 +185,13 @@ class TranscriptionRequest(MakingRequest):
             raise failure
         yield _usage(seconds)
         if failure is not None:
-            spans = ", ".join(f"{part.start:.0f} to {part.end:.0f}" for part in missing)
+            span = _("{start:.0f} to {end:.0f}")
+            spans = ", ".join(span.format(start=part.start, end=part.end) for part in missing)
             raise IncompleteError(
-                f"Seconds {spans} of the recording are missing from the transcript. {failure}",
-                remedy="Run the cell again, or give those seconds alone; the rest is kept.",
+                _(
+                    "Seconds {spans} of the recording are missing from the transcript. {failure}"
+                ).format(spans=spans, failure=failure),
+                remedy=_("Run the cell again, or give those seconds alone; the rest is kept."),
                 retryable=failure.retryable,
             )
 
@@ -224,11 +239,11 @@ class TranscriptionRequest(MakingRequest):
                             yield ev.TextDelta(delta)
         except NetworkError as error:
             if not begun:
-                raise perhaps_billed(error, "transcript") from None
+                raise perhaps_billed(error, _("transcript")) from None
             if not done:
                 raise _broke_off(str(error)) from None
         if not done:
-            raise _broke_off("The connection ended before the service said that it is whole.")
+            raise _broke_off(_("The connection ended before the service said that it is whole."))
         if self.seconds is not None and audio is self.audio:
             yield _usage(self.seconds)
 
@@ -285,7 +300,7 @@ def _decoded(data: str, endpoint: Endpoint) -> tuple[str, bool]:
     try:
         frame = json.loads(data)
     except (ValueError, RecursionError):
-        raise not_the_api(endpoint.base_url, "a text that is not JSON") from None
+        raise not_the_api(endpoint.base_url, _("a text that is not JSON")) from None
     if not isinstance(frame, dict):
         return "", False
     if frame.get("error"):
@@ -308,7 +323,7 @@ def _whole_text(endpoint: Endpoint, response: Any, body: bytes) -> str:
 
 def _broke_off(why: str) -> IncompleteError:
     return IncompleteError(
-        f"The transcript broke off. {why}",
-        remedy="Run the cell again; what had arrived is kept.",
+        _("The transcript broke off. {why}").format(why=why),
+        remedy=_("Run the cell again; what had arrived is kept."),
         retryable=False,
     )

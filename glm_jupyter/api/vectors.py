@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
+
 from . import events as ev
 from . import tokens
 from .errors import InputError, not_the_api
@@ -56,9 +58,14 @@ class EmbeddingRequest(MakingRequest):
             rows = sorted(reply["data"], key=lambda row: int(row["index"]))
             vectors = tuple(tuple(map(float, row["embedding"])) for row in rows)
         except (LookupError, TypeError, ValueError):
-            raise not_the_api(endpoint.base_url, "no vectors") from None
+            raise not_the_api(endpoint.base_url, _("no vectors")) from None
         if len(vectors) != len(self.items) or len(set(map(len, vectors))) != 1:
-            raise not_the_api(endpoint.base_url, f"{len(vectors)} vectors for {len(self.items)}")
+            raise not_the_api(
+                endpoint.base_url,
+                _("{given} vectors for {wanted}").format(
+                    given=len(vectors), wanted=len(self.items)
+                ),
+            )
         yield accepted(reply, self.model)
         yield ev.Vectors(vectors)
         yield _usage(reply)
@@ -84,12 +91,20 @@ class RerankRequest(MakingRequest):
     def checked(self, model: Model) -> RerankRequest:
         """The request as the model takes it."""
         most = model.max_characters
-        for name, text in (("question", self.prompt), *(("text", item) for item in self.items)):
+        for text in (self.prompt, *self.items):
             if most is not None and len(text) > most:
+                says = _(
+                    "{model} takes texts of at most {most:,} characters; a text has {count:,}. "
+                    "Nothing was sent."
+                )
+                if text is self.prompt:
+                    says = _(
+                        "{model} takes texts of at most {most:,} characters; a question has "
+                        "{count:,}. Nothing was sent."
+                    )
                 raise InputError(
-                    f"{model.name} takes texts of at most {most:,} characters; a {name} has "
-                    f"{len(text):,}. Nothing was sent.",
-                    remedy="Shorten it, or cut it into pieces.",
+                    says.format(model=model.name, most=most, count=len(text)),
+                    remedy=_("Shorten it, or cut it into pieces."),
                 )
         return self
 
@@ -105,9 +120,9 @@ class RerankRequest(MakingRequest):
                 (int(row["index"]), float(row["relevance_score"])) for row in reply["results"]
             )
         except (LookupError, TypeError, ValueError):
-            raise not_the_api(endpoint.base_url, "no scores") from None
+            raise not_the_api(endpoint.base_url, _("no scores")) from None
         if any(not 0 <= index < len(self.items) for index, _ in found):
-            raise not_the_api(endpoint.base_url, "scores of other texts")
+            raise not_the_api(endpoint.base_url, _("scores of other texts"))
         yield accepted(reply, self.model)
         yield ev.Scores(found)
         yield _usage(reply)

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _, ngettext
+
 from . import events as ev
 from .errors import InputError
 from .making import MakingRequest, not_too_long, one_of, without_none
@@ -58,25 +60,33 @@ class VideoRequest(MakingRequest):
         not_too_long(self.prompt, model.max_characters, model.name)
         if model.prompt_needed and not self.prompt.strip():
             raise InputError(
-                f"{model.name} makes videos from words only. Nothing was sent.",
-                remedy="Write below the %%glm line what the video shows.",
+                _("{model} makes videos from words only. Nothing was sent.").format(
+                    model=model.name
+                ),
+                remedy=_("Write below the %%glm line what the video shows."),
             )
         fewest, most = model.frames or (0, len(self.frames))
         if not fewest <= len(self.frames) <= most:
-            takes = (
-                "no picture"
-                if not most
-                else f"{fewest} to {most} pictures"
-                if fewest != most
-                else f"exactly {most} picture{'s' * (most > 1)}"
-            )
+            if not most:
+                says = _("{model} takes no picture, not {given}. Nothing was sent.")
+            elif fewest != most:
+                says = _(
+                    "{model} takes {fewest} to {most} pictures, not {given}. Nothing was sent."
+                )
+            else:
+                says = ngettext(
+                    "{model} takes exactly {most} picture, not {given}. Nothing was sent.",
+                    "{model} takes exactly {most} pictures, not {given}. Nothing was sent.",
+                    most,
+                )
             raise InputError(
-                f"{model.name} takes {takes}, not {len(self.frames)}. Nothing was sent.",
-                remedy="Give each with -i: a path, a URL or a variable.",
+                says.format(model=model.name, fewest=fewest, most=most, given=len(self.frames)),
+                remedy=_("Give each with -i: a path, a URL or a variable."),
             )
         if self.sound and not model.sound:
             raise InputError(
-                f"{model.name} makes no sound. Nothing was sent.", remedy="Leave out --sound."
+                _("{model} makes no sound. Nothing was sent.").format(model=model.name),
+                remedy=_("Leave out --sound."),
             )
         one_of("quality", self.quality, model.qualities, model)
         one_of("duration", self.duration, model.durations, model)
@@ -86,7 +96,7 @@ class VideoRequest(MakingRequest):
 
     async def events(self, http: Http, endpoint: Endpoint) -> AsyncGenerator[ev.Event, None]:
         """Ask for the video, wait until it is made and fetch it."""
-        task = await submitted(http, endpoint, "/videos/generations", self, "video")
+        task = await submitted(http, endpoint, "/videos/generations", self, _("video"))
         yield ev.Started(task.request_id, self.model)
         yield ev.Billed(1)
         yield ev.TaskStarted(task.id)

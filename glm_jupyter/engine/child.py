@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from glm_jupyter.api.errors import GLMError
+from glm_jupyter.language import _
 
 from .gguf import read_head
 from .weights import EMBEDDED
@@ -115,16 +116,20 @@ class Child:
     def _failure(self, late_after: float | None) -> EngineError:
         code = self.process.returncode
         if late_after is not None:
-            said = f"it was not ready after {late_after:.0f} s"
-            remedy = "Try again when the machine is less busy, or use a smaller model file."
+            said = _("it was not ready after {seconds:.0f} s").format(seconds=late_after)
+            remedy = _("Try again when the machine is less busy, or use a smaller model file.")
         elif code == -9:
-            said = "the system ended it, most likely for want of memory"
-            remedy = "Close other notebooks, or use a smaller model file."
+            said = _("the system ended it, most likely for want of memory")
+            remedy = _("Close other notebooks, or use a smaller model file.")
         else:
-            said = self._last_words() or f"its process ended with status {code}"
-            remedy = "Use a whole GGUF file of a chat model: %glm local use FILE.gguf"
+            ended = _("its process ended with status {code}").format(code=code)
+            said = self._last_words() or ended
+            remedy = _("Use a whole GGUF file of a chat model: %glm local use FILE.gguf")
         return EngineError(
-            f"The embedded engine could not load {self.file.name}: {said}.", remedy=remedy
+            _("The embedded engine could not load {file}: {said}.").format(
+                file=self.file.name, said=said
+            ),
+            remedy=remedy,
         )
 
     def _last_words(self) -> str:

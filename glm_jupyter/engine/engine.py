@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 
 from . import weights
 from .child import Child, EngineError
@@ -161,8 +162,10 @@ class Engine:
         name = path.stem.lower()
         if name == EMBEDDED.name:
             raise InputError(
-                f"{path.name} would be called like the embedded model, {EMBEDDED.name}.",
-                remedy="Give the file another name.",
+                _("{file} would be called like the embedded model, {model}.").format(
+                    file=path.name, model=EMBEDDED.name
+                ),
+                remedy=_("Give the file another name."),
             )
         self._files[name] = path
         return name
@@ -170,9 +173,11 @@ class Engine:
     def _resolve(self, model: str | Path | None) -> str:
         if not installed():
             raise InputError(
-                "The embedded engine is not installed.",
-                remedy='Install it with %pip install "glm-jupyter[local]", restart the kernel; '
-                "or name a hosted model and set ZAI_API_KEY.",
+                _("The embedded engine is not installed."),
+                remedy=_(
+                    'Install it with %pip install "glm-jupyter[local]", restart the kernel; '
+                    "or name a hosted model and set ZAI_API_KEY."
+                ),
             )
         if model is None:
             return self._default
@@ -182,8 +187,10 @@ class Engine:
             return model.removeprefix("local/")
         names = ", ".join(f"local/{name}" for name in (EMBEDDED.name, *self._files))
         raise InputError(
-            f"The embedded engine has no model {model!r}. It has: {names}.",
-            remedy="Add one: %glm local use FILE.gguf",
+            _("The embedded engine has no model {model!r}. It has: {names}.").format(
+                model=model, names=names
+            ),
+            remedy=_("Add one: %glm local use FILE.gguf"),
         )
 
     def _serves(self, name: str) -> bool:
@@ -207,7 +214,7 @@ class Engine:
             if self._start is start:
                 self._start = None
             if isinstance(error, Stopped):
-                error = EngineError("The embedded engine was stopped before it was ready.")
+                error = EngineError(_("The embedded engine was stopped before it was ready."))
             if error is not None:
                 start.url.set_exception(error)
             else:
@@ -262,4 +269,4 @@ class _Start:
 
 
 def _note(name: str) -> str:
-    return EMBEDDED.note if name == EMBEDDED.name else ""
+    return _(EMBEDDED.note) if name == EMBEDDED.name else ""

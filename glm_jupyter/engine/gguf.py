@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 
 _MAGIC = b"GGUF"
 _NUMBERS = {
@@ -47,14 +48,20 @@ def read_head(path: Path) -> Head:
             return _Reader(file).head()
     except OSError as error:
         raise InputError(
-            f"The model file {path} cannot be read: {error.strerror}.",
-            remedy="Give the path of a GGUF file: %glm local use FILE.gguf",
+            _("The model file {path} cannot be read: {error}.").format(
+                path=path, error=error.strerror
+            ),
+            remedy=_("Give the path of a GGUF file: %glm local use FILE.gguf"),
         ) from error
     except (ValueError, struct.error) as error:
         raise InputError(
-            f"{path.name} is not a GGUF model file, or a damaged one ({error}).",
-            remedy="Give a whole file in llama.cpp's GGUF format; "
-            "safetensors and PyTorch files need converting first.",
+            _("{file} is not a GGUF model file, or a damaged one ({error}).").format(
+                file=path.name, error=error
+            ),
+            remedy=_(
+                "Give a whole file in llama.cpp's GGUF format; "
+                "safetensors and PyTorch files need converting first."
+            ),
         ) from error
 
 
@@ -64,13 +71,13 @@ class _Reader:
 
     def head(self) -> Head:
         if self._file.read(4) != _MAGIC:
-            raise ValueError("it does not begin with GGUF")
+            raise ValueError(_("it does not begin with GGUF"))
         version = self._number("I")
         if version not in (2, 3):
-            raise ValueError(f"version {version} is not known")
+            raise ValueError(_("version {version} is not known").format(version=version))
         self._number("Q")  # how many tensors
         values: dict[str, object] = {}
-        for _ in range(int(self._number("Q"))):
+        for _entry in range(int(self._number("Q"))):
             key = self._string()
             values[key] = self._value(int(self._number("I")))
             architecture = values.get("general.architecture")
@@ -80,15 +87,15 @@ class _Reader:
                 return Head(architecture, context)
         architecture = values.get("general.architecture")
         if not isinstance(architecture, str):
-            raise ValueError("it names no architecture")  # noqa: TRY004, the file is at fault
+            raise ValueError(_("it names no architecture"))  # noqa: TRY004, the file is at fault
         return Head(architecture, None)
 
     def _bytes(self, size: int) -> bytes:
         if size > 1 << 24:
-            raise ValueError("a text in its head is too long")
+            raise ValueError(_("a text in its head is too long"))
         data = self._file.read(size)
         if len(data) < size:
-            raise ValueError("it ends too early")
+            raise ValueError(_("it ends too early"))
         return data
 
     def _number(self, code: str) -> int | float | bool:
@@ -107,14 +114,14 @@ class _Reader:
         if kind == _ARRAY:
             self._skip_array()
             return None
-        raise ValueError(f"value type {kind} is not known")
+        raise ValueError(_("value type {kind} is not known").format(kind=kind))
 
     def _skip_array(self) -> None:
         kind, length = int(self._number("I")), int(self._number("Q"))
         if kind in _NUMBERS:
             self._file.seek(length * struct.calcsize(f"<{_NUMBERS[kind]}"), 1)
         elif kind == _STRING:
-            for _ in range(length):
+            for _item in range(length):
                 self._string()
         else:
-            raise ValueError(f"an array of type {kind} is not known")
+            raise ValueError(_("an array of type {kind} is not known").format(kind=kind))

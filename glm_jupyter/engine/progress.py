@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from glm_jupyter.language import _
 from glm_jupyter.render.line import Line, in_kernel
 
 from .weights import EMBEDDED
@@ -42,7 +43,9 @@ class FetchBar:
         if self._bar is not None:
             self._bar.close()
         if self._line.shown:
-            said = f"The weights of {EMBEDDED.title} were not fetched." if error else ""
+            said = ""
+            if error:
+                said = _("The weights of {model} were not fetched.").format(model=EMBEDDED.title)
             self._line.show(said)
 
     def _show_bar(self, done: int, total: int) -> None:
@@ -72,4 +75,4 @@ class FetchBar:
 
 
 def _title() -> str:
-    return f"Fetching {EMBEDDED.title}, once"
+    return _("Fetching {model}, once").format(model=EMBEDDED.title)

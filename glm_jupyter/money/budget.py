@@ -11,6 +11,7 @@ from traitlets import HasTraits, Int
 
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 
 from .ceiling import ceilings
 from .ledger import PERIODS as LEDGER_PERIODS
@@ -84,8 +85,8 @@ class Budgets(HasTraits):
                     self._session[currency] = value
         elif not self.ledger.set_budget(period, currency, value):
             raise InputError(
-                self.ledger.next_warning() or "The ledger cannot be written.",
-                remedy="A budget of this session works without it: `%glm budget AMOUNT`.",
+                self.ledger.complaint or _("The ledger cannot be written."),
+                remedy=_("A budget of this session works without it: `%glm budget AMOUNT`."),
             )
         self._changed()
 

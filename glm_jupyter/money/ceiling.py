@@ -13,6 +13,7 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 
 from .amounts import parse_amount
 
@@ -79,7 +80,9 @@ def _read(path: Path) -> dict[tuple[str, str], Decimal]:
         config = _load(path)
         unknown = set(config.get(GLMCeiling.__name__, {})) - set(GLMCeiling.class_trait_names())
         if unknown:
-            raise InputError(f"there is no setting {', '.join(sorted(unknown))}")
+            raise InputError(
+                _("there is no setting {names}").format(names=", ".join(sorted(unknown)))
+            )
         ceiling = GLMCeiling(config=config)
         return {
             (period, currency): value
@@ -90,9 +93,12 @@ def _read(path: Path) -> dict[tuple[str, str], Decimal]:
         # A file that may not be read may set a ceiling, so it lets nothing through either.
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(
-            f"The ceiling on spending in {path} cannot be read: {why}. Nothing was sent.",
-            remedy="Ask the administrator of this system to correct the file, or to let you "
-            "read it.",
+            _("The ceiling on spending in {path} cannot be read: {why}. Nothing was sent.").format(
+                path=path, why=why
+            ),
+            remedy=_(
+                "Ask the administrator of this system to correct the file, or to let you read it."
+            ),
         ) from None
 
 

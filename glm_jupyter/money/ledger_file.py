@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from glm_jupyter.exact import CONTEXT
+from glm_jupyter.language import _
 
 T = TypeVar("T")
 
@@ -130,6 +131,11 @@ class LedgerFile:
         """Whether the file could not be used, so that sums over it are not the whole."""
         return self.locked or "file" in self._complaints
 
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the file, also where it was told before."""
+        return next(iter(self._complaints.values()), None)
+
     def next_warning(self) -> str | None:
         """What is wrong with the file, each thing once."""
         for kind, text in self._complaints.items():
@@ -139,56 +145,67 @@ class LedgerFile:
         return None
 
     def use(
-        self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, again: bool = False
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        otherwise: T,
+        *,
+        wait: bool = True,
+        again: bool = False,
     ) -> T:
         """Do `work` with the file open; give `otherwise` where it cannot be done.
 
-        That the file is locked is no matter for a warning where the work is done `again`.
+        `wait` for a moment where another program has locked it. That it is locked is no matter
+        for a warning where the work is done `again`.
         """
         try:
             try:
-                result = self._with_file(work)
+                result = self._with_file(work, wait)
             except sqlite3.DatabaseError as error:
                 if not _damaged(error):
                     raise
                 self._set_aside()
-                result = self._with_file(work)
+                result = self._with_file(work, wait)
             self.locked = False
             return result
         except (OSError, sqlite3.Error, _Newer, ArithmeticError, ValueError) as error:
             self.locked = _busy(error)
             if self.locked:
-                self._no_wait_until = time.monotonic() + NO_WAIT_SECONDS
+                if wait:
+                    self._no_wait_until = time.monotonic() + NO_WAIT_SECONDS
                 if again:
                     return otherwise
                 self._complaints.setdefault(
                     "locked",
-                    f"The ledger {_homely(self.path)} is locked by another program. Answers go "
-                    "on; what they cost is missing in the sums of today and this month until it "
-                    "is free.",
+                    _(
+                        "The ledger {path} is locked by another program. Answers go on; what "
+                        "they cost is missing in the sums of today and this month until it is "
+                        "free."
+                    ).format(path=_homely(self.path)),
                 )
                 return otherwise
             self._complaints.setdefault(
                 "file",
-                f"The ledger {_homely(self.path)} cannot be used: {_reason(error)}. Answers go "
-                "on, but what they cost is missing in the sums of today and this month.",
+                _(
+                    "The ledger {path} cannot be used: {reason}. Answers go on, but what they "
+                    "cost is missing in the sums of today and this month."
+                ).format(path=_homely(self.path), reason=_reason(error)),
             )
             return otherwise
 
     def _sound(self) -> bool:
         try:
-            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone())
+            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone(), True)
         except sqlite3.DatabaseError as error:
             if not _damaged(error):
                 raise
             return False
         return bool(found == ("ok",))
 
-    def _with_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _with_file(self, work: Callable[[sqlite3.Connection], T], wait: bool) -> T:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Without isolation level, each statement is a transaction of its own.
-        wait = 0 if time.monotonic() < self._no_wait_until else BUSY_SECONDS
-        with closing(sqlite3.connect(self.path, timeout=wait, isolation_level=None)) as db:
+        longest = BUSY_SECONDS if wait and time.monotonic() >= self._no_wait_until else 0
+        with closing(sqlite3.connect(self.path, timeout=longest, isolation_level=None)) as db:
             db.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
             db.create_function("exact_add", 2, _exact_add, deterministic=True)
             _migrate(db)
@@ -203,10 +220,10 @@ class LedgerFile:
             here, there = Path(f"{self.path}{suffix}"), Path(f"{aside}{suffix}")
             if here.exists():
                 here.replace(there)
-        self._complaints["damaged"] = (
-            f"The ledger was damaged; it is kept as {_homely(aside)}, and a new one was begun. "
-            "The sums of today and this month start again from zero."
-        )
+        self._complaints["damaged"] = _(
+            "The ledger was damaged; it is kept as {path}, and a new one was begun. The sums of "
+            "today and this month start again from zero."
+        ).format(path=_homely(aside))
 
 
 class _Newer(Exception):
@@ -264,9 +281,9 @@ def _busy(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, _Newer):
-        return "a newer version of glm-jupyter wrote it"
+        return _("a newer version of glm-jupyter wrote it")
     if isinstance(error, ArithmeticError | ValueError):
-        return "a value in it cannot be read"
+        return _("a value in it cannot be read")
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.exact import add, exactly
+from glm_jupyter.language import N_, _
 
 from .amounts import parse_amount
 from .words import amount, number
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
 Period = Literal["session", "day", "month"]
 PERIODS: tuple[Period, ...] = get_args(Period)
-WORDS = {"session": "of this session", "day": "of today", "month": "of this month"}
+_BUDGETS = {
+    "session": N_("the budget of this session ({amount} {currency})"),
+    "day": N_("the budget of today ({amount} {currency})"),
+    "month": N_("the budget of this month ({amount} {currency})"),
+}
+_CEILINGS = {
+    "session": N_("the administrator's ceiling of this session ({amount} {currency})"),
+    "day": N_("the administrator's ceiling of today ({amount} {currency})"),
+    "month": N_("the administrator's ceiling of this month ({amount} {currency})"),
+}
 
 
 class BudgetError(GLMError):
@@ -58,8 +68,8 @@ class Limit:
         """The limit in words: "the budget of today (5 RMB)"."""
         if self.period == "cell":
             return f"--max-cost {number(self.amount)}"
-        kind = "the administrator's ceiling" if self.ceiling else "the budget"
-        return f"{kind} {WORDS[self.period]} ({number(self.amount)} {self.currency})"
+        names = _CEILINGS if self.ceiling else _BUDGETS
+        return _(names[self.period]).format(amount=number(self.amount), currency=self.currency)
 
 
 def cap(max_cost: str | None, quote: Quote, paid: Decimal) -> Limit | None:
@@ -72,10 +82,19 @@ def cap(max_cost: str | None, quote: Quote, paid: Decimal) -> Limit | None:
         return None
     value, wanted = parse_amount(max_cost, quote.currency)
     if wanted != quote.currency:
+        says = _(
+            "--max-cost is in {wanted}, but {endpoint} bills in no currency known here. "
+            "Nothing was sent."
+        )
+        remedy = _("Leave it out.")
+        if quote.currency:
+            says = _(
+                "--max-cost is in {wanted}, but {endpoint} bills in {currency}. Nothing was sent."
+            )
+            remedy = _("Give --max-cost in {currency}.").format(currency=quote.currency)
         raise InputError(
-            f"--max-cost is in {wanted}, but {quote.endpoint.name} bills in "
-            f"{quote.currency or 'no currency known here'}. Nothing was sent.",
-            remedy=f"Give --max-cost in {quote.currency}." if quote.currency else "Leave it out.",
+            says.format(wanted=wanted, endpoint=quote.endpoint.name, currency=quote.currency),
+            remedy=remedy,
         )
     return Limit("cell", value, wanted, paid)
 
@@ -88,10 +107,14 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
         return None
     if not quote.priced:
         raise limit.refusal(
-            f"The price of {quote.name} is not known, so {limit.name} cannot be kept. "
-            "Nothing was sent.",
-            remedy="Put its price into your catalogue.toml (`%glm doctor` says where that is), "
-            f"or choose a model with a price. {how_to_go_on(limit)}",
+            _(
+                "The price of {model} is not known, so {limit} cannot be kept. Nothing was sent."
+            ).format(model=quote.name, limit=limit.name),
+            remedy=_(
+                "Put its price into your catalogue.toml (`%glm doctor` says where that is), "
+                "or choose a model with a price."
+            )
+            + f" {how_to_go_on(limit)}",
         )
     # Without a known longest answer, the prompt alone must fit; the meter sees to the rest.
     least = quote.worst if quote.worst is not None else quote.worst_with(0)
@@ -100,14 +123,25 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
     facts = quote.facts
     remedy = ""
     if quote.search_price:
-        facts.append(f"a web search for {amount(quote.search_price, limit.currency)}")
-        remedy = "Leave out --web. " if least <= add(limit.left, quote.search_price) else ""
+        price = amount(quote.search_price, limit.currency)
+        facts.append(_("a web search for {price}").format(price=price))
+        if least <= add(limit.left, quote.search_price):
+            remedy = _("Leave out --web.") + " "
     if fits := quote.longest_within(limit.left):
-        remedy = f"Give --max-tokens {fits} or less, or choose a cheaper model. "
-    words = f" ({', '.join(facts)})" if facts else ""
+        shorter = _("Give --max-tokens {fits} or less, or choose a cheaper model.")
+        remedy = shorter.format(fits=fits) + " "
+    says = _("This cell may cost up to {cost} with {model}, and {left}. Nothing was sent.")
+    if facts:
+        says = _(
+            "This cell may cost up to {cost} with {model} ({facts}), and {left}. Nothing was sent."
+        )
     raise limit.refusal(
-        f"This cell may cost up to {amount(least, limit.currency)} with {quote.name}"
-        f"{words}, and {left(limit)}. Nothing was sent.",
+        says.format(
+            cost=amount(least, limit.currency),
+            model=quote.name,
+            facts=", ".join(facts),
+            left=left(limit),
+        ),
         remedy=remedy + how_to_go_on(limit),
     )
 
@@ -115,16 +149,25 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
 def left(limit: Limit) -> str:
     """What is left of a limit, in words that go on from what it may cost or has cost."""
     if limit.period == "cell":
-        return f"{limit.name} allows no more"
-    held = f" ({number(limit.held)} are held for answers under way)" if limit.held else ""
-    return f"of {limit.name}, {number(limit.left)} {limit.currency} are left{held}"
+        return _("{limit} allows no more").format(limit=limit.name)
+    says = _("of {limit}, {left} {currency} are left")
+    if limit.held:
+        says = _("of {limit}, {left} {currency} are left ({held} are held for answers under way)")
+    return says.format(
+        limit=limit.name,
+        left=number(limit.left),
+        currency=limit.currency,
+        held=number(limit.held),
+    )
 
 
 def how_to_go_on(limit: Limit) -> str:
     """What to do about a limit that allows no more."""
     if limit.period == "cell":
-        return "A higher --max-cost, or none, lets it through."
+        return _("A higher --max-cost, or none, lets it through.")
     if limit.ceiling:
-        return "Only the administrator of this system can raise the ceiling."
+        return _("Only the administrator of this system can raise the ceiling.")
     flag = "" if limit.period == "session" else f" --{limit.period}"
-    return f"`%glm budget AMOUNT{flag}` raises the budget, `%glm budget off{flag}` takes it off."
+    return _(
+        "`%glm budget AMOUNT{flag}` raises the budget, `%glm budget off{flag}` takes it off."
+    ).format(flag=flag)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import events as ev
 from glm_jupyter.api import tokens
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 
 from .limit import how_to_go_on, left
 from .words import amount
@@ -71,9 +72,10 @@ class Meter:
             self._count(ev.Usage(prompt_tokens=self._quote.prompt_tokens, completion_tokens=output))
         if self._limit is not None and self.cost > self._limit.left:
             raise self._limit.refusal(
-                f"The answer was stopped: it has cost about {amount(self.cost, self.currency)} "
-                f"so far, and {left(self._limit)}.",
-                remedy=f"What had arrived is kept. {how_to_go_on(self._limit)}",
+                _("The answer was stopped: it has cost about {cost} so far, and {left}.").format(
+                    cost=amount(self.cost, self.currency), left=left(self._limit)
+                ),
+                remedy=_("What had arrived is kept.") + f" {how_to_go_on(self._limit)}",
             )
 
     def _count(self, usage: ev.Usage) -> None:

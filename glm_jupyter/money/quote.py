@@ -11,6 +11,7 @@ from glm_jupyter.api import tokens
 from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.api.tokens import spoken_tokens
 from glm_jupyter.exact import add
+from glm_jupyter.language import _, ngettext
 
 if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
@@ -102,11 +103,12 @@ class Quote:
         if isinstance(self.request, MakingRequest):
             unit, count = (self.model.unit if self.model else "call"), self.request.quantity
             if unit == "token":
-                return [f"about {self.prompt_tokens:,} tokens in"] if self.prompt_tokens else []
-            unit = {"image": "picture"}.get(unit, unit)
-            return [f"{count:,} {unit}{'s' * (count != 1)}"]
-        found = [f"about {self.prompt_tokens:,} tokens in", *self.images]
-        return [*found, f"at most {self.most_output:,} out"] if self.most_output else found
+                return [self._prompt] if self.prompt_tokens else []
+            return [_counted(count, unit)]
+        found = [self._prompt, *self.images]
+        if self.most_output:
+            found.append(_("at most {n:,} out").format(n=self.most_output))
+        return found
 
     @property
     def images(self) -> list[str]:
@@ -114,5 +116,27 @@ class Quote:
         if not self.request.images or isinstance(self.request, MakingRequest):
             return []
         if self.model and self.model.image_tokens:
-            return [f"at most {self.model.image_tokens:,} for each image"]
-        return ["images are not counted"]
+            return [_("at most {n:,} for each image").format(n=self.model.image_tokens)]
+        return [_("images are not counted")]
+
+    @property
+    def _prompt(self) -> str:
+        return _("about {n:,} tokens in").format(n=self.prompt_tokens)
+
+
+def _counted(n: int, unit: str) -> str:
+    """So many of a unit of the catalogue's, in words."""
+    match unit:
+        case "image":
+            said = ngettext("{n:,} picture", "{n:,} pictures", n)
+        case "video":
+            said = ngettext("{n:,} video", "{n:,} videos", n)
+        case "character":
+            said = ngettext("{n:,} character", "{n:,} characters", n)
+        case "page":
+            said = ngettext("{n:,} page", "{n:,} pages", n)
+        case "second":
+            said = ngettext("{n:,} second", "{n:,} seconds", n)
+        case _:
+            said = ngettext("{n:,} call", "{n:,} calls", n)
+    return said.format(n=n)

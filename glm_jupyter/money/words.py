@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from glm_jupyter.language import _
+
 
 def amount(value: Decimal | None, currency: str | None = None) -> str:
     """ "0.00918 RMB", "free", or "cost unknown" for None."""
     if value is None:
-        return "cost unknown"
+        return _("cost unknown")
     if not value:
-        return "free"
+        return _("free")
     return f"{number(value)} {currency or ''}".rstrip()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api import tokens
+from glm_jupyter.language import _
 from glm_jupyter.text import clean
 
 from .secrets import redacted
@@ -48,7 +49,8 @@ def above(cells: Sequence[Cell], most: int | None, room: int | None, where: str)
         if left < 0:
             break
         kept.insert(0, text)
-    facts = [f"{len(kept)} of {len(wanted)} cells above sent", *([where] if where else [])]
+    sent = _("{n} of {count} cells above sent").format(n=len(kept), count=len(wanted))
+    facts = [sent, *([where] if where else [])]
     if not kept:
         return Above("", "; ".join(facts))
     told = (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api.errors import InputError, clean
+from glm_jupyter.language import _
 
 RATE = 16_000  # samples a second of what has to be converted: enough for speech
 LONGEST_WHOLE = 30.0  # seconds; a longer MP3 becomes a WAV, which can be cut
@@ -35,17 +36,23 @@ def audio_of(source: Any) -> Audio:
         return _from_array(source)
     data = _bytes(source)
     if not data:
-        raise InputError("The recording is empty. Nothing was sent.", remedy="Give another one.")
+        raise InputError(
+            _("The recording is empty. Nothing was sent."), remedy=_("Give another one.")
+        )
     if data.startswith(b"RIFF") and (seconds := _seconds(data)) is not None:
         return data, "audio/wav", seconds
     converted = _converted(data)
     if not is_mp3(data):
         if converted is None:
             raise InputError(
-                "The recording is neither WAV nor MP3, and cannot be converted here. "
-                "Nothing was sent.",
-                remedy="`pip install soundfile`, or install ffmpeg for M4A, WebM and others; "
-                "or give a WAV or MP3 file.",
+                _(
+                    "The recording is neither WAV nor MP3, and cannot be converted here. "
+                    "Nothing was sent."
+                ),
+                remedy=_(
+                    "`pip install soundfile`, or install ffmpeg for M4A, WebM and others; "
+                    "or give a WAV or MP3 file."
+                ),
             )
         return converted, "audio/wav", _seconds(converted)
     seconds = _seconds(converted) if converted is not None else None
@@ -59,9 +66,11 @@ def audio_part(source: Any) -> dict[str, Any]:
     data, mime, seconds = audio_of(source)
     if seconds is not None and seconds > LONGEST_SPOKEN:
         raise InputError(
-            f"The recording lasts {seconds / 60:.0f} minutes; a chat takes at most "
-            f"{LONGEST_SPOKEN / 60:.0f}. Nothing was sent.",
-            remedy="Give a part of it, or have it written down by glm-asr-2512.",
+            _(
+                "The recording lasts {minutes:.0f} minutes; a chat takes at most {most:.0f}. "
+                "Nothing was sent."
+            ).format(minutes=seconds / 60, most=LONGEST_SPOKEN / 60),
+            remedy=_("Give a part of it, or have it written down by glm-asr-2512."),
         )
     kind = "wav" if mime == "audio/wav" else "mp3"
     encoded = base64.b64encode(data).decode()
@@ -76,8 +85,8 @@ def _bytes(source: Any) -> bytes:
             return base64.b64decode(source.partition("base64,")[2], validate=True)
         except binascii.Error:
             raise InputError(
-                "The data URL holds no sound in base64. Nothing was sent.",
-                remedy="It begins with data:audio/wav;base64, or data:audio/mpeg;base64,.",
+                _("The data URL holds no sound in base64. Nothing was sent."),
+                remedy=_("It begins with data:audio/wav;base64, or data:audio/mpeg;base64,."),
             ) from None
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
@@ -86,12 +95,16 @@ def _bytes(source: Any) -> bytes:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise InputError(
-                f"Cannot read the recording {clean(path)}: {why}. Nothing was sent.",
-                remedy=f"Paths are relative to {Path.cwd()}.",
+                _("Cannot read the recording {path}: {why}. Nothing was sent.").format(
+                    path=clean(path), why=why
+                ),
+                remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
             ) from None
     raise InputError(
-        f"A value of type {type(source).__name__} is no recording. Nothing was sent.",
-        remedy="Give a path, bytes, or a tuple of an array and its rate.",
+        _("A value of type {kind} is no recording. Nothing was sent.").format(
+            kind=type(source).__name__
+        ),
+        remedy=_("Give a path, bytes, or a tuple of an array and its rate."),
     )
 
 
@@ -109,9 +122,11 @@ def _from_array(source: tuple[Any, ...]) -> Audio:
             raise ValueError
     except (TypeError, ValueError):
         raise InputError(
-            "The tuple is no recording. Nothing was sent.",
-            remedy="Give an array of samples (integers, or numbers from -1 to 1) and how many "
-            "there are in a second: (samples, 16000).",
+            _("The tuple is no recording. Nothing was sent."),
+            remedy=_(
+                "Give an array of samples (integers, or numbers from -1 to 1) and how many "
+                "there are in a second: (samples, 16000)."
+            ),
         ) from None
     if samples.dtype.kind == "f":
         samples = np.clip(np.nan_to_num(samples.astype(np.float64)), -1, 1) * 32767

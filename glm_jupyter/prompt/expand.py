@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 
 from .secrets import leaked, redacted
 from .values import Shown, as_text
@@ -24,7 +25,7 @@ class Value(NamedTuple):
     cut: str
 
     def __str__(self) -> str:
-        size = f"about {self.tokens:,} tokens"
+        size = _("about {n:,} tokens").format(n=self.tokens)
         cut = f"{self.cut}, " if self.cut else ""
         return f"{{{{ {self.expression} }}}}: {cut}{size}"
 
@@ -61,7 +62,7 @@ def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> 
         _refuse_secrets(expression, shown.text)
         whole = str(shown).encode(errors="replace").decode()  # no half characters
         parts.append(_apart(whole, "".join(parts), text[position:]) if shown.table else whole)
-        values.append(Value(expression, tokens.estimate(str(shown)), shown.cut))
+        values.append(Value(expression, tokens.estimate(str(shown)), shown.cut_in_words))
         left = None if left is None else max(0, left - values[-1].tokens)
     parts.append(text[position:])
     return Prompt("".join(parts), tuple(values))
@@ -77,16 +78,20 @@ def evaluate(expression: str, namespace: Mapping[str, Any], written: str) -> Any
         return eval(expression, dict(namespace))  # noqa: S307, the user typed it
     except NameError as error:
         close = difflib.get_close_matches(error.name or "", list(namespace), n=1)
-        hint = f"Did you mean `{close[0]}`? " if close else ""
-        raw = ", or use --raw to send braces as text" if written.startswith("{{") else ""
+        hint = _("Did you mean `{name}`?").format(name=close[0]) + " " if close else ""
+        remedy = _("Define it in a cell above.")
+        if written.startswith("{{"):
+            remedy = _("Define it in a cell above, or use --raw to send braces as text.")
         raise InputError(
-            f"`{written}`: the name `{error.name}` is not defined. Nothing was sent.",
-            remedy=f"{hint}Define it in a cell above{raw}.",
+            _("`{written}`: the name `{name}` is not defined. Nothing was sent.").format(
+                written=written, name=error.name
+            ),
+            remedy=hint + remedy,
         ) from None
     except Exception as error:
         raise InputError(
-            f"`{written}` failed: {_said(error)}",
-            remedy="Nothing was sent. Try the expression in a cell of its own.",
+            _("`{written}` failed: {error}").format(written=written, error=_said(error)),
+            remedy=_("Nothing was sent. Try the expression in a cell of its own."),
         ) from error
 
 
@@ -95,15 +100,17 @@ def read_text(value: str) -> str:
     if not value.startswith("@"):
         return value
     if value == "@":
-        raise InputError("`@` names no file.", remedy="Write @ and a path: `--system @tutor.md`.")
+        raise InputError(
+            _("`@` names no file."), remedy=_("Write @ and a path: `--system @tutor.md`.")
+        )
     path = Path(value[1:]).expanduser()
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or _("it is not UTF-8 text")
         raise InputError(
-            f"Cannot read {path}: {reason}.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
+            _("Cannot read {path}: {reason}.").format(path=path, reason=reason),
+            remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
         ) from None
 
 
@@ -125,8 +132,8 @@ def _expression(text: str, start: int) -> tuple[str, int]:
         end = text.find("}}", end + 1)
     line = text[start:].split("\n", 1)[0][:60]
     raise InputError(
-        f"`{line}` is not a Python expression in double braces.",
-        remedy="Write `{ {` for two braces that are meant as text, or use --raw.",
+        _("`{line}` is not a Python expression in double braces.").format(line=line),
+        remedy=_("Write `{ {` for two braces that are meant as text, or use --raw."),
     )
 
 
@@ -145,15 +152,17 @@ def _shown(expression: str, namespace: Mapping[str, Any], room: int | None) -> S
         if iscoroutine(value):
             value.close()
         raise InputError(
-            f"`{written}` has to be awaited. Nothing was sent.",
-            remedy="Await it in a cell above, `value = await …`, and write `{{ value }}` here.",
+            _("`{written}` has to be awaited. Nothing was sent.").format(written=written),
+            remedy=_("Await it in a cell above, `value = await …`, and write `{{ value }}` here."),
         )
     try:
         return as_text(value, room)
     except Exception as error:
         raise InputError(
-            f"The value of `{written}` cannot be put into text: {_said(error)}",
-            remedy="Nothing was sent. Try `print()` of it in a cell of its own.",
+            _("The value of `{written}` cannot be put into text: {error}").format(
+                written=written, error=_said(error)
+            ),
+            remedy=_("Nothing was sent. Try `print()` of it in a cell of its own."),
         ) from error
 
 
@@ -165,7 +174,9 @@ def _said(error: Exception) -> str:
 def _refuse_secrets(expression: str, text: str) -> None:
     if name := leaked(text):
         raise InputError(
-            f"`{{{{ {expression} }}}}` holds the value of the environment variable {name}, which "
-            "looks like a secret. Nothing was sent.",
-            remedy="Put in only the part that is needed.",
+            _(
+                "`{written}` holds the value of the environment variable {name}, which looks "
+                "like a secret. Nothing was sent."
+            ).format(written=f"{{{{ {expression} }}}}", name=name),
+            remedy=_("Put in only the part that is needed."),
         )

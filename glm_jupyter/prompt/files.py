@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 
 from .images import image_part
 from .secrets import leaked
@@ -91,15 +92,18 @@ def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(
-                f"{path} is too large: it has {path.stat().st_size / (1 << 20):.0f} MB of at most "
-                f"{MAX_BYTES >> 20}. Nothing was sent.",
-                remedy="Give a part of it.",
+                _(
+                    "{path} is too large: it has {size:.0f} MB of at most {most}. Nothing was sent."
+                ).format(path=path, size=path.stat().st_size / (1 << 20), most=MAX_BYTES >> 20),
+                remedy=_("Give a part of it."),
             )
         return path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"Cannot read the file {path}: {error.strerror}. Nothing was sent.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
+            _("Cannot read the file {path}: {error}. Nothing was sent.").format(
+                path=path, error=error.strerror
+            ),
+            remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
         ) from None
 
 
@@ -111,13 +115,16 @@ def _decoded(data: bytes, path: Path) -> str:
             continue
         if name := leaked(text):
             raise InputError(
-                f"{path} holds the value of the environment variable {name}, which looks like a "
-                "secret. Nothing was sent.",
-                remedy="Take it out of the file.",
+                _(
+                    "{path} holds the value of the environment variable {name}, which looks like a "
+                    "secret. Nothing was sent."
+                ).format(path=path, name=name),
+                remedy=_("Take it out of the file."),
             )
         return text
     raise InputError(
-        f"{path} cannot be read as text. Nothing was sent.", remedy="Save it as UTF-8."
+        _("{path} cannot be read as text. Nothing was sent.").format(path=path),
+        remedy=_("Save it as UTF-8."),
     )
 
 
@@ -125,8 +132,8 @@ def _document(name: str, data: bytes, suffix: str) -> File:
     mime = _mime(data) or DOCUMENTS.get(suffix)
     if mime is None:
         raise InputError(
-            f"{name} is of no kind that the services read. Nothing was sent.",
-            remedy=f"They read {', '.join(sorted(DOCUMENTS))}, and text.",
+            _("{name} is of no kind that the services read. Nothing was sent.").format(name=name),
+            remedy=_("They read {kinds}, and text.").format(kinds=", ".join(sorted(DOCUMENTS))),
         )
     encoded = base64.b64encode(data).decode()
     return File(name, url=f"data:{mime};base64,{encoded}", size=len(data))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 
 # The services take JPEG and PNG up to this size (docs.bigmodel.cn, chat completions, 2026-10).
 MAX_BYTES = 5_000_000
@@ -43,8 +44,10 @@ def _bytes(source: Any) -> bytes:
             return path.read_bytes()
         except OSError as error:
             raise InputError(
-                f"Cannot read the image {path}: {error.strerror}. Nothing was sent.",
-                remedy=f"Paths are relative to {Path.cwd()}.",
+                _("Cannot read the image {path}: {error}. Nothing was sent.").format(
+                    path=path, error=error.strerror
+                ),
+                remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
             ) from None
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
@@ -65,8 +68,10 @@ def _bytes(source: Any) -> bytes:
     if isinstance(data, bytes):
         return data
     raise InputError(
-        f"A value of type {type(source).__name__} is no image. Nothing was sent.",
-        remedy="Give a path, a URL, bytes, a matplotlib figure, a PIL image or a numpy array.",
+        _("A value of type {kind} is no image. Nothing was sent.").format(
+            kind=type(source).__name__
+        ),
+        remedy=_("Give a path, a URL, bytes, a matplotlib figure, a PIL image or a numpy array."),
     )
 
 
@@ -75,8 +80,8 @@ def _from_data_url(url: str) -> bytes:
         return base64.b64decode(url.partition("base64,")[2], validate=True)
     except binascii.Error:
         raise InputError(
-            "The data URL holds no image in base64. Nothing was sent.",
-            remedy="It begins with data:image/png;base64, or data:image/jpeg;base64,.",
+            _("The data URL holds no image in base64. Nothing was sent."),
+            remedy=_("It begins with data:image/png;base64, or data:image/jpeg;base64,."),
         ) from None
 
 
@@ -86,18 +91,21 @@ def _from_array(numpy: Any, array: Any) -> Any:
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if not fits or not array.size or array.dtype.kind not in "biuf":
         raise InputError(
-            f"An array of shape {array.shape} and type {array.dtype} is no image. "
-            "Nothing was sent.",
-            remedy="Give rows x columns, or rows x columns x 3 or 4 channels of numbers.",
+            _("An array of shape {shape} and type {kind} is no image. Nothing was sent.").format(
+                shape=array.shape, kind=array.dtype
+            ),
+            remedy=_("Give rows x columns, or rows x columns x 3 or 4 channels of numbers."),
         )
     if array.dtype.kind in "bf":  # as matplotlib takes them: from 0 to 1
         array = numpy.nan_to_num(array.astype(float)) * 255
     pixels = array.round()
     if pixels.min() < 0 or pixels.max() > 255:
-        whole = "0 to 1" if array.dtype.kind == "f" else "0 to 255"
+        most = 1 if array.dtype.kind == "f" else 255
         raise InputError(
-            f"An array with values beyond {whole} is no image. Nothing was sent.",
-            remedy="Scale it first, or draw it with matplotlib's `imshow` and give the figure.",
+            _("An array with values beyond 0 to {most} is no image. Nothing was sent.").format(
+                most=most
+            ),
+            remedy=_("Scale it first, or draw it with matplotlib's `imshow` and give the figure."),
         )
     pixels = pixels.astype("uint8")
     return _pillow().fromarray(pixels)
@@ -113,8 +121,8 @@ def _fitted(data: bytes) -> bytes:
         image.load()
     except (OSError, ValueError, pillow.DecompressionBombError):
         raise InputError(
-            "The image cannot be read: it is of no kind that is known here. Nothing was sent.",
-            remedy="Give a PNG or JPEG image.",
+            _("The image cannot be read: it is of no kind that is known here. Nothing was sent."),
+            remedy=_("Give a PNG or JPEG image."),
         ) from None
     kind = "JPEG" if image.format == "JPEG" else "PNG"  # a photo would be too large as a PNG
     image = _upright(image)
@@ -167,9 +175,13 @@ def _pillow() -> Any:
         from PIL import Image
     except ImportError:
         raise InputError(
-            "This image has to be converted or made smaller first, which needs Pillow. "
-            "Nothing was sent.",
-            remedy="`pip install pillow`, or give a PNG or JPEG file of at most "
-            f"{MAX_BYTES // 1_000_000} MB and {MAX_SIDE} x {MAX_SIDE} pixels.",
+            _(
+                "This image has to be converted or made smaller first, which needs Pillow. "
+                "Nothing was sent."
+            ),
+            remedy=_(
+                "`pip install pillow`, or give a PNG or JPEG file of at most {size} MB and "
+                "{side} x {side} pixels."
+            ).format(size=MAX_BYTES // 1000000, side=MAX_SIDE),
         ) from None
     return Image

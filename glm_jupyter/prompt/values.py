@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from glm_jupyter.api import tokens
+from glm_jupyter.language import N_, _
 
 from .frames import MAX_COLUMNS, Frame, frame_of
 
@@ -20,6 +21,13 @@ MAX_ITEMS = 200
 MAX_ELEMENTS = 1000
 
 
+class Cut(NamedTuple):
+    """A way in which a value was cut: a text of the catalogues, and what it leaves open."""
+
+    text: str
+    fields: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A value as text; `cut` says what of it is shown ("60 of 5,000 rows"), if not all.
@@ -28,8 +36,18 @@ class Shown:
     """
 
     text: str
-    cut: str = ""
+    cuts: tuple[Cut, ...] = ()
     table: bool = False
+
+    @property
+    def cut(self) -> str:
+        """What of it is shown, in English, as the model is told."""
+        return " and ".join(text.format(**fields) for text, fields in self.cuts)
+
+    @property
+    def cut_in_words(self) -> str:
+        """What of it is shown, in the user's language."""
+        return _(" and ").join(_(text).format(**fields) for text, fields in self.cuts)
 
     def __str__(self) -> str:
         return f"{self.text}\n(Cut: {self.cut} shown.)" if self.cut else self.text
@@ -46,8 +64,8 @@ def as_text(value: Any, most_tokens: int | None = None) -> Shown:
     if numpy is not None and isinstance(value, numpy.ndarray):
         with numpy.printoptions(threshold=MAX_ELEMENTS):
             text = str(value)
-        cut = f"the ends of an array of shape {value.shape}" if value.size > MAX_ELEMENTS else ""
-        return _fitted(Shown(text, cut), most_tokens)
+        ends = Cut(N_("the ends of an array of shape {shape}"), {"shape": value.shape})
+        return _fitted(Shown(text, (ends,) if value.size > MAX_ELEMENTS else ()), most_tokens)
     if isinstance(value, Mapping | Sequence | Set) and not isinstance(
         value, str | bytes | bytearray
     ):
@@ -65,15 +83,17 @@ def _fitted(shown: Shown, most_tokens: int | None) -> Shown:
     length = max(0, int(len(text) * most_tokens / counted * 0.9))
     head = length - length // 3
     tail = text[len(text) - length // 3 :]
-    parts = f"{length:,} of {len(text):,} characters"
-    cut = " and of that ".join(filter(None, [shown.cut, parts]))
-    return replace(shown, text=f"{text[:head]}\n…\n{tail}", cut=cut)
+    says = N_("{n:,} of {count:,} characters")
+    if shown.cuts:
+        says = N_("of that {n:,} of {count:,} characters")
+    cut = Cut(says, {"n": length, "count": len(text)})
+    return replace(shown, text=f"{text[:head]}\n…\n{tail}", cuts=(*shown.cuts, cut))
 
 
 def _container(value: Any) -> Shown:
     if len(value) <= MAX_ITEMS:
         return Shown(str(value))
-    cut = f"{MAX_ITEMS} of {len(value):,} items"
+    cut = (Cut(N_("{n} of {count:,} items"), {"n": MAX_ITEMS, "count": len(value)}),)
     first = list(islice(value.items() if isinstance(value, Mapping) else value, MAX_ITEMS))
     if isinstance(value, Mapping):
         return Shown(str(dict(first)), cut)
@@ -94,13 +114,15 @@ def _table(frame: Frame) -> Shown:
     long = sum(len(cell) > MAX_CELL_CHARACTERS for line in cells for cell in line)
     cut = []
     if rows > MAX_ROWS:
-        cut.append(f"{MAX_ROWS} of {rows:,} rows")
+        cut.append(Cut(N_("{n} of {count:,} rows"), {"n": MAX_ROWS, "count": rows}))
     if columns > MAX_COLUMNS:
-        cut.append(f"{MAX_COLUMNS} of {columns:,} columns")
+        cut.append(Cut(N_("{n} of {count:,} columns"), {"n": MAX_COLUMNS, "count": columns}))
     if long:
-        which = f"{long:,} longer cells" if long > 1 else "a longer cell"
-        cut.append(f"the first {MAX_CELL_CHARACTERS} characters of {which}")
-    return Shown("\n".join(map(_row, cells)), " and ".join(cut), table=True)
+        says = N_("the first {most} characters of a longer cell")
+        if long > 1:
+            says = N_("the first {most} characters of {n:,} longer cells")
+        cut.append(Cut(says, {"most": MAX_CELL_CHARACTERS, "n": long}))
+    return Shown("\n".join(map(_row, cells)), tuple(cut), table=True)
 
 
 def _row(cells: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 from glm_jupyter.media import ENDINGS
 
 _NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,4}")
@@ -41,7 +42,7 @@ class RecordedMedia:
             or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)
             or not all(isinstance(number, int | float | None) for number in numbers)
         ):
-            raise ValueError("it names media that cannot be")
+            raise ValueError(_("it names media that cannot be"))
         return media
 
     def event(self, folder: Traversable) -> ev.Media:
@@ -87,12 +88,14 @@ def _read(folder: Traversable, name: str) -> bytes:
         data = folder.joinpath(name).read_bytes()
     except OSError as error:
         raise InputError(
-            f"The recording has lost {name}: {error.strerror or type(error).__name__}.",
-            remedy="Its files belong beside the JSONL; `--fresh` asks the service.",
+            _("The recording has lost {name}: {error}.").format(
+                name=name, error=error.strerror or type(error).__name__
+            ),
+            remedy=_("Its files belong beside the JSONL; `--fresh` asks the service."),
         ) from None
     if hashlib.sha256(data).hexdigest() != name.partition(".")[0]:
         raise InputError(
-            f"{name}, beside the recording, is not what was recorded.",
-            remedy="Put the file back as it was; `--fresh` asks the service.",
+            _("{name}, beside the recording, is not what was recorded.").format(name=name),
+            remedy=_("Put the file back as it was; `--fresh` asks the service."),
         )
     return data

@@ -24,6 +24,7 @@ from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, InputError, clean
 from glm_jupyter.api.request import Request
 from glm_jupyter.api.transport import Transport
+from glm_jupyter.language import _
 from glm_jupyter.prompt.secrets import leaked
 
 from .media import RecordedMedia, kept
@@ -87,7 +88,7 @@ class Recorded:
         try:
             match json.loads(line):
                 case {"version": int(version)} if version > VERSION:
-                    raise ValueError("a newer version of glm-jupyter wrote it")
+                    raise ValueError(_("a newer version of glm-jupyter wrote it"))
                 case {
                     "endpoint": str(endpoint),
                     "request": dict(request),
@@ -96,7 +97,7 @@ class Recorded:
                     return cls(Asked(endpoint, request), tuple(map(_timed, events)))
         except (TypeError, RecursionError):
             pass
-        raise ValueError("it is no recorded answer")
+        raise ValueError(_("it is no recorded answer"))
 
 
 class Recorder:
@@ -115,15 +116,17 @@ class Recorder:
                 content = file.read()
         except OSError as error:
             raise InputError(
-                f"Cannot record into {path}: {error.strerror or type(error).__name__}.",
-                remedy="Name a file in a folder that exists and can be written.",
+                _("Cannot record into {path}: {error}.").format(
+                    path=path, error=error.strerror or type(error).__name__
+                ),
+                remedy=_("Name a file in a folder that exists and can be written."),
             ) from None
         try:
             self.before = sum(1 for _ in read(content, self.path.name, []))
         except InputError as error:
             raise InputError(
-                f"Cannot record into {path}: {error}",
-                remedy="Name another file: a new one, or a recording to go on with.",
+                _("Cannot record into {path}: {error}").format(path=path, error=error),
+                remedy=_("Name another file: a new one, or a recording to go on with."),
             ) from None
 
     def around(self, source: Transport) -> Transport:
@@ -136,9 +139,10 @@ class Recorder:
             return await asyncio.to_thread(kept, event, self.path.parent)
         except OSError as error:
             raise GLMError(
-                f"What was made is here, but it was not recorded beside {self.path.name}: "
-                f"{error.strerror or type(error).__name__}.",
-                remedy="Make room or rights for it, or stop recording: `%glm record off`.",
+                _("What was made is here, but it was not recorded beside {file}: {error}.").format(
+                    file=self.path.name, error=error.strerror or type(error).__name__
+                ),
+                remedy=_("Make room or rights for it, or stop recording: `%glm record off`."),
             ) from None
 
     def add(self, recorded: Recorded) -> None:
@@ -149,9 +153,11 @@ class Recorder:
         line = recorded.line()
         if name := leaked(line.decode(errors="replace")):
             raise GLMError(
-                f"The answer is here, but it was not recorded: it or its question holds the value "
-                f"of the environment variable {name}, which looks like a secret.",
-                remedy="Ask without it.",
+                _(
+                    "The answer is here, but it was not recorded: it or its question holds the "
+                    "value of the environment variable {name}, which looks like a secret."
+                ).format(name=name),
+                remedy=_("Ask without it."),
             )
         try:
             with self.path.open("a+b") as file:
@@ -161,10 +167,13 @@ class Recorder:
                 os.fsync(file.fileno())
         except OSError as error:
             raise GLMError(
-                f"The answer is here, but it was not recorded into {self.path.name}: "
-                f"{error.strerror or type(error).__name__}.",
-                remedy="Make room or rights for the file and run the cell again, or stop "
-                "recording: `%glm record off`.",
+                _("The answer is here, but it was not recorded into {file}: {error}.").format(
+                    file=self.path.name, error=error.strerror or type(error).__name__
+                ),
+                remedy=_(
+                    "Make room or rights for the file and run the cell again, or stop "
+                    "recording: `%glm record off`."
+                ),
             ) from None
         self.count += 1
 
@@ -210,12 +219,19 @@ def read(content: bytes, name: str, complaints: list[str]) -> Iterator[Recorded]
             yield Recorded.of(line)
         except ValueError as error:
             if number == len(lines) and _begun(line):
-                complaints.append(f"The last line of {name} is cut off; it is left out.")
+                complaints.append(
+                    _("The last line of {file} is cut off; it is left out.").format(file=name)
+                )
                 return
-            reason = "it is not JSON" if isinstance(error, json.JSONDecodeError) else error
+            broken = isinstance(error, json.JSONDecodeError)
+            reason = _("it is not JSON") if broken else error
             raise InputError(
-                f"{name} is not a recording: line {number} cannot be used, {reason}.",
-                remedy="`%glm record FILE` makes recordings. Take the line out if the rest is one.",
+                _("{name} is not a recording: line {number} cannot be used, {reason}.").format(
+                    name=name, number=number, reason=reason
+                ),
+                remedy=_(
+                    "`%glm record FILE` makes recordings. Take the line out if the rest is one."
+                ),
             ) from None
 
 
@@ -322,7 +338,7 @@ def _timed(event: Any) -> Timed:
     match event:
         case [int(at), str(kind), value] if at >= 0:
             return at, _decoded(kind, value)
-    raise ValueError("it holds an event without a time")
+    raise ValueError(_("it holds an event without a time"))
 
 
 def _decoded(kind: str, value: Any) -> ev.Event | RecordedMedia:
@@ -356,4 +372,4 @@ def _decoded(kind: str, value: Any) -> ev.Event | RecordedMedia:
             return ev.Page(number, text)
         case "finish", str() | None:
             return ev.Finish(value)
-    raise ValueError(f"it holds an event that is none, {clean(kind, 40)}")
+    raise ValueError(_("it holds an event that is none, {kind}").format(kind=clean(kind, 40)))

@@ -15,6 +15,7 @@ from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError, clean
 from glm_jupyter.api.request import Request
+from glm_jupyter.language import _
 
 from .media import RecordedMedia
 from .recorder import Asked, Recorded, read
@@ -34,7 +35,8 @@ class Replayer:
     def __init__(self, place: str, speed: float = 1.0) -> None:
         if not speed > 0:
             raise InputError(
-                f"--speed {speed:g} is no speed.", remedy="2 is twice as fast, inf at once."
+                _("--speed {speed:g} is no speed.").format(speed=speed),
+                remedy=_("2 is twice as fast, inf at once."),
             )
         self.place = place
         self.speed = speed
@@ -47,8 +49,8 @@ class Replayer:
             self._folders |= {id(one): folder for one in found}
         if not self._recorded:
             raise InputError(
-                f"There is no recorded answer in {place}.",
-                remedy="`%glm record FILE` makes a recording of the cells that follow.",
+                _("There is no recorded answer in {place}.").format(place=place),
+                remedy=_("`%glm record FILE` makes a recording of the cells that follow."),
             )
         self._waiting: dict[str, list[Recorded]] = {}
         for recorded in reversed(self._recorded):
@@ -98,10 +100,14 @@ class Replayer:
         nearest = self._recorded[alike.index(max(alike))].asked
         differs = "; ".join(_differences(asked, nearest))
         return InputError(
-            f"No answer to this request is recorded in {self.place}, and nothing was sent. The "
-            f"nearest recorded request differs in {differs}.",
-            remedy="Ask as it was recorded, or ask the service with --fresh; `%glm replay off` "
-            "ends the replaying.",
+            _(
+                "No answer to this request is recorded in {place}, and nothing was sent. The "
+                "nearest recorded request differs in {differs}."
+            ).format(place=self.place, differs=differs),
+            remedy=_(
+                "Ask as it was recorded, or ask the service with --fresh; `%glm replay off` "
+                "ends the replaying."
+            ),
         )
 
 
@@ -119,8 +125,8 @@ def _files(place: str) -> list[tuple[Traversable, Traversable]]:
         root = resources.files(package)
     except (ImportError, TypeError):
         raise InputError(
-            f"There is no package {package} here.",
-            remedy="Install it into the kernel's environment, or name a file or a folder.",
+            _("There is no package {package} here.").format(package=package),
+            remedy=_("Install it into the kernel's environment, or name a file or a folder."),
         ) from None
     parts = inside.split("/") if inside else []
     found = root.joinpath(*parts)
@@ -135,8 +141,10 @@ def _content(file: Traversable) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(
-            f"Cannot read {file.name}: {error.strerror or type(error).__name__}.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
+            _("Cannot read {file}: {error}.").format(
+                file=file.name, error=error.strerror or type(error).__name__
+            ),
+            remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
         ) from None
 
 
@@ -162,17 +170,17 @@ def _differences(asked: Asked, recorded: Asked) -> list[str]:
     """What differs, each in words that name both sides."""
     found = []
     if asked.endpoint != recorded.endpoint:
-        found.append(_both("the endpoint", asked.endpoint, recorded.endpoint))
+        found.append(_both(_("the endpoint"), asked.endpoint, recorded.endpoint))
     for name in sorted((asked.body.keys() | recorded.body.keys()) - {"messages"}):
         mine, theirs = asked.body.get(name), recorded.body.get(name)
         if mine != theirs:
             found.append(_both(name.replace("_", " "), mine, theirs))
     mine, theirs = asked.body.get("messages") or [], recorded.body.get("messages") or []
     if len(mine) != len(theirs):
-        found.append(f"the number of messages ({len(mine)}, recorded: {len(theirs)})")
+        found.append(_both(_("the number of messages"), len(mine), len(theirs)))
     for number, (one, other) in enumerate(zip(mine, theirs, strict=False), 1):
         if one != other:
-            who = f"message {number} ({one.get('role')})"
+            who = _("message {number} ({role})").format(number=number, role=one.get("role"))
             found.append(_both(who, one.get("content"), other.get("content")))
     return found
 
@@ -184,7 +192,9 @@ def _both(what: str, mine: Any, theirs: Any) -> str:
         place = next((i for i, (a, b) in pairs if a != b), min(len(ours), len(recorded)))
         start = max(0, place - SHOWN // 3)
         ours, recorded = _around(ours, start), _around(recorded, start)
-    return f"{what} ({_shown(mine, ours)}, recorded: {_shown(theirs, recorded)})"
+    return _("{what} ({mine}, recorded: {theirs})").format(
+        what=what, mine=_shown(mine, ours), theirs=_shown(theirs, recorded)
+    )
 
 
 def _around(text: str, start: int) -> str:
@@ -194,5 +204,5 @@ def _around(text: str, start: int) -> str:
 
 def _shown(value: Any, text: str) -> str:
     if value is None:
-        return "not given"
+        return _("not given")
     return f"“{clean(text)}”" if isinstance(value, str) else clean(text)

@@ -79,6 +79,8 @@ def ending(answer: Answer) -> str:
     if answer.complete:
         sent = answer.text.strip() or answer.tool_calls or answer.media
         return "" if sent else _("The model sent no text.")
+    if answer.finished:
+        return _("Cut off by the service.")
     return _("No answer came.") if _nothing_came(answer) else _("Broke off.")
 
 

@@ -14,6 +14,7 @@ from glm_jupyter.api.realtime import RealtimeRequest
 from glm_jupyter.api.speech import SpeechRequest
 from glm_jupyter.api.transcription import IN_FLIGHT, TranscriptionRequest
 from glm_jupyter.api.videos import VideoRequest
+from glm_jupyter.language import _
 from glm_jupyter.prompt.audio import audio_of
 from glm_jupyter.prompt.expand import read_text
 from glm_jupyter.prompt.files import file_of
@@ -48,10 +49,13 @@ def check_options(options: AskOptions, kind: str, name: str) -> None:
             continue
         takers = [m.name for each in flag.kinds for m in catalogue.models(each) if not m.retired]
         some = ", ".join(list(dict.fromkeys(takers))[:3])
-        makes = KINDS[kind]
         raise InputError(
-            f"{name} makes {makes} and takes no {flag.names[-1]}. Nothing was sent.",
-            remedy=f"Leave it out, or choose a model that takes it: {some} …",
+            _("{model} makes {kind} and takes no {flag}. Nothing was sent.").format(
+                model=name, kind=_(KINDS[kind]), flag=flag.names[-1]
+            ),
+            remedy=_("Leave it out, or choose a model that takes it: {models} …").format(
+                models=some
+            ),
         )
 
 
@@ -88,8 +92,10 @@ def request_for(model: Model, prompt: str, options: AskOptions, level: int) -> M
         case "transcription":
             if options.audio is None:
                 raise InputError(
-                    f"{model.name} writes down recordings, and there is none. Nothing was sent.",
-                    remedy="Name one with --audio: a path, or a variable.",
+                    _(
+                        "{model} writes down recordings, and there is none. Nothing was sent."
+                    ).format(model=model.name),
+                    remedy=_("Name one with --audio: a path, or a variable."),
                 )
             audio, mime, seconds = audio_of(options.audio)
             return TranscriptionRequest(
@@ -124,8 +130,10 @@ def request_for(model: Model, prompt: str, options: AskOptions, level: int) -> M
         case kind:
             call = "glm.rerank" if kind == "rerank" else "glm.embed"
             raise InputError(
-                f"{model.name} gives {KINDS[kind]}, not an answer. Nothing was sent.",
-                remedy=f"Call it from Python: `{call}(...)`.",
+                _("{model} gives {kind}, not an answer. Nothing was sent.").format(
+                    model=model.name, kind=_(KINDS[kind])
+                ),
+                remedy=_("Call it from Python: `{call}(...)`.").format(call=call),
             )
 
 
@@ -133,9 +141,10 @@ def _document(model: Model, prompt: str, options: AskOptions) -> DocumentRequest
     files = listed(options.file)
     if len(files) != 1:
         raise InputError(
-            f"{model.name} reads one document at a time; {len(files)} were given. Nothing was "
-            "sent.",
-            remedy="Name it with --file: a path, a URL or a variable.",
+            _("{model} reads one document at a time; {n} were given. Nothing was sent.").format(
+                model=model.name, n=len(files)
+            ),
+            remedy=_("Name it with --file: a path, a URL or a variable."),
         )
     document = file_of(files[0], as_document=True)
     first, last = page_range(options.pages)
@@ -156,8 +165,8 @@ def page_range(text: str | None) -> tuple[int | None, int | None]:
     found = _RANGE.fullmatch(text)
     if not found or int(found[1]) < 1 or (found[3] and int(found[3]) < 1):
         raise InputError(
-            f"--pages {clean(text, 40)} names no pages. Nothing was sent.",
-            remedy="Write --pages 3, or --pages 2-5; the first page is 1.",
+            _("--pages {pages} names no pages. Nothing was sent.").format(pages=clean(text, 40)),
+            remedy=_("Write --pages 3, or --pages 2-5; the first page is 1."),
         )
     first = int(found[1])
     return first, int(found[3]) if found[3] else None if found[2] else first

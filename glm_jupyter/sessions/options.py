@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from traitlets import TraitError
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import N_, _
 
 from .settings import Choices
 
@@ -26,7 +27,8 @@ class Flag:
     """How an option is written on the line, what its word stands for, and which models take it.
 
     `names` are the flags, `off` the one that sets it to False. `more` is what argparse wants to
-    know besides. `kinds` are kinds of models in the catalogue; empty is all.
+    know besides. `kinds` are kinds of models in the catalogue; empty is all. The helps are English
+    until they are shown.
     """
 
     names: tuple[str, ...]
@@ -62,20 +64,20 @@ class AskOptions:
     """
 
     model: str | None = _flag(
-        "-m", "--model", metavar="NAME", help="model for this cell; `%%glm models` lists them"
+        "-m", "--model", metavar="NAME", help=N_("model for this cell; `%%glm models` lists them")
     )
     endpoint: str | None = _flag(
         "-e",
         "--endpoint",
         metavar="NAME",
-        help="bigmodel, zai, local, or the base URL of an OpenAI-compatible server",
+        help=N_("bigmodel, zai, local, or the base URL of an OpenAI-compatible server"),
     )
     system: str | None = _flag(
         "-s",
         "--system",
         metavar="TEXT",
         kinds=(*CHAT, "realtime"),
-        help="system prompt; @file.md reads a file",
+        help=N_("system prompt; @file.md reads a file"),
     )
     continue_: bool | str = _flag(
         "-c",
@@ -85,45 +87,47 @@ class AskOptions:
         nargs="?",
         const=True,
         metavar="NAME",
-        help="go on with the conversation, or with the one of this name; without it the cell "
-        "stands alone",
+        help=N_(
+            "go on with the conversation, or with the one of this name; without it the cell "
+            "stands alone"
+        ),
     )
     trim: bool = _switch(
         "--trim",
         kinds=CHAT,
-        help="leave out the oldest exchanges of a conversation that has become too long",
+        help=N_("leave out the oldest exchanges of a conversation that has become too long"),
     )
     temperature: float | None = _flag(
-        "-t", "--temperature", kinds=CHAT, type=float, metavar="T", help="sampling temperature"
+        "-t", "--temperature", kinds=CHAT, type=float, metavar="T", help=N_("sampling temperature")
     )
     top_p: float | None = _flag(
-        "--top-p", kinds=CHAT, type=float, metavar="P", help="nucleus sampling"
+        "--top-p", kinds=CHAT, type=float, metavar="P", help=N_("nucleus sampling")
     )
     max_tokens: int | None = _flag(
         "--max-tokens",
         kinds=(*CHAT, "realtime"),
         type=int,
         metavar="N",
-        help="most tokens the answer may have",
+        help=N_("most tokens the answer may have"),
     )
     stop: list[str] | None = _flag(
         "--stop",
         kinds=CHAT,
         action="append",
         metavar="TEXT",
-        help="text at which to stop; repeatable",
+        help=N_("text at which to stop; repeatable"),
     )
     max_cost: str | None = _flag(
         "--max-cost",
         metavar="AMOUNT",
-        help="most the answer may cost: 0.5 in the endpoint's currency, or 0.5RMB, 0.1USD",
+        help=N_("most the answer may cost: 0.5 in the endpoint's currency, or 0.5RMB, 0.1USD"),
     )
     think: bool | None = _flag(
         "--think",
-        off=("--no-think", "reasoning off"),
+        off=("--no-think", N_("reasoning off")),
         kinds=CHAT,
         action="store_true",
-        help="reasoning on, where the model has the switch",
+        help=N_("reasoning on, where the model has the switch"),
     )
     effort: str | None = None
     schema: Any = _flag(
@@ -131,7 +135,7 @@ class AskOptions:
         kinds=CHAT,
         reads="expression",
         metavar="NAME",
-        help="a pydantic model, dataclass, TypedDict or JSON schema that the answer must fit",
+        help=N_("a pydantic model, dataclass, TypedDict or JSON schema that the answer must fit"),
     )
     tools: Any = _flag(
         "--tools",
@@ -139,11 +143,11 @@ class AskOptions:
         kinds=CHAT,
         reads="expressions",
         metavar="A,B",
-        help="functions of the notebook that the model may call",
+        help=N_("functions of the notebook that the model may call"),
     )
-    confirm: bool = _switch("--confirm", kinds=CHAT, help="ask before each function call")
+    confirm: bool = _switch("--confirm", kinds=CHAT, help=N_("ask before each function call"))
     web: bool = _switch(
-        "--web", kinds=CHAT, help="let the model search the web; the pages found are listed"
+        "--web", kinds=CHAT, help=N_("let the model search the web; the pages found are listed")
     )
     images: Any = _flag(
         "-i",
@@ -153,38 +157,42 @@ class AskOptions:
         reads="source",
         action="append",
         metavar="X",
-        help="an image to look at, or the first and the last picture of a video: a path, a URL, "
-        "or a variable (figure, image, array, bytes); repeatable",
+        help=N_(
+            "an image to look at, or the first and the last picture of a video: a path, a URL, "
+            "or a variable (figure, image, array, bytes); repeatable"
+        ),
     )
     size: str | None = _flag(
-        "--size", kinds=("image", "video"), metavar="WxH", help="size of the picture or video"
+        "--size", kinds=("image", "video"), metavar="WxH", help=N_("size of the picture or video")
     )
     quality: str | None = _flag(
         "--quality",
         kinds=("image", "video"),
         metavar="WORD",
-        help="standard or hd for a picture, speed or quality for a video",
+        help=N_("standard or hd for a picture, speed or quality for a video"),
     )
     duration: int | None = _flag(
-        "--duration", kinds=("video",), type=int, metavar="S", help="seconds of the video"
+        "--duration", kinds=("video",), type=int, metavar="S", help=N_("seconds of the video")
     )
     fps: int | None = _flag(
-        "--fps", kinds=("video",), type=int, metavar="N", help="frames per second of the video"
+        "--fps", kinds=("video",), type=int, metavar="N", help=N_("frames per second of the video")
     )
-    sound: bool = _switch("--sound", kinds=("video",), help="a video with sound")
-    voice: str | None = _flag("--voice", kinds=SPOKEN, metavar="NAME", help="whose voice speaks")
+    sound: bool = _switch("--sound", kinds=("video",), help=N_("a video with sound"))
+    voice: str | None = _flag(
+        "--voice", kinds=SPOKEN, metavar="NAME", help=N_("whose voice speaks")
+    )
     speed: float | None = _flag(
-        "--speed", kinds=("speech",), type=float, metavar="X", help="how fast: 1 is usual"
+        "--speed", kinds=("speech",), type=float, metavar="X", help=N_("how fast: 1 is usual")
     )
     volume: float | None = _flag(
-        "--volume", kinds=("speech",), type=float, metavar="X", help="how loud: 1 is usual"
+        "--volume", kinds=("speech",), type=float, metavar="X", help=N_("how loud: 1 is usual")
     )
     audio: Any = _flag(
         "--audio",
         kinds=("transcription", "voice", "realtime"),
         reads="source",
         metavar="X",
-        help="what was said: a path or a variable (bytes, or an array and its rate)",
+        help=N_("what was said: a path or a variable (bytes, or an array and its rate)"),
     )
     hotwords: Any = _flag(
         "--hotwords",
@@ -192,7 +200,7 @@ class AskOptions:
         kinds=("transcription",),
         reads="words",
         metavar="A,B",
-        help="words that the recording is likely to hold",
+        help=N_("words that the recording is likely to hold"),
     )
     file: Any = _flag(
         "--file",
@@ -201,21 +209,25 @@ class AskOptions:
         reads="source",
         action="append",
         metavar="X",
-        help="a document: a path, a URL or a variable; repeatable, but for models that read "
-        "one page by page",
+        help=N_(
+            "a document: a path, a URL or a variable; repeatable, but for models that read "
+            "one page by page"
+        ),
     )
     pages: str | None = _flag(
-        "--pages", kinds=("document",), metavar="A-B", help="pages of the document"
+        "--pages", kinds=("document",), metavar="A-B", help=N_("pages of the document")
     )
     knowledge: str | None = _flag(
         "--knowledge",
         kinds=CHAT,
         metavar="NAME",
-        help="answer from a knowledge base; its passages are listed",
+        help=N_("answer from a knowledge base; its passages are listed"),
     )
     fresh: bool = _switch(
         "--fresh",
-        help="ask the service also while a recording is replayed; with --map, ask everything anew",
+        help=N_(
+            "ask the service also while a recording is replayed; with --map, ask everything anew"
+        ),
     )
 
     @classmethod
@@ -229,10 +241,11 @@ class AskOptions:
         for name in given:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean `{close[0]}`? " if close else ""
+                hint = _("Did you mean `{option}`?").format(option=close[0]) + " " if close else ""
+                options = _("Options: {options}.").format(options=", ".join(sorted(known)))
                 raise InputError(
-                    f"There is no option `{name}`. Nothing was sent.",
-                    remedy=f"{hint}Options: {', '.join(sorted(known))}.",
+                    _("There is no option `{name}`. Nothing was sent.").format(name=name),
+                    remedy=f"{hint}{options}",
                 )
         return cls(**{name: _typed(name, value) for name, value in given.items()})
 
@@ -287,8 +300,8 @@ def _typed(name: str, value: Any) -> Any:
         setattr(choices, name, value)
     except TraitError:
         raise InputError(
-            f"The option `{name}` cannot be {value!r}. Nothing was sent.",
-            remedy=f"It takes {choices.traits()[name].info()}.",
+            _cannot_be(name, value),
+            remedy=_("It takes {what}.").format(what=choices.traits()[name].info()),
         ) from None
     return getattr(choices, name)
 
@@ -301,9 +314,16 @@ def _of_kind(name: str, flag: Flag, value: Any) -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
-        words = {int: "a whole number", float: "a number", str: "a text"}[wanted]
-        raise InputError(
-            f"The option `{name}` cannot be {value!r}. Nothing was sent.",
-            remedy=f"It takes {words}.",
-        )
+        takes = {
+            int: _("It takes a whole number."),
+            float: _("It takes a number."),
+            str: _("It takes a text."),
+        }
+        raise InputError(_cannot_be(name, value), remedy=takes[wanted])
     return value
+
+
+def _cannot_be(name: str, value: Any) -> str:
+    return _("The option `{name}` cannot be {value!r}. Nothing was sent.").format(
+        name=name, value=value
+    )

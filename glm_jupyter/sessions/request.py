@@ -16,6 +16,7 @@ from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.api.tasks import TaskRequest
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 from glm_jupyter.money.limit import Limit, cap
 from glm_jupyter.money.quote import Quote
 from glm_jupyter.money.words import amount
@@ -131,7 +132,7 @@ class ModelRequest:
         fits = budgets.fitting(self.quote, self.cap) if self._fit_budget else None
         if fits is not None and fits >= SHORTEST_ANSWER:
             self.quote = replace(self.quote, request=replace(self._chat, max_tokens=fits))
-            self.answer.notes = [f"kept to {fits:,} tokens by the budget"]
+            self.answer.notes = [_("kept to {n:,} tokens by the budget").format(n=fits)]
 
     def reserve(self, budgets: Budgets) -> None:
         """Hold back what it may cost. Raises BudgetError where that may not be spent."""
@@ -211,7 +212,7 @@ class ModelRequest:
             if answer.cost is not None and answer.sources and search_price:
                 answer.cost = add(answer.cost, search_price)
                 searched = amount(search_price, answer.currency)
-                answer.notes.append(f"with a web search for {searched}")
+                answer.notes.append(_("with a web search for {price}").format(price=searched))
         if self.recorded:
             self.live_cost, answer.cost = answer.cost, Decimal(0)
 

