@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -30,3 +33,15 @@ html_theme = "alabaster"
 html_theme_options = {"description": "Ask GLM models in a notebook cell.", "page_width": "1080px"}
 html_title = "glm-jupyter"
 html_show_sourcelink = False
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("html-page-context", tell_language)
+
+
+def tell_language(
+    _app: Sphinx, page: str, _template: str, context: dict[str, Any], *_: Any
+) -> None:
+    """Tell browsers and screen readers which pages are in Chinese."""
+    if page.startswith("zh/"):
+        context["language"] = "zh-CN"

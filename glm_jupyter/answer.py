@@ -11,16 +11,10 @@ from uuid import uuid4
 from .api import events as ev
 from .media import Made
 
-# Reasons to stop that leave the answer unfinished.
-CUT_OFF = frozenset(
-    {
-        "length",
-        "model_context_window_exceeded",
-        "network_error",
-        "sensitive",
-        "content_filter",
-        "refusal",
-    }
+# Reasons to stop that mean the model came to its end, in the words of the servers that say more
+# than "stop". Any other leaves the answer unfinished: limits, filters, and what nobody knows yet.
+WHOLE = frozenset(
+    {None, "stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn", "stop_sequence"}
 )
 
 
@@ -101,7 +95,7 @@ class Answer:
     @property
     def complete(self) -> bool:
         """Whether the model came to the end of its answer."""
-        return self.finished and self.finish_reason not in CUT_OFF
+        return self.finished and self.finish_reason in WHOLE
 
     @property
     def begun(self) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import Any
 
 from . import bridge
@@ -12,6 +11,8 @@ from .answer import Answer
 from .api.events import Event
 from .sessions import session as sessions
 from .sessions.options import AskOptions
+
+STOPPED = "Stopped. What had arrived is kept in `glm_jupyter.session.last`."
 
 
 async def aask(prompt: str, **options: Any) -> Answer:
@@ -32,7 +33,7 @@ async def aask(prompt: str, **options: Any) -> Answer:
     Raises GLMError.
     """
     turn = sessions.current().turn(prompt, AskOptions.of(**options))
-    with _short_when_stopped(), bridge.awake():
+    with bridge.short_when_stopped(STOPPED), bridge.awake():
         async with aclosing(turn.stream()) as events:
             async for _ in events:
                 pass
@@ -41,14 +42,14 @@ async def aask(prompt: str, **options: Any) -> Answer:
 
 def ask(prompt: str, **options: Any) -> Answer:
     """`aask` for code that does not await, also inside a notebook cell."""
-    with _short_when_stopped():
+    with bridge.short_when_stopped(STOPPED):
         return bridge.run(aask(prompt, **options))
 
 
 async def astream(prompt: str, **options: Any) -> AsyncGenerator[Event, None]:
     """Ask a model and yield the events of its answer as they come; options as for `aask`."""
     turn = sessions.current().turn(prompt, AskOptions.of(**options))
-    with _short_when_stopped(), bridge.awake():
+    with bridge.short_when_stopped(STOPPED), bridge.awake():
         async with aclosing(turn.stream()) as events:
             async for event in events:
                 yield event
@@ -56,20 +57,5 @@ async def astream(prompt: str, **options: Any) -> AsyncGenerator[Event, None]:
 
 def stream(prompt: str, **options: Any) -> Iterator[Event]:
     """`astream` for code that does not await, also inside a notebook cell."""
-    with _short_when_stopped():
+    with bridge.short_when_stopped(STOPPED):
         yield from bridge.iterate(astream(prompt, **options))
-
-
-@contextmanager
-def _short_when_stopped() -> Iterator[None]:
-    """Let a cell show an interrupt as a line, not as a stack.
-
-    The exception stays the one that was raised: code that awaits has to see `CancelledError`
-    itself, and `asyncio.timeout` takes no subclass for it.
-    """
-    try:
-        yield
-    except (KeyboardInterrupt, CancelledError) as stopped:
-        line = "Stopped. What had arrived is kept in `glm_jupyter.session.last`."
-        stopped._render_traceback_ = lambda: [line]  # type: ignore[union-attr]
-        raise

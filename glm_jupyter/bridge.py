@@ -88,6 +88,20 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
+def short_when_stopped(says: str) -> Iterator[None]:
+    """Let a cell show an interrupt as the line `says`, not as a stack.
+
+    The exception stays the one that was raised: code that awaits has to see `CancelledError`
+    itself, and `asyncio.timeout` takes no subclass for it.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError) as stopped:
+        stopped._render_traceback_ = lambda: [says]  # type: ignore[union-attr]
+        raise
+
+
+@contextmanager
 def _bridge() -> Iterator[Drive]:
     loop = _running_loop()
     if loop is None:

@@ -61,7 +61,8 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
     lines = ledger.lines(group(by), since)
     span = f" since {since:%Y-%m-%d}" if since else ""
     if not lines:
-        return [{"text/plain": f"The ledger holds no request{span}."}]
+        unusable = ledger.complaint if ledger.broken else None
+        return [{"text/plain": unusable or f"The ledger holds no request{span}."}]
     rows = [(label(line.key, by), *_cells(line)) for line in lines]
     totals = [
         (f"all in {line.currency}" if line.currency else "all without prices", *_cells(line))

@@ -77,7 +77,8 @@ def embed(
     endpoint: str | None = None,
 ) -> Any:
     """`aembed` for code that does not await, also inside a notebook cell."""
-    return bridge.run(aembed(items, model, dimensions, endpoint=endpoint))
+    with bridge.short_when_stopped("Stopped."):
+        return bridge.run(aembed(items, model, dimensions, endpoint=endpoint))
 
 
 async def arerank(
@@ -122,7 +123,8 @@ def rerank(
     endpoint: str | None = None,
 ) -> list[tuple[int, float]]:
     """`arerank` for code that does not await, also inside a notebook cell."""
-    return bridge.run(arerank(query, items, model, top, endpoint=endpoint))
+    with bridge.short_when_stopped("Stopped."):
+        return bridge.run(arerank(query, items, model, top, endpoint=endpoint))
 
 
 async def _all(

@@ -76,14 +76,14 @@ class Reply:
         for delta in deltas:
             yield self._frame(model, delta)
         if self.error is not None:
-            yield _sse({"error": self.error})
+            yield sse({"error": self.error})
             return
         end: dict[str, Any] = {"index": 0, "delta": {"role": "assistant", "content": ""}}
         if self.finish_reason is not None:
             end["finish_reason"] = self.finish_reason
-            yield _sse(self._chunk(model, [end], usage=self.usage in ("finish", "every")))
+            yield sse(self._chunk(model, [end], usage=self.usage in ("finish", "every")))
         if self.usage == "separate":
-            yield _sse(self._chunk(model, [], usage=True))
+            yield sse(self._chunk(model, [], usage=True))
         if self.done:
             yield b"data: [DONE]\n\n"
 
@@ -145,7 +145,7 @@ class Reply:
         chunk = self._chunk(model, [choice], usage=self.usage == "every")
         if self.sources:
             chunk["web_search"] = self.sources
-        return _sse(chunk)
+        return sse(chunk)
 
     def _chunk(self, model: str, choices: list[Any], *, usage: bool) -> dict[str, Any]:
         # Captured streams of the hosted service have no "object" field.
@@ -366,5 +366,5 @@ def _audio(data: bytes) -> dict[str, Any]:
     return {"id": "audio_1", "data": base64.b64encode(data).decode(), "expires_at": CREATED}
 
 
-def _sse(value: dict[str, Any]) -> bytes:
+def sse(value: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"

@@ -248,6 +248,10 @@ REFUSALS = {
     ),
 }
 
+PROXY_LOGIN = N_(
+    "Write them into the variable that names the proxy (HTTPS_PROXY, HTTP_PROXY), as "
+    "http://NAME:PASSWORD@HOST:PORT, or put the service's host into NO_PROXY."
+)
 STATUSES = {
     400: _PARAMETERS,
     401: _KEY,
@@ -262,6 +266,11 @@ STATUSES = {
         N_("there is no such model, or no such address"),
         N_("Check the model's name and the base URL; most end in /v1 or /v4."),
     ),
+    407: Refusal(
+        NetworkError,
+        N_("the proxy on the way wants a name and a password"),
+        PROXY_LOGIN,
+    ),
     408: _FAILED,
     413: Refusal(
         RequestError,
@@ -275,6 +284,7 @@ STATUSES = {
 _OVER_BUDGET = re.compile(r"budget has been exceeded|exceeded ?budget|over budget", re.IGNORECASE)
 # What the services' gateway says, with status 500, for an address that it does not know.
 _NO_ADDRESS = "404 NOT_FOUND"
+_SUCCESS = range(200, 300)
 _OTHER = Refusal(
     RequestError, N_("the request was refused"), N_("Check the model and the options.")
 )
@@ -300,12 +310,12 @@ def refusal(
         page = _is_page(body)
         if page and (status is None or status < 400 or status == 404):
             return not_the_api(base_url, _("a web page (HTML)"))
-        if status == 200:
+        if status in _SUCCESS:
             return not_the_api(base_url, _("a text that is not JSON") if body else _("nothing"))
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)
-        if status == 200 and not (code or text):
+        if status in _SUCCESS and not (code or text):
             return not_the_api(base_url, _("JSON that holds no answer"))
     meaning = _meaning(code, 404 if text == _NO_ADDRESS else status)
     if code in (None, str(status)) and _OVER_BUDGET.search(text):
@@ -359,7 +369,7 @@ def clean(text: object, longest: int = LONGEST_QUOTE) -> str:
 def _meaning(code: str | None, status: int | None) -> Refusal:
     if code in REFUSALS:
         return REFUSALS[code]
-    if status is None and code and code.isdecimal() and len(code) == 3:
+    if (status is None or status in _SUCCESS) and code and code.isdecimal() and len(code) == 3:
         status = int(code)
     if status in STATUSES:
         return STATUSES[status]

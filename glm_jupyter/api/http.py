@@ -24,8 +24,8 @@ from .network import unreachable
 from .proxies import proxy_for
 from .redact import hidden
 
-# Reading waits long: a model may think before its first byte, and gateways keep silent meanwhile;
-# theirs cut at 100 to 180 s.
+# Reading waits long: what is asked for may take its time, and gateways keep silent meanwhile;
+# theirs cut at 100 to 180 s. Chats have limits of their own: see chat.py.
 TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
 LARGEST_BODY = 1 << 24  # bytes of a reply that is not a stream
 HEADERS = {

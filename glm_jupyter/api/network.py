@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import httpx
 
 from glm_jupyter.language import _
 
-from .errors import NetworkError
+from .errors import PROXY_LOGIN, NetworkError
 from .proxies import proxy_for
 
 
@@ -29,6 +30,9 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
     causes = list(_causes(error))
     lost = any(isinstance(cause, socket.gaierror | ConnectionRefusedError) for cause in causes)
     if proxy and (lost or isinstance(error, httpx.ProxyError)):
+        if str(error).startswith("407"):
+            says = _("the proxy that {variable} names wants a name and a password")
+            return says.format(variable=proxy), _(PROXY_LOGIN), False
         says = _("the proxy that {variable} names refused")
         if lost:
             says = _("the proxy that {variable} names does not answer")
@@ -36,15 +40,9 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
             "Correct {variable}, or put {host} into NO_PROXY where it is reached without a proxy."
         )
         return says.format(variable=proxy), remedy.format(variable=proxy, host=host), lost
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return (
-            _("no secure connection could be made (TLS)"),
-            _(
-                "Check the base URL and this machine's clock. Where a company's proxy opens TLS, "
-                "name its certificate file in SSL_CERT_FILE."
-            ),
-            False,
-        )
+    if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
+        says, remedy = _insecure(tls)
+        return says, remedy, False
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return (
             _("the name {host} was not found").format(host=host),
@@ -71,7 +69,49 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
             _("Run the cell again; a shorter question or a faster model may help."),
             False,
         )
+    if isinstance(error, httpx.DecodingError):
+        return (
+            _("the reply was compressed on the way and cannot be unpacked"),
+            _("Run the cell again; a proxy between here and the service may have spoiled it."),
+            True,
+        )
+    if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
+        return (
+            _("what answers there does not speak HTTP as it should"),
+            _("Check host and port, and whether the base URL begins with http:// or https://."),
+            False,
+        )
     return _("the connection broke"), _("Run the cell again; check the network."), True
+
+
+# What httpx says of a connection that ends too early, which is no fault of what came before.
+_CLOSED = re.compile("disconnected|closed connection")
+
+
+def _insecure(error: ssl.SSLError) -> tuple[str, str]:
+    """What kept a connection from being secure, and what to do."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            _("no secure connection could be made (TLS)"),
+            _("Check host and port; a server without TLS has a base URL that begins with http://."),
+        )
+    says = _("its certificate is not accepted: {reason}").format(reason=error.verify_message)
+    if error.verify_code in _OUT_OF_DATE:
+        return says, _("Check this machine's clock; if it is right, tell who runs the server.")
+    if error.verify_code in _ANOTHER_HOST:
+        return says, _("Check the host in the base URL; a login page may answer in its place.")
+    return (
+        says,
+        _(
+            "Where a company's proxy opens TLS, or the server is your own, name the file of its "
+            "certificates in SSL_CERT_FILE and restart the kernel."
+        ),
+    )
+
+
+# OpenSSL's X509_V_ERR_...
+_OUT_OF_DATE = (9, 10)  # CERT_NOT_YET_VALID, CERT_HAS_EXPIRED
+_ANOTHER_HOST = (62, 64)  # HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

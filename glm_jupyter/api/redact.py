@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -41,7 +42,7 @@ async def hidden_in(
             async for event in events:
                 for shown in hider.decode(event):
                     yield shown
-        except GLMError:
+        except (GLMError, CancelledError):
             for shown in hider.flush():
                 yield shown
             raise

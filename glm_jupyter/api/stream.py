@@ -37,6 +37,7 @@ FAILURES: dict[str, tuple[type[GLMError], str, str]] = {
 REFUSAL = "refusal"
 
 
+DONE = "[DONE]"  # the last event of a stream
 MOST_TOKENS = 10**12  # more than any answer has: a count above is a mistake
 
 
@@ -71,7 +72,7 @@ class StreamDecoder:
         """The events in one frame. Raises GLMError where the frame is an error."""
         if self.done or not data.strip():
             return []
-        if data.strip() == "[DONE]":
+        if data.strip() == DONE:
             self.done = True
             return []
         try:
@@ -108,6 +109,12 @@ class StreamDecoder:
                 remedy=_(remedy),
                 code=self._reason,
                 retryable=retryable,
+            )
+        if not self._started:
+            raise IncompleteError(
+                _("No answer came: the connection ended before the service had sent anything."),
+                remedy=_("Run the cell again; check the base URL if it happens each time."),
+                retryable=True,
             )
         if not self.ended:
             raise IncompleteError(

@@ -29,7 +29,7 @@ from glm_jupyter.schema import SchemaError, schema_of
 from glm_jupyter.sessions.notebook import notebook_path
 from glm_jupyter.sessions.options import Asking
 
-from .batch_state import BatchState, Draft, Run, Shard
+from .batch_state import BatchState, Draft, Run, Shard, on_disk
 from .budget import Allowance
 from .scheduler import Mapped, Tally
 
@@ -157,27 +157,28 @@ class BatchRun:
 
     async def results(self) -> AsyncGenerator[Mapped, None]:
         """The results as they come. Where it is closed, the batch goes on at the service."""
-        state = await self._opened(self.tally)
-        shards = state.shards()
-        try:
-            await self._check(shards)
+        with on_disk():
+            state = await self._opened(self.tally)
+            shards = state.shards()
             try:
-                async with self._http, aclosing(self._carried(state, shards)) as carried:
-                    async for result in carried:
-                        yield result
-            except GLMError as error:
-                self.stopped = error
-                return
-            await self._cache.get("")  # so that all is on disk that was put there
-            state.finish()
-        finally:
-            for shard in shards:
-                if shard.attempt:
-                    self._session.budgets.leave(shard.attempt)
-            if not any(shard.attempt for shard in shards):
-                state.remove()  # nothing is paid, and the prompts need not stay
-            else:
-                state.close()
+                await self._check(shards)
+                try:
+                    async with self._http, aclosing(self._carried(state, shards)) as carried:
+                        async for result in carried:
+                            yield result
+                except GLMError as error:
+                    self.stopped = error
+                    return
+                await self._cache.get("")  # so that all is on disk that was put there
+                state.finish()
+            finally:
+                for shard in shards:
+                    if shard.attempt:
+                        self._session.budgets.leave(shard.attempt)
+                if not any(shard.attempt for shard in shards):
+                    state.remove()  # nothing is paid, and the prompts need not stay
+                else:
+                    state.close()
 
     async def _carried(
         self, state: BatchState, shards: list[Shard]

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from uuid import uuid4
 import platformdirs
 
 from glm_jupyter.api.batches import MOST_BYTES, MOST_LINES
-from glm_jupyter.api.errors import InputError
+from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.exact import add
 
 KEPT_SECONDS = 30 * 86_400
@@ -300,6 +300,20 @@ class Draft:
             "INSERT INTO shards (number, lines, tokens, most) VALUES (?, ?, ?, ?)",
             [shard.number, shard.lines, shard.tokens, most],
         )
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Have what the disk refuses be an error that tells so."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise GLMError(
+            f"What is known of the batch cannot be kept in {root()}: {reason}.",
+            remedy="Make room or rights there and run the cell again: what the service has taken "
+            "by then is found there, and not paid twice.",
+        ) from None
 
 
 def root() -> Path:

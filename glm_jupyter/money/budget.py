@@ -85,7 +85,7 @@ class Budgets(HasTraits):
                     self._session[currency] = value
         elif not self.ledger.set_budget(period, currency, value):
             raise InputError(
-                self.ledger.next_warning() or _("The ledger cannot be written."),
+                self.ledger.complaint or _("The ledger cannot be written."),
                 remedy=_("A budget of this session works without it: `%glm budget AMOUNT`."),
             )
         self._changed()

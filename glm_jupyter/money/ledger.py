@@ -95,7 +95,8 @@ class Ledger:
 
     Nothing here raises: where the file cannot be read or written, answers go on, and
     `next_warning()` says once what is wrong. A damaged file is put aside under another name.
-    What cannot be written because another program has locked the file is written later.
+    What cannot be written because another program has locked the file is written later; a request
+    waits a moment for the file only where there may be a budget in it.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -104,8 +105,10 @@ class Ledger:
         self._file = LedgerFile(self.path)
         self._lock = RLock()
         self._waiting: list[Row] = []  # to be written before anything is read
+        self._untold: dict[tuple[str, str], Job] = {}  # jobs that are still to be written
         self._batches = 0
         self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
+        self._seen = False  # whether they were ever read
         self._writer: ThreadPoolExecutor | None = None
         self._writing = False
 
@@ -113,6 +116,11 @@ class Ledger:
     def broken(self) -> bool:
         """Whether the file could not be used, so that sums over it are not the whole."""
         return self._file.broken
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the file, also where it was told before."""
+        return self._file.complaint
 
     def next_warning(self) -> str | None:
         """What is wrong with the file, each thing once."""
@@ -174,11 +182,12 @@ class Ledger:
             return True
 
         with self._lock:
-            limited = periods or any(of == currency for _, of in self._budgets)
-            if self._batches and not limited:
+            if self._batches and not self._limited(currency, periods):
                 allow(Standing())
                 self._write(row)
-            elif not self._use(work, False):
+                return
+            wait = not self._seen or self._limited(currency, periods)
+            if not self._use(work, False, wait=wait, again=not wait):
                 allow(None)
                 self._write(row)
 
@@ -187,7 +196,12 @@ class Ledger:
 
         None where the file cannot be used.
         """
-        return self._use(lambda db: self._standing(db, currency, periods), None)
+        with self._lock:
+            wait = not self._seen or self._limited(currency, periods)
+            found: Standing | None = self._use(
+                lambda db: self._standing(db, currency, periods), None, wait=wait, again=not wait
+            )
+            return found
 
     def finish(self, answer: Answer, finish: str, *, notebook: str | None = None) -> None:
         """Note how a request ended and what it took. Saying it twice is saying it once."""
@@ -208,32 +222,16 @@ class Ledger:
         self._write(values)
 
     def add_job(self, job: Job) -> bool:
-        """Keep a job, whose money is held in all kernels until it ends; False where that fails."""
+        """Keep a job, whose money is held in all kernels until it ends.
 
-        def work(db: sqlite3.Connection) -> bool:
-            values = [
-                job.id,
-                job.base_url,
-                job.request,
-                job.kind,
-                job.endpoint,
-                job.model,
-                job.asked,
-                job.notebook,
-                stamp(job.begun),
-                job.state,
-            ]
-            db.execute("BEGIN IMMEDIATE")
-            with sums.kept(db, job.request):
-                db.execute(
-                    "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, "
-                    "asked, notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    values,
-                )
-            db.execute("COMMIT")
-            return True
-
-        return self._use(work, False)
+        False where it is known in this kernel only, until the file can be written.
+        """
+        with self._lock:
+            self._untold[job.id, job.base_url] = job
+            self._use(lambda db: None, None)
+            if self._untold:
+                self._write_soon()
+            return not self._untold
 
     def end_job(self, job: str, base_url: str, state: str, files: Sequence[str] = ()) -> bool:
         """Note that a job has ended and where its result is; its money is spent then.
@@ -241,7 +239,7 @@ class Ledger:
         False where it had ended before, so that of several kernels one alone counts it.
         """
 
-        def work(db: sqlite3.Connection) -> bool:
+        def work(db: sqlite3.Connection) -> bool | None:
             db.execute("BEGIN IMMEDIATE")
             found = db.execute(
                 "SELECT request FROM jobs WHERE id = ? AND base_url = ?", [job, base_url]
@@ -264,7 +262,11 @@ class Ledger:
             db.execute("COMMIT")
             return changed > 0
 
-        return self._use(work, False)
+        with self._lock:
+            ended: bool | None = self._use(work, None)
+            if ended is None:
+                ended = self._untold.pop((job, base_url), None) is not None
+            return ended
 
     def jobs(self, *, under_way: bool = False) -> list[Job]:
         """All jobs, or those that are under way, newest first."""
@@ -293,7 +295,9 @@ class Ledger:
                 for row in rows
             ]
 
-        return self._use(work, [])
+        with self._lock:
+            untold = list(self._untold.values())
+            return self._use(work, []) or untold
 
     def lines(
         self,
@@ -354,10 +358,14 @@ class Ledger:
     def _read_budgets(self) -> dict[tuple[Period, str], Decimal]:
         return self._use(_budgets, {})
 
+    def _limited(self, currency: str, periods: Collection[Period]) -> bool:
+        """Whether a limit is known of a day or a month in a currency."""
+        return bool(periods) or any(of == currency for _, of in self._budgets)
+
     def _standing(
         self, db: sqlite3.Connection, currency: str, periods: Collection[Period]
     ) -> Standing:
-        self._budgets = _budgets(db)
+        self._budgets, self._seen = _budgets(db), True
         found = Standing()
         for period in PERIODS:
             budget = self._budgets.get((period, currency))
@@ -372,23 +380,31 @@ class Ledger:
         return found
 
     def _use(
-        self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, again: bool = False
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        otherwise: T,
+        *,
+        wait: bool = True,
+        again: bool = False,
     ) -> T:
-        """Do `work` with the file, after all that waits to be written."""
+        """Do `work` with the file, after all that waits to be written; options as of its `use`."""
 
         def both(db: sqlite3.Connection) -> T:
-            if self._waiting:
+            if self._waiting or self._untold:
                 db.execute("BEGIN IMMEDIATE")
                 for row in self._waiting:
                     _write_row(db, row)
+                for job in self._untold.values():
+                    _write_job(db, job)
                 if self._batches:
                     self._budgets = _budgets(db)
                 db.execute("COMMIT")
                 self._waiting.clear()
+                self._untold.clear()
             return work(db)
 
         with self._lock:
-            result = self._file.use(both, otherwise, again=again)
+            result = self._file.use(both, otherwise, wait=wait, again=again)
             if self._waiting and not self._file.locked:
                 self._waiting.clear()  # it cannot be written, and `next_warning` says why
             return result
@@ -402,7 +418,7 @@ class Ledger:
                 self._flush()
 
     def _flush(self) -> None:
-        self._use(lambda db: None, None, again=True)
+        self._use(lambda db: None, None, wait=False, again=True)
         if self._waiting:
             self._write_soon()
 
@@ -422,8 +438,8 @@ class Ledger:
         while True:
             last = time.monotonic() > until
             with self._lock:
-                self._use(lambda db: None, None, again=not last)
-                if last or not self._waiting:
+                self._use(lambda db: None, None, wait=False, again=not last)
+                if last or not (self._waiting or self._untold):
                     self._writing = False
                     return
             time.sleep(RETRY_SECONDS)
@@ -469,6 +485,27 @@ def _write_row(db: sqlite3.Connection, row: Row) -> None:
     """
     with sums.kept(db, row["id"]):
         db.execute(query, list(row.values()))
+
+
+def _write_job(db: sqlite3.Connection, job: Job) -> None:
+    values = [
+        job.id,
+        job.base_url,
+        job.request,
+        job.kind,
+        job.endpoint,
+        job.model,
+        job.asked,
+        job.notebook,
+        stamp(job.begun),
+        job.state,
+    ]
+    with sums.kept(db, job.request):
+        db.execute(
+            "INSERT OR IGNORE INTO jobs (id, base_url, request, kind, endpoint, model, asked, "
+            "notebook, begun, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
 
 
 def _budgets(db: sqlite3.Connection) -> dict[tuple[Period, str], Decimal]:

@@ -131,6 +131,11 @@ class LedgerFile:
         """Whether the file could not be used, so that sums over it are not the whole."""
         return self.locked or "file" in self._complaints
 
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the file, also where it was told before."""
+        return next(iter(self._complaints.values()), None)
+
     def next_warning(self) -> str | None:
         """What is wrong with the file, each thing once."""
         for kind, text in self._complaints.items():
@@ -140,26 +145,33 @@ class LedgerFile:
         return None
 
     def use(
-        self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, again: bool = False
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        otherwise: T,
+        *,
+        wait: bool = True,
+        again: bool = False,
     ) -> T:
         """Do `work` with the file open; give `otherwise` where it cannot be done.
 
-        That the file is locked is no matter for a warning where the work is done `again`.
+        `wait` for a moment where another program has locked it. That it is locked is no matter
+        for a warning where the work is done `again`.
         """
         try:
             try:
-                result = self._with_file(work)
+                result = self._with_file(work, wait)
             except sqlite3.DatabaseError as error:
                 if not _damaged(error):
                     raise
                 self._set_aside()
-                result = self._with_file(work)
+                result = self._with_file(work, wait)
             self.locked = False
             return result
         except (OSError, sqlite3.Error, _Newer, ArithmeticError, ValueError) as error:
             self.locked = _busy(error)
             if self.locked:
-                self._no_wait_until = time.monotonic() + NO_WAIT_SECONDS
+                if wait:
+                    self._no_wait_until = time.monotonic() + NO_WAIT_SECONDS
                 if again:
                     return otherwise
                 self._complaints.setdefault(
@@ -182,18 +194,18 @@ class LedgerFile:
 
     def _sound(self) -> bool:
         try:
-            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone())
+            found = self._with_file(lambda db: db.execute("PRAGMA quick_check").fetchone(), True)
         except sqlite3.DatabaseError as error:
             if not _damaged(error):
                 raise
             return False
         return bool(found == ("ok",))
 
-    def _with_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _with_file(self, work: Callable[[sqlite3.Connection], T], wait: bool) -> T:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Without isolation level, each statement is a transaction of its own.
-        wait = 0 if time.monotonic() < self._no_wait_until else BUSY_SECONDS
-        with closing(sqlite3.connect(self.path, timeout=wait, isolation_level=None)) as db:
+        longest = BUSY_SECONDS if wait and time.monotonic() >= self._no_wait_until else 0
+        with closing(sqlite3.connect(self.path, timeout=longest, isolation_level=None)) as db:
             db.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
             db.create_function("exact_add", 2, _exact_add, deterministic=True)
             _migrate(db)

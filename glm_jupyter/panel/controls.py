@@ -62,11 +62,11 @@ class Controls:
         self._note = widgets.HTML()
         self.widget = widgets.VBox(
             [
-                widgets.HTML("<h4>Who answers</h4>"),
+                widgets.HTML("<h2>Who answers</h2>"),
                 self._endpoint.widget,
                 self._model.widget,
                 self._facts,
-                widgets.HTML("<h4>How</h4>"),
+                widgets.HTML("<h2>How</h2>"),
                 self._think.widget,
                 self._effort.widget,
                 self._temperature.widget,

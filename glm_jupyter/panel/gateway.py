@@ -56,6 +56,6 @@ def view(counted: Counted) -> str:
         for name, *cells in counted.rows()
     )
     return (
-        f"<h4>At the gateway, as {escape(counted.user)}</h4>"
+        f"<h2>At the gateway, as {escape(counted.user)}</h2>"
         f"<table class='glm-panel-table'><tr>{head}</tr>{rows}</table>"
     )

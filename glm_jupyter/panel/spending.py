@@ -38,7 +38,7 @@ def view(session: Session) -> str:
     ]
     currencies = spending.currencies_in_use(session)
     limits = [limit for of in currencies for limit in session.budgets.limits(of)]
-    parts = ["<h4>Spending</h4>", _table(rows)]
+    parts = ["<h2>Spending</h2>", _table(rows)]
     if ledger.broken:
         parts.append(
             "<p class='glm-panel-facts'>Today and this month are at least that: the ledger could "
@@ -91,7 +91,7 @@ def _chart(currency: str, bars: list[chart.Bar]) -> str:
         for bar in bars
     )
     return (
-        f"<h5>{currency} a day, at most {number(highest.value)} on {highest.label}</h5>"
+        f"<h3>{currency} a day, at most {number(highest.value)} on {highest.label}</h3>"
         f"<div class='glm-panel-chart' role='img' aria-label='{said}'>{columns}</div>"
         f"<div class='glm-panel-dates'><span>{bars[0].label}</span>"
         f"<span>{bars[-1].label}</span></div>"
@@ -107,7 +107,7 @@ def _jobs(jobs: Sequence[Job]) -> str:
     )
     more = len(jobs) - MOST_JOBS
     rest = f"<li>and {more} more: <code>%glm tasks</code></li>" if more > 0 else ""
-    return f"<h5>The service works on</h5><ul class='glm-panel-jobs'>{rows}{rest}</ul>"
+    return f"<h3>The service works on</h3><ul class='glm-panel-jobs'>{rows}{rest}</ul>"
 
 
 def _bar(limit: Limit) -> str:

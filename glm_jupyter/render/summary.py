@@ -74,6 +74,8 @@ def ending(answer: Answer) -> str:
     if answer.complete:
         sent = answer.text.strip() or answer.tool_calls or answer.media
         return "" if sent else "the model sent no text"
+    if answer.finished:
+        return "cut off by the service"
     return "no answer came" if _nothing_came(answer) else "broke off"
 
 

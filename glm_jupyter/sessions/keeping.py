@@ -48,9 +48,10 @@ def keep(event: ev.Media, asked: str) -> tuple[Made, str]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         if event.file is not None:
-            made.path, made.folder = Path(event.file.name), event.file.parent
+            file = event.file.replace(event.file.with_suffix(ENDINGS.get(event.mime, "")))
+            made.path, made.folder = Path(file.name), file.parent
             said = _("not kept beside the notebook ({reason}); it is {file}")
-            return made, said.format(reason=reason, file=event.file)
+            return made, said.format(reason=reason, file=file)
         return made, _("not kept as a file ({reason})").format(reason=reason)
     made.path = path
     return made, ""

@@ -13,19 +13,24 @@ from tests.protocol_server import ProtocolServer
 KEY = "0123456789abcdef.sEcReTsEcReT"
 
 
-@pytest.fixture
-def env(server: ProtocolServer, tmp_path: Path) -> dict[str, str]:
-    """An environment with a key, the server as the service, and nothing of this machine's user."""
+def environment(server: ProtocolServer, home: Path) -> dict[str, str]:
+    """The environment of a kernel whose home is `home`, and whose service is the server."""
     server.key = KEY
     return {
-        "HOME": str(tmp_path),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "IPYTHONDIR": str(home / "ipython"),
         "ZAI_API_KEY": KEY,
         "ZAI_BASE_URL": server.url,
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
+
+
+@pytest.fixture
+def env(server: ProtocolServer, tmp_path: Path) -> dict[str, str]:
+    """An environment with a key, the server as the service, and nothing of this machine's user."""
+    return environment(server, tmp_path)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ protocol server. A comment before a block says what the server answers: `<!-- re
 `<!-- every reply: TEXT -->`, `<!-- call: FUNCTION {"argument": 1} -->`; else it is "Hello.".
 After `<!-- fails -->` a block must fail.
 Blocks of `output`, and of `text` that are no cell, are there to be looked at.
+A page in Chinese is built as its page in English, and runs where its code is another one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,14 @@ from tests.protocol_server import ProtocolServer, Reply
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+IN_CHINESE = {
+    ROOT / "README.md": ROOT / "README.zh-CN.md",
+    **{
+        page: ROOT / "docs" / "zh" / page.relative_to(ROOT / "docs")
+        for pattern in ("index.md", "tutorial.md", "howto/*.md")
+        for page in sorted((ROOT / "docs").glob(pattern))
+    },
+}
 SERVED_ELSEWHERE = re.compile(r"http://localhost:\d+/v1")
 SAID = re.compile(r"<!-- (reply|every reply|call): (.*?) -->", re.DOTALL)
 CONFIGURATION = re.compile(r"# (ipython|jupyterhub)_config\.py\n")
@@ -52,7 +61,19 @@ class Block:
     def runs_in_a_kernel(self) -> bool:
         if self.language == "python":
             return not CONFIGURATION.match(self.code)
+        return self.is_a_cell
+
+    @property
+    def is_a_cell(self) -> bool:
         return self.language == "text" and self.code.startswith("%%glm")
+
+    @property
+    def acts(self) -> str:
+        """What decides how the block runs: of a cell the options and the values, not the prose."""
+        if not self.is_a_cell:
+            return self.code
+        options, _, prompt = self.code.partition("\n")
+        return "\n".join([options, *re.findall(r"{{.*?}}", prompt)])
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -84,9 +105,49 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def what_runs(page: Path) -> list[tuple[str, bool, list[tuple[str, str]]]]:
+    return [
+        (block.acts, block.fails, block.replies) for block in blocks(page) if block.runs_in_a_kernel
+    ]
+
+
+SAME_AS_IN_ENGLISH = {
+    chinese
+    for page, chinese in IN_CHINESE.items()
+    if chinese in PAGES and what_runs(chinese) == what_runs(page)
+}
+
+
+def outline(page: Path) -> list[str]:
+    """How a page is built, whatever its language: headings, lists, tables, blocks of code."""
+    parts = []
+    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+        if token.type == "heading_open":
+            parts.append(token.tag)
+        elif token.type in ("list_item_open", "tr_open"):
+            parts.append(token.type)
+        elif token.type == "fence" and not token.info.startswith("{"):
+            if Block(token.info, token.content).runs_in_a_kernel:
+                words = token.content.partition("\n")[0].split()
+                options = [word for word in words if word.startswith(("%", "-"))]
+                parts.append(" ".join([token.info, *options]))
+            else:  # the same, but for its comments
+                parts.append(re.sub(r"\s*#.*", "", token.content))
+    return parts
+
+
+@pytest.mark.parametrize("page", IN_CHINESE, ids=name)
+def test_a_page_and_its_chinese_one_are_built_alike_and_lead_to_each_other(page: Path) -> None:
+    chinese = IN_CHINESE[page]
+    assert outline(chinese) == outline(page)
+    for one, other in ((page, chinese), (chinese, page)):
+        language = next(line for line in one.read_text("utf-8").splitlines()[1:] if line)
+        assert language.endswith(f"]({Path(os.path.relpath(other, one.parent)).as_posix()})")
+
+
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if any(block.runs_in_a_kernel for block in blocks(page))],
+    [page for page in PAGES if page not in SAME_AS_IN_ENGLISH and what_runs(page)],
     ids=name,
 )
 def test_what_runs_in_a_notebook_runs(page: Path, server: ProtocolServer, tmp_path: Path) -> None:

@@ -343,7 +343,8 @@ async def test_name_that_does_not_resolve(client: Client) -> None:
         (httpx.ConnectTimeout("t"), "within the time", True),
         (httpx.ReadTimeout("t"), "silent for too long", False),
         (httpx.ProxyError("t"), "proxy", False),
-        (httpx.RemoteProtocolError("t"), "broke", True),
+        (httpx.RemoteProtocolError("Server disconnected without a response."), "broke", True),
+        (httpx.RemoteProtocolError("illegal status line: b'SSH'"), "does not speak HTTP", False),
     ],
 )
 def test_other_ways_to_fail(error: httpx.HTTPError, says: str, retryable: bool) -> None:

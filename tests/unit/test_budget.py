@@ -286,6 +286,7 @@ def test_nothing_is_lost_where_many_threads_book(ledger: Ledger) -> None:
 async def test_waiting_for_the_ledger_is_no_time_of_the_answer(
     session: Session, ledger: Ledger
 ) -> None:
+    ledger.set_budget("day", "RMB", Decimal(5))
     await ask(session, model="glm-4-airx")
     with sqlite3.connect(ledger.path, isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -253,6 +253,22 @@ def test_what_a_lock_keeps_from_being_written_is_written_when_it_is_free(ledger:
     assert ledger.next_warning() is None
 
 
+def test_a_job_is_known_while_the_file_is_locked_and_written_when_it_is_free(
+    ledger: Ledger,
+) -> None:
+    ledger.finish(answered("1"), "stop")
+    job = Job("v1", "https://host/v4", "r1", "video", "bigmodel", "cogvideox-3", "A cat")
+    with sqlite3.connect(ledger.path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert not ledger.add_job(job)
+        assert [each.id for each in ledger.jobs()] == ["v1"]
+        other.execute("COMMIT")
+    assert [each.state for each in ledger.jobs()] == ["PROCESSING"]
+    assert [each.id for each in Ledger(ledger.path).jobs()] == ["v1"]
+    assert ledger.end_job("v1", "https://host/v4", "SUCCESS")
+    assert not ledger.end_job("v1", "https://host/v4", "SUCCESS")
+
+
 def test_requests_beside_an_ending_map_raise_nothing_and_are_kept(ledger: Ledger) -> None:
     def maps() -> None:
         for _ in range(50):
