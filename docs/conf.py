@@ -36,6 +36,7 @@ html_show_sourcelink = False
 
 
 def setup(app: Sphinx) -> None:
+    """Sphinx calls this when it starts."""
     app.connect("html-page-context", tell_language)
 
 
