@@ -26,8 +26,8 @@ class Value(NamedTuple):
 
     def __str__(self) -> str:
         size = _("about {n:,} tokens").format(n=self.tokens)
-        cut = f"{self.cut}, " if self.cut else ""
-        return f"{{{{ {self.expression} }}}}: {cut}{size}"
+        says = _("{value}: {cut}, {size}") if self.cut else _("{value}: {size}")
+        return says.format(value=f"{{{{ {self.expression} }}}}", cut=self.cut, size=size)
 
 
 class Prompt(NamedTuple):

@@ -140,6 +140,11 @@ def test_without_a_page_the_environment_chooses(
     assert ("密钥未被接受" in said) is chinese
 
 
+def test_sentences_stand_behind_each_other_as_the_language_has_it() -> None:
+    assert language.sentences("", "One.", "", "Two.") == "One. Two."
+    assert language.sentences("一。", "二？", "三。") == "一。二？三。"
+
+
 def test_the_gateway_speaks_english_whatever_its_machine_speaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
