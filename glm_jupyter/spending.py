@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
@@ -89,13 +89,14 @@ def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, st
     ]
     days = lines if by == "day" else ledger.lines("day", since)
     caption = _("All notebooks, since {date}.").format(date=min(line.key for line in days))
+    note = ""
     if ledger.broken:
-        caption += " " + _("At least: the ledger could not be used for all requests.")
+        note = _("At least: the ledger could not be used for all requests.")
     elif any(line.estimated or line.unpriced for line in lines):
-        caption += " " + _("At least: some of it is estimated, or its price is not known.")
+        note = _("At least: some of it is estimated, or its price is not known.")
     numbers = [_(header) for header in HEADERS]
     headers = [_(GROUP_WORDS[by]), *numbers]
-    bundles = [table(headers, [*rows, *totals], caption, numbers=numbers)]
+    bundles = [table(headers, [*rows, *totals], sentences(caption, note), numbers=numbers)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
         bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)
         title = _("Spending in {currency} by {group}")

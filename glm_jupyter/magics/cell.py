@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 from glm_jupyter.prompt.above import above
 from glm_jupyter.prompt.expand import Prompt, Value, evaluate, expand
 from glm_jupyter.schema import schema_of
@@ -185,6 +185,8 @@ def _source(option: str, source: str, namespace: Mapping[str, Any]) -> Any:
         _(
             "{option} {source}: there is no variable and no file of that name. Nothing was sent."
         ).format(option=option, source=source),
-        remedy=(_("Did you mean `{near}`?").format(near=near[0]) + " " if near else "")
-        + _("Paths are relative to {folder}.").format(folder=Path.cwd()),
+        remedy=sentences(
+            _("Did you mean `{near}`?").format(near=near[0]) if near else "",
+            _("Paths are relative to {folder}.").format(folder=Path.cwd()),
+        ),
     )

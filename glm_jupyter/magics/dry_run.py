@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.api.making import MakingRequest
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 from glm_jupyter.money.limit import left
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.fences import fenced
@@ -54,7 +54,7 @@ def _verdict(turn: Turn) -> str:
     try:
         limit = turn.budgets.check(turn.opening.quote, turn.opening.cap)
     except GLMError as error:
-        return " ".join([_("It would be refused."), str(error), error.remedy])
+        return sentences(_("It would be refused."), str(error), error.remedy)
     if limit is None:
         return ""
     allowed = left(limit)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.language import _, ngettext
+from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.mapping.answers import Answers
 from glm_jupyter.mapping.batch_run import check, half
 from glm_jupyter.mapping.budget import Allowance
@@ -103,7 +103,7 @@ class CellMap:
                 own = Allowance(budget, first.target)
                 limits.append(Limit("cell", own.most, own.currency))
         except GLMError as error:
-            return " ".join([_("All would be refused."), str(error), error.remedy])
+            return sentences(_("All would be refused."), str(error), error.remedy)
         tightest = min(limits, key=lambda limit: limit.left, default=None)
         if tightest is None or whole is None or whole <= tightest.left:
             return ""

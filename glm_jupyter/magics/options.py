@@ -14,7 +14,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from wcwidth import wrap
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 from glm_jupyter.sessions.options import flags
 
 _ALL = N_("`{magic} --help` lists all.")
@@ -95,7 +95,7 @@ class Parser(MagicArgumentParser):
             close = difflib.get_close_matches(word.rstrip(":"), names, n=1)
             if close and close[0] != word.rstrip(":"):
                 near = _("Did you mean {near}?").format(near=close[0])
-                return " ".join([near, _(_ALL).format(magic=self.prog)])
+                return sentences(near, _(_ALL).format(magic=self.prog))
         if "unrecognized" in message and " @" in message:
             return _("A template comes first: `{magic} @NAME`, then the options.").format(
                 magic=self.prog

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 MAGIC = "%%glm"
 # What `{{ cell }}` in a template stands for: the text of the cell that uses it.
@@ -57,10 +57,12 @@ def load(name: str) -> Template:
         head, _end, text = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
         close = difflib.get_close_matches(name, names(), n=1)
-        hint = _("Did you mean `{near}`?").format(near=f"@{close[0]}") + " " if close else ""
+        hint = _("Did you mean `{near}`?").format(near=f"@{close[0]}") if close else ""
         raise InputError(
             _("There is no template `@{name}`.").format(name=name),
-            remedy=hint + _("`%glm save` lists them; `%glm save NAME` keeps the last cell as one."),
+            remedy=sentences(
+                hint, _("`%glm save` lists them; `%glm save NAME` keeps the last cell as one.")
+            ),
         ) from None
     if not head.startswith(MAGIC):
         raise InputError(

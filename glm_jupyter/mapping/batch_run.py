@@ -21,7 +21,7 @@ from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, Networ
 from glm_jupyter.api.http import Http
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.exact import add, exactly
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.ledger import Job
 from glm_jupyter.money.quote import Quote
@@ -519,7 +519,7 @@ def _missing(shard: Shard) -> GLMError:
     if shard.state == "failed":
         failed = _("The service could not run the batch {batch}.").format(batch=shard.batch)
         if shard.reason:
-            failed += " " + _("It says: {text}").format(text=shard.reason)
+            failed = sentences(failed, _("It says: {text}").format(text=shard.reason))
         return RequestError(failed)
     text = _("The results of the batch {batch} do not tell of this item.")
     if shard.state == "cancelled":

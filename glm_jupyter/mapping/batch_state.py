@@ -311,9 +311,13 @@ def on_disk() -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise GLMError(
-            f"What is known of the batch cannot be kept in {root()}: {reason}.",
-            remedy="Make room or rights there and run the cell again: what the service has taken "
-            "by then is found there, and not paid twice.",
+            _("What is known of the batch cannot be kept in {folder}: {reason}.").format(
+                folder=root(), reason=reason
+            ),
+            remedy=_(
+                "Make room or rights there and run the cell again: what the service has taken "
+                "by then is found there, and not paid twice."
+            ),
         ) from None
 
 

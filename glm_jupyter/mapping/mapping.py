@@ -10,7 +10,7 @@ from glm_jupyter import bridge
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.engine.child import PARALLEL
-from glm_jupyter.language import _, ngettext
+from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.target import Target
@@ -43,7 +43,7 @@ class MapInterrupted(KeyboardInterrupt):
             text = ngettext(
                 "Stopped after {count} answer.", "Stopped after {count} answers.", given
             )
-        return [f"{text.format(count=given)} {_goes_on(self.answers)}".strip()]
+        return [sentences(text.format(count=given), _goes_on(self.answers))]
 
 
 class MapStopped(GLMError):
@@ -59,8 +59,8 @@ class MapStopped(GLMError):
                 given,
             )
         super().__init__(
-            f"{text.format(count=given)} {error}",
-            remedy=f"{error.remedy} {_goes_on(answers)}".strip(),
+            sentences(text.format(count=given), str(error)),
+            remedy=sentences(error.remedy, _goes_on(answers)),
             code=error.code,
             status=error.status,
             retryable=error.retryable,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernels import Kernel, kernel
+from tests.kernels import VENDOR, Kernel, kernel
 from tests.protocol_server import ProtocolServer, Reply
 
 CHINESE = {"LANGUAGE": "", "LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}
@@ -73,3 +73,62 @@ def test_notes_of_an_answer_are_chinese_and_prompts_stay_as_they_are(
     assert "5,000 项中的 200 项" in run.bundle["text/plain"]
     sent = service.requests[-1].json["messages"][0]["content"]
     assert "(Cut: 200 of 5,000 items shown.)" in sent
+
+
+def test_the_frame_of_an_answer_is_chinese(chinese: Kernel, service: ProtocolServer) -> None:
+    service.enqueue(Reply(text="4", reasoning="2 + 2.", finish_reason="length"))
+    shown = chinese.run("%%glm -m glm-4-airx\n2 + 2").bundle
+    assert "<summary>已思考" in shown["text/markdown"]
+    assert "**回答达到 token 上限，被截断。**" in shown["text/markdown"]
+    assert "输入 12 token，输出 34 · " in shown["text/plain"]
+    assert shown[VENDOR]["words"]["details"][0][0] == "模型"
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%%glm --help\n", "采样温度（temperature）"),
+        ("%glm --help", "列出模型及其价格和限制"),
+        ("%glm record", "没有在录制"),
+        ("%glm reset", "还没有对话。运行 %%glm 单元格即开始对话。"),
+    ],
+)
+def test_help_and_commands_print_chinese(chinese: Kernel, cell: str, says: str) -> None:
+    assert says in chinese.run(cell).printed
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%glm models glm-4.7", "价格按每百万 token 计"),
+        ("%glm doctor", "当前由谁回答"),
+        ("%glm budget", "未设预算"),
+        ("%%glm --dry-run -m glm-4-airx\nHi", "未发送。"),
+    ],
+)
+def test_tables_and_dry_runs_are_chinese(chinese: Kernel, cell: str, says: str) -> None:
+    shown = chinese.run(cell).bundle
+    assert says in shown["text/plain"]
+
+
+def test_a_map_is_chinese_and_its_columns_are_for_programs(
+    chinese: Kernel, service: ProtocolServer
+) -> None:
+    service.enqueue(Reply(text="4"), Reply(text="6"))
+    run = chinese.run("import glm_jupyter as glm; a = glm.map(['2 + 2', '3 + 3']); a")
+    assert "已回答 2 个" in str(run.displays)
+    assert list(chinese.value("list(a.frame())").strip("[]").split(", "))[0] == "'text'"
+
+
+def test_a_page_that_says_hello_chooses_its_own_language(
+    chinese: Kernel, service: ProtocolServer
+) -> None:
+    def hello(language: str) -> None:
+        session, name = chinese.client.session, "glm-jupyter.answer"
+        said = {"comm_id": name, "data": {"type": "hello", "language": language}}
+        chinese.client.shell_channel.send(session.msg("comm_msg", said))
+
+    hello("en")
+    assert "Nothing is being recorded" in chinese.run("%glm record").printed
+    hello("zh-CN")
+    assert "没有在录制" in chinese.run("%glm record").printed

@@ -23,8 +23,9 @@ PACKAGE = Path(str(files("glm_jupyter")))
 CHINESE = PACKAGE / "locale/zh_CN/LC_MESSAGES/glm_jupyter"
 # What is searched for texts that no catalogue has. The gateway speaks English: many users read it.
 SEARCHED = (
-    *("api", "engine", "money", "prompt", "recordings", "sessions"),
-    *("answer.py", "bridge.py", "schema.py", "tools.py", "websearch.py"),
+    *("api", "engine", "magics", "mapping", "money", "panel", "prompt", "recordings", "render"),
+    *("sessions", "answer.py", "asking.py", "bridge.py", "gateway_usage.py", "media.py"),
+    *("models.py", "schema.py", "spending.py", "tools.py", "vectors.py", "websearch.py"),
 )
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import _, ngettext
+from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.magics import templates
 from glm_jupyter.render.table import table
 from glm_jupyter.render.transcript import transcript
@@ -25,7 +25,7 @@ def history(args: Namespace) -> dict[str, str] | None:
     except InputError as nothing:
         if args.name:  # which may be misspelt
             raise
-        say(f"{nothing} {nothing.remedy}")
+        say(sentences(str(nothing), nothing.remedy))
         return None
 
 
@@ -34,7 +34,7 @@ def reset(args: Namespace) -> None:
     try:
         conversation = _conversation(args.name)
     except InputError as nothing:
-        say(f"{nothing} {nothing.remedy}")
+        say(sentences(str(nothing), nothing.remedy))
         return
     count = sum(message["role"] == "user" for message in conversation.messages)
     conversation.clear()

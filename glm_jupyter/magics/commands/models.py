@@ -8,7 +8,7 @@ from glm_jupyter import bridge
 from glm_jupyter import engine as embedded
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 from glm_jupyter.models import listing
 from glm_jupyter.sessions import session as sessions
 
@@ -22,8 +22,13 @@ def models(args: Namespace) -> dict[str, str]:
         near = catalogue.suggest(args.pattern)
         raise InputError(
             _("No model of the catalogue matches {pattern}.").format(pattern=args.pattern),
-            remedy=(_("Did you mean {near}?").format(near=near[0]) + " " if near else "")
-            + _("A model that is not in the catalogue can be used all the same, by its full name."),
+            remedy=sentences(
+                _("Did you mean {near}?").format(near=near[0]) if near else "",
+                _(
+                    "A model that is not in the catalogue can be used all the same, "
+                    "by its full name."
+                ),
+            ),
         )
     return listing(found)
 
@@ -42,8 +47,8 @@ def use(args: Namespace) -> None:
     if model is None and target.endpoint.name != "local":
         near = catalogue.suggest(target.model)
         unknown = _("{model} is not in the catalogue: its price is unknown.")
-        hint = " " + _("Did you mean {near}?").format(near=near[0]) if near else ""
-        say(unknown.format(model=target.model) + hint)
+        hint = _("Did you mean {near}?").format(near=near[0]) if near else ""
+        say(sentences(unknown.format(model=target.model), hint))
     say(
         _("{endpoint}/{model} answers from now on.").format(
             endpoint=target.endpoint.name, model=target.model

@@ -14,7 +14,7 @@ from glm_jupyter.api import catalogue, endpoints
 from glm_jupyter.api.errors import AuthenticationError, GLMError, InputError
 from glm_jupyter.api.probe import probe
 from glm_jupyter.api.proxies import proxy_for
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 from glm_jupyter.render.table import table
 from glm_jupyter.sessions import session as sessions
 
@@ -107,7 +107,7 @@ def _online(session: sessions.Session) -> list[tuple[str, str]]:
     try:
         endpoint = session.target().endpoint
     except GLMError as error:
-        not_asked = _("not asked: {reason}").format(reason=f"{error} {error.remedy}")
+        not_asked = _("not asked: {reason}").format(reason=sentences(str(error), error.remedy))
         return [(_("the service"), not_asked)]
     if not endpoint.base_url:
         return [(_("the service"), _("not asked: the embedded engine answers here"))]
@@ -119,7 +119,7 @@ def _online(session: sessions.Session) -> list[tuple[str, str]]:
     try:
         found = bridge.run(probe(endpoint))
     except GLMError as error:
-        return [*rows, (_("the service"), f"{error} {error.remedy}")]
+        return [*rows, (_("the service"), sentences(str(error), error.remedy))]
     text = _("takes the key, answers in {ms:.0f} ms")
     if found.models is not None:
         text = _("takes the key, answers in {ms:.0f} ms, and lists {count} models")
@@ -145,7 +145,7 @@ def _who_answers(session: sessions.Session) -> str:
     try:
         target = session.target()
     except GLMError as error:
-        return _("nobody: {reason}").format(reason=f"{error} {error.remedy}")
+        return _("nobody: {reason}").format(reason=sentences(str(error), error.remedy))
     return f"{target.endpoint.name}/{target.model}"
 
 
@@ -181,7 +181,7 @@ def _catalogue_state(path: Path) -> str:
 
 
 def _unusable(error: GLMError) -> str:
-    return _("cannot be used: {reason}").format(reason=f"{error} {error.remedy}")
+    return _("cannot be used: {reason}").format(reason=sentences(str(error), error.remedy))
 
 
 def _extension_state() -> str:
