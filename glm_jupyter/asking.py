@@ -6,13 +6,15 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
 
+from glm_jupyter.language import N_, _
+
 from . import bridge
 from .answer import Answer
 from .api.events import Event
 from .sessions import session as sessions
 from .sessions.options import AskOptions
 
-STOPPED = "Stopped. What had arrived is kept in `glm_jupyter.session.last`."
+STOPPED = N_("Stopped. What had arrived is kept in `glm_jupyter.session.last`.")
 
 
 async def aask(prompt: str, **options: Any) -> Answer:
@@ -33,23 +35,23 @@ async def aask(prompt: str, **options: Any) -> Answer:
     Raises GLMError.
     """
     turn = sessions.current().turn(prompt, AskOptions.of(**options))
-    with bridge.short_when_stopped(STOPPED), bridge.awake():
+    with bridge.short_when_stopped(_(STOPPED)), bridge.awake():
         async with aclosing(turn.stream()) as events:
-            async for _ in events:
+            async for _event in events:
                 pass
     return turn.answer
 
 
 def ask(prompt: str, **options: Any) -> Answer:
     """`aask` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped(STOPPED):
+    with bridge.short_when_stopped(_(STOPPED)):
         return bridge.run(aask(prompt, **options))
 
 
 async def astream(prompt: str, **options: Any) -> AsyncGenerator[Event, None]:
     """Ask a model and yield the events of its answer as they come; options as for `aask`."""
     turn = sessions.current().turn(prompt, AskOptions.of(**options))
-    with bridge.short_when_stopped(STOPPED), bridge.awake():
+    with bridge.short_when_stopped(_(STOPPED)), bridge.awake():
         async with aclosing(turn.stream()) as events:
             async for event in events:
                 yield event
@@ -57,5 +59,5 @@ async def astream(prompt: str, **options: Any) -> AsyncGenerator[Event, None]:
 
 def stream(prompt: str, **options: Any) -> Iterator[Event]:
     """`astream` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped(STOPPED):
+    with bridge.short_when_stopped(_(STOPPED)):
         yield from bridge.iterate(astream(prompt, **options))

@@ -11,12 +11,13 @@ from glm_jupyter.api import endpoints, gateways
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, clean
 from glm_jupyter.api.http import connection
+from glm_jupyter.language import N_, _
 from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
 
 # It is a short answer of a server nearby; who reads it must not wait for one that is not there.
 TIMEOUT_SECONDS = 3.0
-PERIOD_WORDS = {"day": "today", "month": "this month", "total": "in all"}
+PERIOD_WORDS = {"day": N_("today"), "month": N_("this month"), "total": N_("in all")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +45,25 @@ class Counted:
         rows = []
         for each in self.sums:
             group = "" if each.owner == "you" else f" ({each.owner})"
-            spent = f"{number(each.spent)} {self.currency}" if each.spent else "nothing"
+            spent = f"{number(each.spent)} {self.currency}" if each.spent else _("nothing")
             if each.held:
-                spent += f", at most {number(each.held)} under way"
+                spent = _("{spent}, at most {held} under way").format(
+                    spent=spent, held=number(each.held)
+                )
             limit = left = ""
             if each.limit is not None:
                 limit = f"{number(each.limit)} {self.currency}"
                 left = number(max(Decimal(0), each.limit - each.spent - each.held))
-            rows.append((PERIOD_WORDS[each.period] + group, spent, limit, left))
+            rows.append((_(PERIOD_WORDS[each.period]) + group, spent, limit, left))
         return rows
 
     def table(self) -> dict[str, str]:
         """The sums as a MIME bundle."""
-        caption = f"Counted by the gateway at {self.base_url} for {self.user}."
-        return table(("for", "spent", "budget", "left"), self.rows(), caption)
+        caption = _("Counted by the gateway at {base_url} for {user}.").format(
+            base_url=self.base_url, user=self.user
+        )
+        headers = (_("for"), _("spent"), _("budget"), _("left"))
+        return table(headers, self.rows(), caption)
 
 
 def known() -> Endpoint | None:
@@ -104,5 +110,5 @@ def counted(endpoint: Endpoint) -> Counted | None:
 
 
 def _owner(owner: str) -> str:
-    kind, _, name = clean(owner, 60).partition(" ")
+    kind, _space, name = clean(owner, 60).partition(" ")
     return "you" if kind == "user" else name

@@ -39,6 +39,14 @@ def N_(text: str) -> str:
     return text
 
 
+def sentences(*each: str) -> str:
+    """Sentences one behind the other, without empty ones; Chinese has no space between them."""
+    said = ""
+    for one in filter(None, each):
+        said += f" {one}" if said and not said.endswith(("。", "？")) else one
+    return said
+
+
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:
     languages = [tag.replace("-", "_") for tag in language.split(":")]

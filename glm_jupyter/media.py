@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from glm_jupyter.language import _
+
 from .api.errors import InputError
 
 # The endings of what is kept, by type.
@@ -56,8 +58,10 @@ class Made:
             return self.file.read_bytes()
         except OSError as error:
             raise InputError(
-                f"{self.path} cannot be read: {error.strerror or type(error).__name__}.",
-                remedy="It was moved or removed; `%glm tasks` may fetch it again.",
+                _("{path} cannot be read: {reason}.").format(
+                    path=self.path, reason=error.strerror or type(error).__name__
+                ),
+                remedy=_("It was moved or removed; `%glm tasks` may fetch it again."),
             ) from None
 
     @property
@@ -77,8 +81,10 @@ class Made:
                 shutil.copyfile(self.file, place)
         except OSError as error:
             raise InputError(
-                f"Cannot save to {place}: {error.strerror or type(error).__name__}.",
-                remedy="Name a file in a folder that exists and can be written.",
+                _("Cannot save to {place}: {reason}.").format(
+                    place=place, reason=error.strerror or type(error).__name__
+                ),
+                remedy=_("Name a file in a folder that exists and can be written."),
             ) from None
         return place
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.language import N_, _, sentences
 from glm_jupyter.render import chart
 from glm_jupyter.render.table import table
 
@@ -24,10 +25,21 @@ from .money.words import number, rounded
 if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
 
-HEADERS = ("requests", "in", "cached", "out", "reasoning", "cost")
+HEADERS = (N_("requests"), N_("in"), N_("cached"), N_("out"), N_("reasoning"), N_("cost"))
+GROUP_WORDS = {
+    "model": N_("model"),
+    "kind": N_("kind"),
+    "day": N_("day"),
+    "notebook": N_("notebook"),
+    "endpoint": N_("endpoint"),
+}
 MOST_BARS = 20
 MOST_DAYS = 60
-PERIOD_WORDS = {"session": "this session", "day": "today", "month": "this month"}
+PERIOD_WORDS = {
+    "session": N_("this session"),
+    "day": N_("today"),
+    "month": N_("this month"),
+}
 
 
 def usage(by: str | None = None, since: str | date | None = None) -> Any:
@@ -59,25 +71,38 @@ def usage(by: str | None = None, since: str | date | None = None) -> Any:
 def report(ledger: Ledger, by: str, since: datetime | None) -> list[dict[str, str]]:
     """The sums by a key of `GROUPS`, as MIME bundles: a table, and a chart of each currency."""
     lines = ledger.lines(group(by), since)
-    span = f" since {since:%Y-%m-%d}" if since else ""
     if not lines:
+        text = _("The ledger holds no request.")
+        if since:
+            text = _("The ledger holds no request since {date:%Y-%m-%d}.").format(date=since)
         unusable = ledger.complaint if ledger.broken else None
-        return [{"text/plain": unusable or f"The ledger holds no request{span}."}]
+        return [{"text/plain": unusable or text}]
     rows = [(label(line.key, by), *_cells(line)) for line in lines]
     totals = [
-        (f"all in {line.currency}" if line.currency else "all without prices", *_cells(line))
+        (
+            _("all in {currency}").format(currency=line.currency)
+            if line.currency
+            else _("all without prices"),
+            *_cells(line),
+        )
         for line in ledger.lines(None, since)
     ]
     days = lines if by == "day" else ledger.lines("day", since)
-    caption = f"All notebooks, since {min(line.key for line in days)}."
+    caption = _("All notebooks, since {date}.").format(date=min(line.key for line in days))
+    note = ""
     if ledger.broken:
-        caption += " At least: the ledger could not be used for all requests."
+        note = _("At least: the ledger could not be used for all requests.")
     elif any(line.estimated or line.unpriced for line in lines):
-        caption += " At least: some of it is estimated, or its price is not known."
-    bundles = [table((by, *HEADERS), [*rows, *totals], caption, numbers=HEADERS)]
+        note = _("At least: some of it is estimated, or its price is not known.")
+    numbers = [_(header) for header in HEADERS]
+    headers = [_(GROUP_WORDS[by]), *numbers]
+    bundles = [table(headers, [*rows, *totals], sentences(caption, note), numbers=numbers)]
     for currency in sorted({line.currency for line in lines if line.cost and line.currency}):
         bars = day_bars(lines, currency) if by == "day" else _bars(lines, currency, by)
-        title = f"Spending in {currency} by {by}{span}"
+        title = _("Spending in {currency} by {group}")
+        if since:
+            title = _("Spending in {currency} by {group} since {date:%Y-%m-%d}")
+        title = title.format(currency=currency, group=_(GROUP_WORDS[by]), date=since)
         bundles.append(chart.bundle(title, bars, upright=by == "day"))
     return bundles
 
@@ -95,8 +120,8 @@ def write_csv(ledger: Ledger, path: Path, since: datetime | None) -> int:
             writer.writerows(map(_written, rows))
     except OSError as error:
         raise InputError(
-            f"Cannot write {path}: {error.strerror}.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
+            _("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror),
+            remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
         ) from None
     return len(rows)
 
@@ -105,21 +130,23 @@ def limits_table(limits: Sequence[Limit], caption: str = "") -> dict[str, str]:
     """The limits in force and what is left of them, with a caption below."""
     if not limits:
         return {
-            "text/plain": "No budget is set. `%glm budget 5` sets one for this session, "
-            "`%glm budget 5 --day` or `--month` one for all kernels."
+            "text/plain": _(
+                "No budget is set. `%glm budget 5` sets one for this session, "
+                "`%glm budget 5 --day` or `--month` one for all kernels."
+            )
         }
     rows = [
         (
-            PERIOD_WORDS[limit.period],
+            _(PERIOD_WORDS[limit.period]),
             f"{number(limit.amount)} {limit.currency}",
             number(limit.spent),
             number(limit.held),
             number(limit.left),
-            "the administrator" if limit.ceiling else "you",
+            _("the administrator") if limit.ceiling else _("you"),
         )
         for limit in limits
     ]
-    headers = ("for", "budget", "spent", "held", "left", "set by")
+    headers = (_("for"), _("budget"), _("spent"), _("held"), _("left"), _("set by"))
     return table(headers, rows, caption, numbers=headers[1:5])
 
 
@@ -132,7 +159,8 @@ def moment(since: str | date | None) -> datetime | None:
         return datetime.fromisoformat(str(since)).astimezone()
     except (ValueError, OverflowError):  # the first and the last year have no time zone
         raise InputError(
-            f"{str(since)!r} is not a date.", remedy=f"Write it as {date.today().isoformat()}."
+            _("{text!r} is not a date.").format(text=str(since)),
+            remedy=_("Write it as {today}.").format(today=date.today().isoformat()),
         ) from None
 
 
@@ -140,7 +168,8 @@ def group(by: str) -> str:
     """`by` itself. Raises InputError where nothing can be added up by it."""
     if by not in GROUPS:
         raise InputError(
-            f"Spending cannot be added up by {by!r}.", remedy=f"Choose from {', '.join(GROUPS)}."
+            _("Spending cannot be added up by {by!r}.").format(by=by),
+            remedy=_("Choose from {groups}.").format(groups=", ".join(GROUPS)),
         )
     return by
 
@@ -149,13 +178,13 @@ def label(key: str, by: str) -> str:
     """A group's name for readers: of a notebook, the file's name."""
     if by != "notebook":
         return key
-    return key.replace("\\", "/").rsplit("/", 1)[-1] or "not known"
+    return key.replace("\\", "/").rsplit("/", 1)[-1] or _("not known")
 
 
 def spent(lines: Iterable[Line]) -> str:
     """What requests cost together, each currency for itself: "0.5 RMB + at least 1 USD"."""
     found = [_cost(line) for line in lines if line.cost or line.unpriced]
-    return " + ".join(found) or "nothing"
+    return " + ".join(found) or _("nothing")
 
 
 def day_bars(lines: Iterable[Line], currency: str, days: int = 0) -> list[chart.Bar]:
@@ -173,7 +202,7 @@ def day_bars(lines: Iterable[Line], currency: str, days: int = 0) -> list[chart.
     bars = [
         chart.Bar(day, costs[day].cost, _cost(costs[day]))
         if day in costs
-        else chart.Bar(day, Decimal(0), "nothing")
+        else chart.Bar(day, Decimal(0), _("nothing"))
         for day in ((first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1))
     ]
     return bars if any(bar.value for bar in bars) else []
@@ -209,12 +238,14 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def _cost(line: Line) -> str:
     if line.unpriced and not line.cost:
-        return "unknown" if line.unpriced == line.requests else "unknown in part"
+        return _("unknown") if line.unpriced == line.requests else _("unknown in part")
     if not line.cost:
         # What was refused had no cost, whatever the model's price is.
-        return "free" if line.prompt_tokens or line.completion_tokens else "no cost"
+        return _("free") if line.prompt_tokens or line.completion_tokens else _("no cost")
     price = f"{rounded(line.cost)} {line.currency}"
-    return f"at least {price}" if line.estimated or line.unpriced else price
+    if line.estimated or line.unpriced:
+        return _("at least {price}").format(price=price)
+    return price
 
 
 def _bars(lines: Iterable[Line], currency: str, by: str) -> list[chart.Bar]:

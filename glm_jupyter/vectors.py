@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from glm_jupyter.language import _
+
 from . import bridge
 from .api import events as ev
 from .api import tokens
@@ -46,9 +48,11 @@ async def aembed(
         for number, text in enumerate(texts):
             if tokens.at_least(tokens.estimate(text)) > known.max_item_tokens:
                 raise InputError(
-                    f"Text {number} is too long for {known.name}: it has more than "
-                    f"{known.max_item_tokens:,} tokens. Nothing was sent.",
-                    remedy="Cut it into pieces.",
+                    _(
+                        "Text {number} is too long for {model}: it has more than "
+                        "{most:,} tokens. Nothing was sent."
+                    ).format(number=number, model=known.name, most=known.max_item_tokens),
+                    remedy=_("Cut it into pieces."),
                 )
     distinct = list(dict.fromkeys(texts))
     size = (known.max_items if known else None) or FEW
@@ -77,7 +81,7 @@ def embed(
     endpoint: str | None = None,
 ) -> Any:
     """`aembed` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped("Stopped."):
+    with bridge.short_when_stopped(_("Stopped.")):
         return bridge.run(aembed(items, model, dimensions, endpoint=endpoint))
 
 
@@ -96,9 +100,12 @@ async def arerank(
     """
     texts = _texts(items)
     if not query.strip():
-        raise InputError("The question is empty. Nothing was sent.", remedy="Write one.")
+        raise InputError(_("The question is empty. Nothing was sent."), remedy=_("Write one."))
     if top is not None and top < 1:
-        raise InputError(f"top={top} is no number of texts. Nothing was sent.", remedy="Give 1.")
+        raise InputError(
+            _("top={top} is no number of texts. Nothing was sent.").format(top=top),
+            remedy=_("Give 1."),
+        )
     session = sessions.current()
     target = session.target(AskOptions(model=model, endpoint=endpoint))
     size = (target.known.max_items if target.known else None) or FEW
@@ -123,7 +130,7 @@ def rerank(
     endpoint: str | None = None,
 ) -> list[tuple[int, float]]:
     """`arerank` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped("Stopped."):
+    with bridge.short_when_stopped(_("Stopped.")):
         return bridge.run(arerank(query, items, model, top, endpoint=endpoint))
 
 
@@ -154,15 +161,18 @@ async def _all(
 def _texts(items: Iterable[str]) -> list[str]:
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise InputError(
-            f"{type(items).__name__} is no list of texts. Nothing was sent.",
-            remedy="Give a list or a Series of texts.",
+            _("{kind} is no list of texts. Nothing was sent.").format(kind=type(items).__name__),
+            remedy=_("Give a list or a Series of texts."),
         )
     texts = list(items)
     for number, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():
-            what = "empty" if isinstance(text, str) else f"no text but {type(text).__name__}"
+            kind = type(text).__name__
+            what = _("Item {number} is no text but {kind}. Nothing was sent.")
+            if isinstance(text, str):
+                what = _("Item {number} is empty. Nothing was sent.")
             raise InputError(
-                f"Item {number} is {what}. Nothing was sent.", remedy="Drop such items first."
+                what.format(number=number, kind=kind), remedy=_("Drop such items first.")
             )
     return texts
 

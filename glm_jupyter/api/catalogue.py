@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from glm_jupyter.exact import exactly
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 
 from . import tokens
 from .catalogue_file import KINDS, Tier, read
@@ -277,7 +277,7 @@ class Model:
         )
         if most and room > 0:
             fewer = _("Give a --max-tokens of {room} or less.").format(room=room)
-            remedy = f"{fewer} {remedy}"
+            remedy = sentences(fewer, remedy)
         raise InputError(
             says.format(prompt=prompt_tokens, most=most, model=self.name, context=self.context),
             remedy=remedy,

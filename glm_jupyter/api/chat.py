@@ -59,8 +59,9 @@ async def answer(
                     yield event
                 if length > LONGEST_ANSWER:
                     raise NetworkError(
-                        f"{endpoint.base_url} does not come to an end: more than "
-                        f"{LONGEST_ANSWER:,} characters."
+                        _("{url} does not come to an end: more than {most:,} characters.").format(
+                            url=endpoint.base_url, most=LONGEST_ANSWER
+                        )
                     )
                 if decoder.done:
                     if http.keeps:
@@ -168,8 +169,10 @@ class _Stream:
             line = len(text) - end - 1 if end >= 0 else line + len(text)
             if line > LONGEST_LINE:
                 raise NetworkError(
-                    f"The service sent a line of more than {LONGEST_LINE:,} characters.",
-                    remedy="Run the cell again; check the base URL if it happens each time.",
+                    _("The service sent a line of more than {most:,} characters.").format(
+                        most=LONGEST_LINE
+                    ),
+                    remedy=_("Run the cell again; check the base URL if it happens each time."),
                 )
             yield text
 

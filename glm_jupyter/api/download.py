@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 from . import events as ev
 from .errors import GLMError, NetworkError, RequestError, clean
@@ -246,13 +246,15 @@ def _type(head: bytes, kind: Kind) -> str:
 def _gone(status: int, kept: str, url: str) -> GLMError:
     if status in (404, 410):
         return RequestError(
-            _("What was made is not at its address any more ({status}).").format(status=status)
-            + f" {kept}",
+            sentences(
+                _("What was made is not at its address any more ({status}).").format(status=status),
+                kept,
+            ),
             remedy=_("Run the cell again to have another one made."),
             status=status,
         )
     return NetworkError(
-        _("What was made could not be fetched ({status}).").format(status=status) + f" {kept}",
+        sentences(_("What was made could not be fetched ({status}).").format(status=status), kept),
         remedy=_("It is at {url}").format(url=clean(url, 400)),
         status=status,
         retryable=status >= 500 or status == 429,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 from .errors import AuthenticationError, InputError
 from .request import Dialect
@@ -104,11 +104,11 @@ def resolve(name_or_url: str | None = None, environ: Mapping[str, str] | None = 
         return Endpoint.local()
     else:
         close = difflib.get_close_matches(name_or_url.lower(), NAMES, n=1)
-        hint = _("Did you mean `{name}`?").format(name=close[0]) + " " if close else ""
+        hint = _("Did you mean `{name}`?").format(name=close[0]) if close else ""
         names = _("Endpoints are {names}, or a base URL with http(s)://.")
         raise InputError(
             _("There is no endpoint {name!r}.").format(name=name_or_url),
-            remedy=hint + names.format(names=", ".join(NAMES)),
+            remedy=sentences(hint, names.format(names=", ".join(NAMES))),
         )
     return replace(found, key=_key(found, environ))
 

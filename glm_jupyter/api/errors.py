@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 
 LONGEST_QUOTE = 300  # characters of a server's text in a message
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
@@ -330,13 +330,13 @@ def refusal(
     if base_url:
         sentence = _("{host}: {sentence}").format(host=_host(base_url), sentence=sentence)
     if text:
-        sentence += " " + _("It says: {text}").format(text=text)
+        sentence = sentences(sentence, _("It says: {text}").format(text=text))
     wait = ""
     if retry_after:
-        wait = _("It asks to wait {seconds:,.0f} s.").format(seconds=retry_after) + " "
+        wait = _("It asks to wait {seconds:,.0f} s.").format(seconds=retry_after)
     return meaning.kind(
         sentence,
-        remedy=f"{wait}{remedy}",
+        remedy=sentences(wait, remedy),
         code=code,
         status=status,
         retryable=meaning.retryable,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 from . import events as ev
 from .endpoints import BIGMODEL
@@ -110,11 +110,11 @@ def find(known: Sequence[Base], name: str) -> Base:
         )
     near = difflib.get_close_matches(name, [base.name for base in known], n=1)
     names = ", ".join(clean(base.name, 40) for base in known) or _("none")
-    hint = _("Did you mean {name}?").format(name=clean(near[0], 40)) + " " if near else ""
+    hint = _("Did you mean {name}?").format(name=clean(near[0], 40)) if near else ""
     known_ones = _("There are: {names}. `%glm knowledge create NAME FILE…` makes one.")
     raise InputError(
         _("There is no knowledge base {name}. Nothing was asked.").format(name=clean(name, 40)),
-        remedy=hint + known_ones.format(names=names),
+        remedy=sentences(hint, known_ones.format(names=names)),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 from . import events as ev
 from .errors import InputError, NetworkError, clean, not_the_api
@@ -104,7 +104,7 @@ def checked_size(size: str, model: Model) -> str:
             allowed = _("A side has {low} to {high} pixels and is a multiple of {step}.")
             raise InputError(
                 says.format(model=model.name, side=side),
-                remedy=f"{allowed.format(low=span[0], high=span[1], step=step)} {presets}",
+                remedy=sentences(allowed.format(low=span[0], high=span[1], step=step), presets),
             )
     if most is not None and width * height > most:
         raise InputError(

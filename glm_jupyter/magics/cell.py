@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _, sentences
 from glm_jupyter.prompt.above import above
 from glm_jupyter.prompt.expand import Prompt, Value, evaluate, expand
 from glm_jupyter.schema import schema_of
@@ -90,14 +91,16 @@ def _together(args: Namespace) -> None:
     ):
         if getattr(args, one) and getattr(args, other):
             raise InputError(
-                f"--{one} and --{other} do not go together. Nothing was sent.",
-                remedy="Leave out one of them.",
+                _("--{one} and --{other} do not go together. Nothing was sent.").format(
+                    one=one, other=other
+                ),
+                remedy=_("Leave out one of them."),
             )
 
     if args.batch and not args.map:
         raise InputError(
-            "--batch goes with --map: a batch is about many items. Nothing was sent.",
-            remedy="Add --map ITEMS, or leave out --batch.",
+            _("--batch goes with --map: a batch is about many items. Nothing was sent."),
+            remedy=_("Add --map ITEMS, or leave out --batch."),
         )
 
 
@@ -108,9 +111,11 @@ def _with_hole(namespace: Mapping[str, Any], dry_run: bool) -> Mapping[str, Any]
     if dry_run:
         return {**namespace, "cell": "{{ cell }}"}
     raise InputError(
-        "`{{ cell }}` is where a template takes in a cell, and this cell is no template yet. "
-        "Nothing was sent.",
-        remedy="Run it with --dry-run, then keep it with `%glm save NAME`.",
+        _(
+            "`{{ cell }}` is where a template takes in a cell, and this cell is no template yet. "
+            "Nothing was sent."
+        ),
+        remedy=_("Run it with --dry-run, then keep it with `%glm save NAME`."),
     )
 
 
@@ -132,8 +137,8 @@ def _prompt(
         return Prompt(filled.text.rstrip("\n") + below, filled.values + own.values)
     if not own.text.strip():
         raise InputError(
-            "The template has a hole `{{ cell }}`, and the cell is empty. Nothing was sent.",
-            remedy="Write below the %%glm line what goes into it.",
+            _("The template has a hole `{{ cell }}`, and the cell is empty. Nothing was sent."),
+            remedy=_("Write below the %%glm line what goes into it."),
         )
     text = own.text.strip("\n")
     if verbatim:
@@ -177,7 +182,11 @@ def _source(option: str, source: str, namespace: Mapping[str, Any]) -> Any:
         return source
     near = difflib.get_close_matches(source, [*namespace, *os.listdir()], n=1)
     raise InputError(
-        f"{option} {source}: there is no variable and no file of that name. Nothing was sent.",
-        remedy=(f"Did you mean `{near[0]}`? " if near else "")
-        + f"Paths are relative to {Path.cwd()}.",
+        _(
+            "{option} {source}: there is no variable and no file of that name. Nothing was sent."
+        ).format(option=option, source=source),
+        remedy=sentences(
+            _("Did you mean `{near}`?").format(near=near[0]) if near else "",
+            _("Paths are relative to {folder}.").format(folder=Path.cwd()),
+        ),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.language import _
 from glm_jupyter.sessions.turn import Turn
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def turns_for(
     names = [name.strip() for name in models.split(",") if name.strip()]
     if len(names) < 2:
         raise InputError(
-            "--compare takes two or more models.",
-            remedy="For example --compare glm-4-airx,glm-z1-air.",
+            _("--compare takes two or more models."),
+            remedy=_("For example --compare glm-4-airx,glm-z1-air."),
         )
     turns = []
     for name in names:

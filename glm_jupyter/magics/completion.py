@@ -111,8 +111,11 @@ def hints(code: str, cursor: int) -> dict[str, str]:
 
 def _brief(text: str | None) -> str:
     """The beginning of a help text, as far as there is room for it in a popup."""
-    first = re.split(r"[;:(]", (text or "") % {})[0].strip()
-    return first if len(first) <= MOST_HINT else first[:MOST_HINT].rpartition(" ")[0] + " …"
+    first = re.split(r"[;:(；：（]", (text or "") % {})[0].strip()
+    if len(first) <= MOST_HINT:
+        return first
+    cut = first[:MOST_HINT]
+    return f"{cut.rpartition(' ')[0] or cut} …"
 
 
 def _ours(code: str, cursor: int, behind: str = "") -> tuple[argparse.ArgumentParser, str] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import GLMError
 from glm_jupyter.api.making import MakingRequest
+from glm_jupyter.language import _, sentences
 from glm_jupyter.money.limit import left
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.fences import fenced
@@ -32,15 +33,17 @@ def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
         messages.append(("tools", "\n".join(tools)))
     shown = [f"**{role}**\n\n{fenced(text)}" for role, text in messages]
     plain = [f"{role}:\n{text}" for role, text in messages]
-    base = [f"the knowledge base {turn.knowledge} is asked first"] if turn.knowledge else []
-    facts = " · ".join([_facts(one), *base, *map(str, values)])
+    facts = [_facts(one)]
+    if turn.knowledge:
+        facts.append(_("the knowledge base {name} is asked first").format(name=turn.knowledge))
+    line = " · ".join([*facts, *map(str, values)])
     costs = comparison(one.quote) or {"text/markdown": "", "text/plain": ""}
     verdict = _verdict(turn)
     return {
         "text/markdown": "\n\n".join(
-            [*shown, costs["text/markdown"], prose(verdict), f"<small>{literal(facts)}</small>"]
+            [*shown, costs["text/markdown"], prose(verdict), f"<small>{literal(line)}</small>"]
         ),
-        "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], verdict, facts])),
+        "text/plain": "\n\n".join(filter(None, [*plain, costs["text/plain"], verdict, line])),
     }
 
 
@@ -51,11 +54,13 @@ def _verdict(turn: Turn) -> str:
     try:
         limit = turn.budgets.check(turn.opening.quote, turn.opening.cap)
     except GLMError as error:
-        return f"It would be refused. {error} {error.remedy}"
+        return sentences(_("It would be refused."), str(error), error.remedy)
     if limit is None:
         return ""
-    allowed = f"{limit.name} allows it" if limit.period == "cell" else left(limit)
-    return f"It would not be refused: {allowed}."
+    allowed = left(limit)
+    if limit.period == "cell":
+        allowed = _("{limit} allows it").format(limit=limit.name)
+    return _("It would not be refused: {allowed}.").format(allowed=allowed)
 
 
 def _facts(one: ModelRequest) -> str:
@@ -63,22 +68,28 @@ def _facts(one: ModelRequest) -> str:
     if isinstance(one.request, MakingRequest):
         return _making_facts(one, one.request)
     about, most = quote.prompt_tokens, quote.most_output
-    least, most_in = tokens.at_least(about), tokens.at_most(about)
-    asked = f"about {about:,} tokens in (an estimate: {least:,} to {most_in:,})"
-    parts = [f"Not sent. {one.target.endpoint.name}/{one.target.model}", asked]
-    parts += quote.images
-    limit = f"at most {most:,} out" if most else "length of the answer not limited"
+    asked = _("about {about:,} tokens in (an estimate: {least:,} to {most:,})").format(
+        about=about, least=tokens.at_least(about), most=tokens.at_most(about)
+    )
+    parts = [_not_sent(one), asked, *quote.images]
+    limit = _("length of the answer not limited")
+    if most:
+        limit = _("at most {count:,} out").format(count=most)
     parts += [limit, _price(one)]
     if any(tool["type"] == "function" for tool in one.request.tools):
-        parts.append("each round of function calls is a further request")
+        parts.append(_("each round of function calls is a further request"))
     return " · ".join(parts)
 
 
 def _making_facts(one: ModelRequest, request: MakingRequest) -> str:
     """What is to be made, as it is asked for."""
     chosen = [f"{name} {_short(value)}" for name, value in request.given.items()]
-    where = f"Not sent. {one.target.endpoint.name}/{one.target.model}"
-    return " · ".join([where, *chosen, *one.quote.facts, _price(one)])
+    return " · ".join([_not_sent(one), *chosen, *one.quote.facts, _price(one)])
+
+
+def _not_sent(one: ModelRequest) -> str:
+    model = f"{one.target.endpoint.name}/{one.target.model}"
+    return _("Not sent. {model}").format(model=model)
 
 
 def _short(value: object) -> str:
@@ -86,11 +97,11 @@ def _short(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_short, value))
     text = str(value)
-    return "embedded" if text.startswith("data:") else text
+    return _("embedded") if text.startswith("data:") else text
 
 
 def _price(one: ModelRequest) -> str:
     if one.target.endpoint.name == "local":
-        return "free"
-    worst = one.quote.worst
-    return "cost unknown" if worst is None else f"at most {amount(worst, one.quote.currency)}"
+        return _("free")
+    cost = amount(one.quote.worst, one.quote.currency)
+    return cost if one.quote.worst is None else _("at most {cost}").format(cost=cost)

@@ -12,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.language import _
 from glm_jupyter.prompt.secrets import redacted
 from glm_jupyter.prompt.values import as_text
 from glm_jupyter.render.fences import fenced
@@ -85,8 +86,8 @@ def _last_error() -> BaseException:
     remember()
     if _remembered is None:
         raise InputError(
-            "No cell has failed yet: there is nothing to explain. Nothing was sent.",
-            remedy="Run `%glm explain` after a cell that failed.",
+            _("No cell has failed yet: there is nothing to explain. Nothing was sent."),
+            remedy=_("Run `%glm explain` after a cell that failed."),
         )
     return _remembered
 

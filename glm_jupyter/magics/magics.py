@@ -12,6 +12,7 @@ from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from glm_jupyter import bridge
+from glm_jupyter.language import _
 from glm_jupyter.render.channel import channel_for
 from glm_jupyter.sessions.settings import configured
 
@@ -37,8 +38,8 @@ CELL = re.compile(r"%%glm(?=\s|$)")
 class Stopped(KeyboardInterrupt):
     """The user stopped the answer; what had arrived is kept."""
 
-    def __init__(self, says: str = "Stopped. What had arrived is kept, also in `_glm`.") -> None:
-        super().__init__(says)
+    def __init__(self, says: str = "") -> None:
+        super().__init__(says or _("Stopped. What had arrived is kept, also in `_glm`."))
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -71,7 +72,7 @@ class GLMMagics(Magics):
             except Stopped:
                 raise
             except KeyboardInterrupt:
-                raise Stopped("Stopped.") from None
+                raise Stopped(_("Stopped.")) from None
         elif asked := self._read(line, cell):
             self._run(self._ask(asked))
 
@@ -103,9 +104,9 @@ class GLMMagics(Magics):
             return told, ""
         path = notebook_path()
         if path and (saved := of_file(Path(path), self._cell_id)) is not None:
-            return saved, "as the notebook was saved last"
+            return saved, _("as the notebook was saved last")
         ns = self.shell.user_ns
-        return of_history(ns.get("In", [])[:-1], ns.get("Out", {})), "by the kernel's history"
+        return of_history(ns.get("In", [])[:-1], ns.get("Out", {})), _("by the kernel's history")
 
     def _read(self, line: str, cell: str, told: list[Any] | None = None) -> Question | None:
         """What the cell asks; nothing where it only asked for help, which is printed."""
@@ -129,7 +130,7 @@ class GLMMagics(Magics):
             print(help_text)  # noqa: T201
             return None
         except CancelledError:
-            raise Stopped("Stopped. Nothing was sent.") from None
+            raise Stopped(_("Stopped. Nothing was sent.")) from None
 
     async def _ask(self, asked: Question) -> None:
         from glm_jupyter.sessions import session as sessions
@@ -202,7 +203,7 @@ class GLMMagics(Magics):
         if code := python_in(answer.text):
             self.shell.set_next_input(code)
         else:
-            print("The answer holds no block of Python code for a new cell.")  # noqa: T201
+            print(_("The answer holds no block of Python code for a new cell."))  # noqa: T201
 
     def _keep(self, answer: Any, name: str | None) -> None:
         self.shell.user_ns["_glm"] = answer

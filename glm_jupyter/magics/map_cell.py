@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.mapping.answers import Answers
 from glm_jupyter.mapping.batch_run import check, half
 from glm_jupyter.mapping.budget import Allowance
@@ -72,8 +73,8 @@ class CellMap:
             except GLMError as error:
                 errors.append(error)
         if not turns:
-            raise errors[0] if errors else InputError("There is no item to ask about.")
-        first, *_ = turns.values()
+            raise errors[0] if errors else InputError(_("There is no item to ask about."))
+        first = next(iter(turns.values()))
         requests = [turn.opening for turn in turns.values()]
         whole = total(one.quote.worst for one in requests)
         if self._batch and whole is not None:
@@ -102,12 +103,14 @@ class CellMap:
                 own = Allowance(budget, first.target)
                 limits.append(Limit("cell", own.most, own.currency))
         except GLMError as error:
-            return f"All would be refused. {error} {error.remedy}"
+            return sentences(_("All would be refused."), str(error), error.remedy)
         tightest = min(limits, key=lambda limit: limit.left, default=None)
         if tightest is None or whole is None or whole <= tightest.left:
             return ""
         cost = amount(whole, currency)
-        return f"All may cost up to {cost}, and {left(tightest)}: it may be stopped before its end."
+        return _("All may cost up to {cost}, and {left}: it may be stopped before its end.").format(
+            cost=cost, left=left(tightest)
+        )
 
 
 def _sums(
@@ -121,12 +124,19 @@ def _sums(
     model = requests[0].model
     cost = amount(whole, model.currency if model else None)
     tokens = sum(one.quote.prompt_tokens for one in requests)
-    about = "" if items == len(requests) else f" about {items:,} items"
-    how = " in a batch, at half the price" if batch else ""
-    parts = [
-        f"The first of {len(requests):,} requests{about}{how}. All: about {tokens:,} tokens in"
-    ]
-    parts.append(f"at most {cost}" if whole else cost)
+    them = _("{count:,} requests").format(count=len(requests))
+    if items != len(requests):
+        them = _("{requests} about {items:,} items").format(requests=them, items=items)
+    text = _("The first of {requests}. All: about {tokens:,} tokens in")
+    if batch:
+        text = _(
+            "The first of {requests} in a batch, at half the price. All: about {tokens:,} tokens in"
+        )
+    parts = [text.format(requests=them, tokens=tokens)]
+    parts.append(_("at most {cost}").format(cost=cost) if whole else cost)
     if skipped:
-        parts.append(f"{skipped:,} {'item' if skipped == 1 else 'items'} cannot be asked about")
+        text = ngettext(
+            "{count:,} item cannot be asked about", "{count:,} items cannot be asked about", skipped
+        )
+        parts.append(text.format(count=skipped))
     return " · ".join(parts)

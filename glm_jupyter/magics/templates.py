@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _, sentences
 
 MAGIC = "%%glm"
 # What `{{ cell }}` in a template stands for: the text of the cell that uses it.
@@ -43,7 +44,8 @@ def save(name: str, template: Template) -> Path:
         path.write_text(f"{MAGIC} {shlex.join(words)}\n{template.text}", encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"Cannot write {path}: {error.strerror}.", remedy="Check the rights of its folder."
+            _("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror),
+            remedy=_("Check the rights of its folder."),
         ) from None
     return path
 
@@ -52,18 +54,22 @@ def load(name: str) -> Template:
     """The template of that name. Raises InputError where there is none."""
     path = _path(name)
     try:
-        head, _, text = path.read_text(encoding="utf-8").partition("\n")
+        head, _end, text = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
         close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"Did you mean `@{close[0]}`? " if close else ""
+        hint = _("Did you mean `{near}`?").format(near=f"@{close[0]}") if close else ""
         raise InputError(
-            f"There is no template `@{name}`.",
-            remedy=f"{hint}`%glm save` lists them; `%glm save NAME` keeps the last cell as one.",
+            _("There is no template `@{name}`.").format(name=name),
+            remedy=sentences(
+                hint, _("`%glm save` lists them; `%glm save NAME` keeps the last cell as one.")
+            ),
         ) from None
     if not head.startswith(MAGIC):
         raise InputError(
-            f"{path} is no template: its first line is not a {MAGIC} line.",
-            remedy=f"Let it begin with `{MAGIC}` and the options, if any.",
+            _("{path} is no template: its first line is not a {magic} line.").format(
+                path=path, magic=MAGIC
+            ),
+            remedy=_("Let it begin with `{magic}` and the options, if any.").format(magic=MAGIC),
         )
     return Template(head.removeprefix(MAGIC).strip(), text)
 
@@ -76,8 +82,8 @@ def names() -> list[str]:
 def _path(name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be the name of a template.",
-            remedy="Use letters, digits, - and _.",
+            _("{name!r} cannot be the name of a template.").format(name=name),
+            remedy=_("Use letters, digits, - and _."),
         )
     return folder() / f"{name}.md"
 

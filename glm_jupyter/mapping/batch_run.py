@@ -21,6 +21,7 @@ from glm_jupyter.api.errors import GLMError, IncompleteError, InputError, Networ
 from glm_jupyter.api.http import Http
 from glm_jupyter.api.request import ChatRequest
 from glm_jupyter.exact import add, exactly
+from glm_jupyter.language import N_, _, sentences
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.ledger import Job
 from glm_jupyter.money.quote import Quote
@@ -47,6 +48,13 @@ FIRST_WAIT = 3.0
 LONGEST_WAIT = 60.0
 GROWTH = 1.25
 TRIES = 6  # to hand a file in
+# What the service says of a batch that has not ended.
+STATES = {
+    "validating": N_("validating"),
+    "in_progress": N_("in progress"),
+    "finalizing": N_("finalizing"),
+    "cancelling": N_("cancelling"),
+}
 MOST_ASKED = 200  # characters of the prompt that the list of tasks keeps
 
 
@@ -55,19 +63,24 @@ def check(options: AskOptions, target: Target) -> None:
     endpoint, model = target.endpoint.name, target.known
     if endpoint != "bigmodel":
         raise InputError(
-            f"{endpoint} takes no batches; BigModel does. Nothing was sent.",
-            remedy="Leave out the batch, or choose a model of BigModel's: `bigmodel/glm-4-air`.",
+            _("{endpoint} takes no batches; BigModel does. Nothing was sent.").format(
+                endpoint=endpoint
+            ),
+            remedy=_("Leave out the batch, or choose a model of BigModel's: `bigmodel/glm-4-air`."),
         )
     if model is not None and model.takes_batch is False:
         raise InputError(
-            f"{model.name} takes no batches. Nothing was sent.",
-            remedy="Leave out the batch, or choose another model: `glm-4-air` takes them.",
+            _("{model} takes no batches. Nothing was sent.").format(model=model.name),
+            remedy=_("Leave out the batch, or choose another model: `glm-4-air` takes them."),
         )
     for name in ("tools", "web", "knowledge"):
         if name in options.chosen:
             raise InputError(
-                f"A batch has one request for each item, and cannot use {name}. Nothing was sent.",
-                remedy=f"Leave out {name}, or the batch.",
+                _(
+                    "A batch has one request for each item, and cannot use {name}. "
+                    "Nothing was sent."
+                ).format(name=name),
+                remedy=_("Leave out {name}, or the batch.").format(name=name),
             )
 
 
@@ -87,7 +100,7 @@ async def drafted(
     try:
         for position, prompt in enumerate(prompts):
             if position % 100 == 0:
-                tally.says = f"{position:,} written down"
+                tally.says = _("{count:,} written down").format(count=position)
                 await asyncio.sleep(0)
             if isinstance(prompt, GLMError):
                 draft.add_error(position, str(prompt), prompt.remedy)
@@ -100,8 +113,10 @@ async def drafted(
             request = one.request
             if not isinstance(request, ChatRequest):
                 raise InputError(
-                    f"{target.model} makes no text, and batches are for text. Nothing was sent.",
-                    remedy="Leave out the batch.",
+                    _("{model} makes no text, and batches are for text. Nothing was sent.").format(
+                        model=target.model
+                    ),
+                    remedy=_("Leave out the batch."),
                 )
             key = Asked.of(endpoint, request).hash()
             if (number := draft.number_of(key)) is None:
@@ -204,9 +219,11 @@ class BatchRun:
             allowance = Allowance(self._budget, self._target)
             if whole.worst is None:
                 raise InputError(
-                    f"How long an answer of {self._target.model} can be is not known, so a budget "
-                    "cannot be kept. Nothing was sent.",
-                    remedy="Give max_tokens.",
+                    _(
+                        "How long an answer of {model} can be is not known, so a budget "
+                        "cannot be kept. Nothing was sent."
+                    ).format(model=self._target.model),
+                    remedy=_("Give max_tokens."),
                 )
             handed_in = total(shard.most for shard in shards if shard.batch) or Decimal(0)
             allowance.check(whole.worst, handed_in)
@@ -234,7 +251,7 @@ class BatchRun:
             self._adopt(state, shard, batch)
             return
         if not shard.file:
-            self.tally.says = f"sending {shard.lines:,} requests"
+            self.tally.says = _("sending {count:,} requests").format(count=shard.lines)
             path = state.requests(shard)
             upload = partial(batches.uploaded, self._http, self._endpoint, path)
             shard.file = await self._patiently(upload, TRIES)
@@ -386,7 +403,7 @@ class BatchRun:
             answer.apply(event)
         # Nobody has seen when it began.
         answer.seconds = answer.first_token_seconds = answer.thinking_seconds = None
-        answer.notes.append("from a batch")
+        answer.notes.append(_("from a batch"))
         model = self._target.known
         if model is not None:
             counted = answer.usage.total_tokens > 0
@@ -396,8 +413,8 @@ class BatchRun:
             return answer, result.error
         if not answer.complete:
             return answer, IncompleteError(
-                "The answer was cut off before its value was whole.",
-                remedy="Give a higher max_tokens.",
+                _("The answer was cut off before its value was whole."),
+                remedy=_("Give a higher max_tokens."),
             )
         try:
             answer.parsed = schema_of(self._options.schema).parse(answer.text)
@@ -467,7 +484,8 @@ class BatchRun:
                 if not error.retryable or tried == tries:
                     raise
                 pause = min(max(wait, error.retry_after or 0.0), LONGEST_WAIT)
-                self.tally.says = f"not reached, asking again in {pause:.0f} s"
+                text = _("not reached, asking again in {seconds:.0f} s")
+                self.tally.says = text.format(seconds=pause)
             await asyncio.sleep(pause)
             wait = min(wait * GROWTH, LONGEST_WAIT)
 
@@ -483,28 +501,36 @@ def _says(seen: list[batches.Batch], waiting: list[Shard]) -> str:
     lines = sum(shard.lines for shard in waiting)
     answered = sum(batch.completed for batch in seen)
     failed = sum(batch.failed for batch in seen)
-    state = seen[0].status.replace("_", " ") or "under way"
-    words = f"batch {state}: {answered:,} of {lines:,}"
-    return f"{words}, {failed:,} failed" if failed else words
+    state = seen[0].status
+    text = _("batch {state}: {answered:,} of {lines:,}")
+    if failed:
+        text = _("batch {state}: {answered:,} of {lines:,}, {failed:,} failed")
+    return text.format(
+        state=_(STATES[state]) if state in STATES else state or _("under way"),
+        answered=answered,
+        lines=lines,
+        failed=failed,
+    )
 
 
 def _missing(shard: Shard) -> GLMError:
     """Why there is no result of a request."""
-    says = f" It says: {shard.reason}" if shard.reason else ""
-    remedy = "The same map asks again for what is missing."
+    remedy = _("The same map asks again for what is missing.")
     if shard.state == "failed":
-        return RequestError(f"The service could not run the batch {shard.batch}.{says}")
-    if shard.state in ("cancelled", "expired"):
-        was = "was cancelled" if shard.state == "cancelled" else "has expired"
-        return RequestError(
-            f"The batch {shard.batch} {was} before this was answered.", remedy=remedy
-        )
-    return RequestError(
-        f"The results of the batch {shard.batch} do not tell of this item.", remedy=remedy
-    )
+        failed = _("The service could not run the batch {batch}.").format(batch=shard.batch)
+        if shard.reason:
+            failed = sentences(failed, _("It says: {text}").format(text=shard.reason))
+        return RequestError(failed)
+    text = _("The results of the batch {batch} do not tell of this item.")
+    if shard.state == "cancelled":
+        text = _("The batch {batch} was cancelled before this was answered.")
+    elif shard.state == "expired":
+        text = _("The batch {batch} has expired before this was answered.")
+    return RequestError(text.format(batch=shard.batch), remedy=remedy)
 
 
 def _gone() -> GLMError:
     return RequestError(
-        "The answer that was kept for this item is gone.", remedy="The same map asks for it again."
+        _("The answer that was kept for this item is gone."),
+        remedy=_("The same map asks for it again."),
     )

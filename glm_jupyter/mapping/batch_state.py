@@ -24,6 +24,7 @@ import platformdirs
 from glm_jupyter.api.batches import MOST_BYTES, MOST_LINES
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 
 KEPT_SECONDS = 30 * 86_400
 DRAFT_SECONDS = 86_400  # what was not written to its end in so long never will be
@@ -86,8 +87,8 @@ class BatchState:
         except sqlite3.OperationalError:
             self._lock.close()
             raise InputError(
-                "Another kernel is waiting for this batch.",
-                remedy="Its answers come there; stop that kernel to wait for them here.",
+                _("Another kernel is waiting for this batch."),
+                remedy=_("Its answers come there; stop that kernel to wait for them here."),
             ) from None
         self._db = _connected(folder / "state.sqlite")
 
@@ -310,9 +311,13 @@ def on_disk() -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise GLMError(
-            f"What is known of the batch cannot be kept in {root()}: {reason}.",
-            remedy="Make room or rights there and run the cell again: what the service has taken "
-            "by then is found there, and not paid twice.",
+            _("What is known of the batch cannot be kept in {folder}: {reason}.").format(
+                folder=root(), reason=reason
+            ),
+            remedy=_(
+                "Make room or rights there and run the cell again: what the service has taken "
+                "by then is found there, and not paid twice."
+            ),
         ) from None
 
 

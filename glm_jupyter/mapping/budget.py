@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 from glm_jupyter.money.amounts import parse_amount
 from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.money.words import amount, number
@@ -28,16 +29,25 @@ class Allowance:
         model = target.known
         if model is None or not model.prices:
             raise InputError(
-                f"What {target.model or target.endpoint.name} costs is not known, so a budget "
-                "cannot be kept. Nothing was sent.",
-                remedy="Choose a model with a price (`%glm models`), or leave out the budget.",
+                _(
+                    "What {model} costs is not known, so a budget cannot be kept. Nothing was sent."
+                ).format(model=target.model or target.endpoint.name),
+                remedy=_("Choose a model with a price (`%glm models`), or leave out the budget."),
             )
         self.most, self.currency = parse_amount(str(budget), model.currency)
         if self.currency != model.currency:
             raise InputError(
-                f"The budget is in {self.currency}, but {target.endpoint.name} bills in "
-                f"{model.currency}. Nothing was sent.",
-                remedy=f"Give the budget in {model.currency}.",
+                _(
+                    "The budget is in {currency}, but {endpoint} bills in "
+                    "{currency_of_model}. Nothing was sent."
+                ).format(
+                    currency=self.currency,
+                    endpoint=target.endpoint.name,
+                    currency_of_model=model.currency,
+                ),
+                remedy=_("Give the budget in {currency_of_model}.").format(
+                    currency_of_model=model.currency
+                ),
             )
         self.held = Decimal(0)  # for the questions in flight
 
@@ -54,11 +64,20 @@ class Allowance:
         """Raise BudgetError where `worst` more, beside what is `paid` and held, may be too much."""
         if add(paid, self.held, worst) > self.most:
             raise BudgetError(
-                f"The budget of this map, {number(self.most)} {self.currency}, might be passed: "
-                f"{number(paid)} {self.currency} are spent, and one more answer may cost up "
-                f"to {amount(worst, self.currency)}.",
-                remedy="Give a lower max_tokens, which lowers what an answer may cost, or a "
-                "higher budget.",
+                _(
+                    "The budget of this map, {most} {currency}, might be passed: "
+                    "{paid} {currency} are spent, and one more answer may cost up "
+                    "to {worst}."
+                ).format(
+                    most=number(self.most),
+                    currency=self.currency,
+                    paid=number(paid),
+                    worst=amount(worst, self.currency),
+                ),
+                remedy=_(
+                    "Give a lower max_tokens, which lowers what an answer may cost, or a "
+                    "higher budget."
+                ),
             )
 
 
@@ -77,9 +96,11 @@ class Hold:
         worst = one.quote.worst
         if worst is None:
             raise InputError(
-                f"How long an answer of {one.target.model} can be is not known, so a budget "
-                "cannot be kept. Nothing was sent.",
-                remedy="Give max_tokens.",
+                _(
+                    "How long an answer of {model} can be is not known, so a budget "
+                    "cannot be kept. Nothing was sent."
+                ).format(model=one.target.model),
+                remedy=_("Give max_tokens."),
             )
         self._allowance.check(worst, paid)
         self._allowance.held = add(self._allowance.held, worst)

@@ -8,6 +8,7 @@ from math import isnan
 from typing import Any
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 from glm_jupyter.prompt.expand import expand
 
 
@@ -21,8 +22,10 @@ def each(items: Iterable[Any]) -> Iterator[Any]:
         )
     if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
         raise InputError(
-            f"An object of type {type(items).__name__} is not a list of items. Nothing was sent.",
-            remedy="Give a list, a Series, a DataFrame or any other iterable of items.",
+            _("An object of type {kind} is not a list of items. Nothing was sent.").format(
+                kind=type(items).__name__
+            ),
+            remedy=_("Give a list, a Series, a DataFrame or any other iterable of items."),
         )
     return iter(items)
 
@@ -43,7 +46,7 @@ def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any] | N
     expanded.
     """
     if _missing(item):
-        raise InputError("The item is empty; nothing was asked.", remedy="Drop empty items.")
+        raise InputError(_("The item is empty; nothing was asked."), remedy=_("Drop empty items."))
     if template is None:
         return words(item)
     if namespace is None or "{{" not in template:

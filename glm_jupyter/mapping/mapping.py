@@ -10,6 +10,7 @@ from glm_jupyter import bridge
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.engine.child import PARALLEL
+from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.target import Target
@@ -36,16 +37,30 @@ class MapInterrupted(KeyboardInterrupt):
         self.answers = answers
 
     def _render_traceback_(self) -> list[str]:
-        return [f"Stopped{_after(self.answers)} {_goes_on(self.answers)}".strip()]
+        given = _given(self.answers)
+        text = _("Stopped, without an answer.")
+        if given:
+            text = ngettext(
+                "Stopped after {count} answer.", "Stopped after {count} answers.", given
+            )
+        return [sentences(text.format(count=given), _goes_on(self.answers))]
 
 
 class MapStopped(GLMError):
     """A map that did not come to its end; `answers` has what was answered until then."""
 
     def __init__(self, error: GLMError, answers: Answers) -> None:
+        given = _given(answers)
+        text = _("The map was stopped, without an answer.")
+        if given:
+            text = ngettext(
+                "The map was stopped after {count} answer.",
+                "The map was stopped after {count} answers.",
+                given,
+            )
         super().__init__(
-            f"The map was stopped{_after(answers)} {error}",
-            remedy=f"{error.remedy} {_goes_on(answers)}".strip(),
+            sentences(text.format(count=given), str(error)),
+            remedy=sentences(error.remedy, _goes_on(answers)),
             code=error.code,
             status=error.status,
             retryable=error.retryable,
@@ -132,15 +147,16 @@ def batch(id: str, *, schema: Any = None) -> Answers:
     return answers
 
 
-def _after(answers: Answers) -> str:
-    given = sum(answer is not None for answer in answers)
-    return f" after {given} answer{'' if given == 1 else 's'}." if given else ", without an answer."
+def _given(answers: Answers) -> int:
+    return sum(answer is not None for answer in answers)
 
 
 def _goes_on(answers: Answers) -> str:
     if answers.batches and answers.under_way:
-        return "The batch goes on: the same map waits for it again, and `%glm tasks` lists it."
-    return "What is answered is kept: the same map goes on from there." if any(answers) else ""
+        return _("The batch goes on: the same map waits for it again, and `%glm tasks` lists it.")
+    if any(answers):
+        return _("What is answered is kept: the same map goes on from there.")
+    return ""
 
 
 def answers_for(items: Iterable[Any]) -> Answers:
@@ -173,8 +189,8 @@ async def fill_from_batch(answers: Answers, batch: str, schema: Any = None) -> N
     state = find_batch(batch)
     if state is None:
         raise InputError(
-            f"There is no batch {batch} on this machine.",
-            remedy="`%glm tasks` lists those there are.",
+            _("There is no batch {batch} on this machine.").format(batch=batch),
+            remedy=_("`%glm tasks` lists those there are."),
         )
     try:
         run, session = state.run, sessions.current()
@@ -182,9 +198,15 @@ async def fill_from_batch(answers: Answers, batch: str, schema: Any = None) -> N
         target = session.target(options, to_send=not state.done)
         if target.endpoint.base_url != run.base_url:
             raise InputError(
-                f"The batch {batch} was handed in at {run.base_url}, and {run.endpoint} is now at "
-                f"{target.endpoint.base_url}.",
-                remedy="Set ZAI_BASE_URL as it was then, and restart the kernel.",
+                _(
+                    "The batch {batch} was handed in at {then}, and {endpoint} is now at {now}."
+                ).format(
+                    batch=batch,
+                    then=run.base_url,
+                    endpoint=run.endpoint,
+                    now=target.endpoint.base_url,
+                ),
+                remedy=_("Set ZAI_BASE_URL as it was then, and restart the kernel."),
             )
         for position in range(state.size()):
             answers.put(position, None)
@@ -192,7 +214,7 @@ async def fill_from_batch(answers: Answers, batch: str, schema: Any = None) -> N
         state.close()
         raise
 
-    async def opened(_: Tally) -> BatchState:
+    async def opened(tally: Tally) -> BatchState:
         return state
 
     with AnswerCache() as cache, bridge.awake():
@@ -225,7 +247,9 @@ async def _dispatch(
     batch: bool = False,
 ) -> AsyncGenerator[Scheduler | BatchRun, None]:
     if not isinstance(prompt, str | None):
-        raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+        raise InputError(
+            _("A prompt is text, not {kind}. Nothing was sent.").format(kind=type(prompt).__name__)
+        )
     listed = each(items)
     session = sessions.current()
     # Checks the key too, before anything is sent.
@@ -235,9 +259,11 @@ async def _dispatch(
         check_batch(options, target)
         if session.recorder is not None:
             raise InputError(
-                "A batch cannot be recorded as it comes. Nothing was sent.",
-                remedy="`%glm record off`; afterwards the same map without a batch records the "
-                "answers, which are asked for anew.",
+                _("A batch cannot be recorded as it comes. Nothing was sent."),
+                remedy=_(
+                    "`%glm record off`; afterwards the same map without a batch records the "
+                    "answers, which are asked for anew."
+                ),
             )
     free = replayed or target.endpoint.name == "local"
     pace = _pace(session, target, concurrency)
@@ -250,7 +276,7 @@ async def _dispatch(
         prompts = _prompts(listed, prompt, namespace)
         dispatch: Scheduler | BatchRun
         if batch and not replayed:
-            asked = prompt or "the items alone"
+            asked = prompt or _("the items alone")
 
             def opened(tally: Tally) -> Awaitable[BatchState]:
                 more: dict[str, Any] = {"target": target, "cache": cache, "tally": tally}
@@ -280,8 +306,10 @@ def _pace(session: sessions.Session, target: Target, concurrency: int | str) -> 
     if concurrency != "auto":
         if not isinstance(concurrency, int) or concurrency < 1:
             raise InputError(
-                f"concurrency={concurrency!r} is no number of requests.",
-                remedy='Give a number of 1 or more, or "auto".',
+                _("concurrency={concurrency!r} is no number of requests.").format(
+                    concurrency=concurrency
+                ),
+                remedy=_('Give a number of 1 or more, or "auto".'),
             )
         return ConcurrencyLimit.of(concurrency)
     if target.endpoint.name == "local":

@@ -11,6 +11,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from glm_jupyter.language import _
 from glm_jupyter.money.words import amount
 from glm_jupyter.render.line import Line, in_kernel
 from glm_jupyter.render.summary import seconds
@@ -65,7 +66,8 @@ class _Bar(Progress):
         from tqdm import tqdm
 
         # disable=None: only where somebody watches
-        self._bar = tqdm(total=tally.total, unit=" answers", leave=False, disable=None)
+        unit = _(" answers")
+        self._bar = tqdm(total=tally.total, unit=unit, leave=False, disable=None)
 
     def _show(self) -> None:
         tally = self._tally
@@ -91,7 +93,7 @@ class _Line(Progress):
                 tally.total or 0,
                 monotonic() - tally.begun,
                 ncols=100,
-                unit=" answers",
+                unit=_(" answers"),
                 initial=tally.kept,
                 postfix=_so_far(tally),
             )
@@ -103,34 +105,40 @@ class _Line(Progress):
 
 def summary(tally: Tally) -> str:
     """What has come of it, in a line."""
-    of = "" if tally.total in (None, tally.done) else f" of {tally.total:,}"
-    parts = [f"{tally.done:,}{of} answered"]
+    text = _("{done:,} answered")
+    if tally.total not in (None, tally.done):
+        text = _("{done:,} of {total:,} answered")
+    parts = [text.format(done=tally.done, total=tally.total)]
     if tally.failed:
-        parts.append(f"{tally.failed:,} failed")
+        parts.append(_("{count:,} failed").format(count=tally.failed))
     if tally.kept:
-        parts.append(f"{tally.kept:,} kept from an earlier run")
+        parts.append(_("{count:,} kept from an earlier run").format(count=tally.kept))
     if tally.asked:
-        parts.append("recorded" if tally.recorded else _cost(tally))
+        parts.append(_("recorded") if tally.recorded else _cost(tally))
     parts.append(seconds(monotonic() - tally.begun))
     return " · ".join(parts)
 
 
 def _so_far(tally: Tally) -> str:
-    parts = [f"{tally.failed} failed"] if tally.failed else []
+    parts = []
+    if tally.failed:
+        parts.append(_("{count} failed").format(count=tally.failed))
     if tally.asked and not tally.recorded:
         parts.append(_cost(tally))
     if tally.says:
         parts.append(tally.says)
     wait = ceil(tally.waits_until - monotonic())
     if tally.in_flight:
-        parts.append(f"{tally.in_flight} in flight")
+        parts.append(_("{count} in flight").format(count=tally.in_flight))
     elif wait > 0:
-        parts.append(f"asking again in {wait} s")
+        parts.append(_("asking again in {seconds} s").format(seconds=wait))
     return ", ".join(parts)
 
 
 def _cost(tally: Tally) -> str:
     if tally.unpriced:
-        known = f"{amount(tally.paid, tally.currency)} and " if tally.paid else ""
-        return f"{known}{tally.unpriced} of unknown cost"
+        text = _("{count} of unknown cost")
+        if tally.paid:
+            text = _("{cost} and {count} of unknown cost")
+        return text.format(count=tally.unpriced, cost=amount(tally.paid, tally.currency))
     return amount(tally.paid, tally.currency)

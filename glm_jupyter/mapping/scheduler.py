@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.errors import AuthenticationError, BusyError, GLMError, RequestError
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 from glm_jupyter.money.limit import BudgetError
 from glm_jupyter.recordings.recorder import Asked
 from glm_jupyter.schema import SchemaError, schema_of
@@ -266,7 +267,7 @@ class Scheduler:
     def _stop(self, work: _Work) -> None:
         """Ask nothing more: the user has stopped an answer that is under way."""
         del self._pending[work.key]
-        self.stopped = GLMError("Its answers were stopped by the panel or by stop_running().")
+        self.stopped = GLMError(_("Its answers were stopped by the panel or by stop_running()."))
         for task in self._flying:
             task.cancel()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
 from glm_jupyter.money.words import rounded
 from glm_jupyter.render.table import table
 from glm_jupyter.text import clean, prose
@@ -28,14 +29,17 @@ def labels_of(items: Iterable[Any]) -> list[str]:
 
 def bundle(answers: Answers) -> dict[str, Any]:
     """What a front end shows of `answers`; the page of our JupyterLab extension can sort it."""
-    cost = f"cost ({answers.currency})" if answers.currency else "cost"
-    headers = ["row", *(["item"] if answers.labels is not None else []), "answer", cost]
+    cost = _("cost")
+    if answers.currency:
+        cost = _("cost ({currency})").format(currency=answers.currency)
+    item = [] if answers.labels is None else [_("item")]
+    headers = [_("row"), *item, _("answer"), cost]
     rows = _rows(answers)
     first = table(headers, rows[:FIRST], numbers=[cost])
     left_out = _more(len(answers) - len(rows))
     markdown = [first["text/markdown"]]
     if more := rows[FIRST:]:
-        title = f"Rows {FIRST + 1} to {len(rows):,}"
+        title = _("Rows {first} to {last:,}").format(first=FIRST + 1, last=len(rows))
         folded = table(headers, more, numbers=[cost])["text/markdown"]
         markdown.append(f"<details><summary>{title}</summary>\n\n{folded}\n\n</details>")
     if left_out:
@@ -73,15 +77,17 @@ def _said(answers: Answers, place: int) -> tuple[str, str]:
     answer = answers[place]
     if answer is None:
         error = answers.errors.get(place)
-        return (_short(f"failed: {error}") if error else "not asked"), ""
-    cost = "unknown" if answer.cost is None else rounded(answer.cost)
+        failed = _("failed: {error}").format(error=error) if error else _("not asked")
+        return _short(failed), ""
+    cost = _("unknown") if answer.cost is None else rounded(answer.cost)
     made = [made.path.as_posix() for made in answer.media if made.path]
     return _short(answer.text or ", ".join(made)), cost
 
 
 def _more(count: int) -> str:
     """That there are more rows, and where; nothing where there are none."""
-    return f"{count:,} more rows: frame() of the answers has all of them." if count > 0 else ""
+    text = _("{count:,} more rows: frame() of the answers has all of them.")
+    return text.format(count=count) if count > 0 else ""
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.exact import add, exactly
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 
 from .amounts import parse_amount
 from .words import amount, number
@@ -110,11 +110,13 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
             _(
                 "The price of {model} is not known, so {limit} cannot be kept. Nothing was sent."
             ).format(model=quote.name, limit=limit.name),
-            remedy=_(
-                "Put its price into your catalogue.toml (`%glm doctor` says where that is), "
-                "or choose a model with a price."
-            )
-            + f" {how_to_go_on(limit)}",
+            remedy=sentences(
+                _(
+                    "Put its price into your catalogue.toml (`%glm doctor` says where that is), "
+                    "or choose a model with a price."
+                ),
+                how_to_go_on(limit),
+            ),
         )
     # Without a known longest answer, the prompt alone must fit; the meter sees to the rest.
     least = quote.worst if quote.worst is not None else quote.worst_with(0)
@@ -126,10 +128,10 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
         price = amount(quote.search_price, limit.currency)
         facts.append(_("a web search for {price}").format(price=price))
         if least <= add(limit.left, quote.search_price):
-            remedy = _("Leave out --web.") + " "
+            remedy = _("Leave out --web.")
     if fits := quote.longest_within(limit.left):
         shorter = _("Give --max-tokens {fits} or less, or choose a cheaper model.")
-        remedy = shorter.format(fits=fits) + " "
+        remedy = shorter.format(fits=fits)
     says = _("This cell may cost up to {cost} with {model}, and {left}. Nothing was sent.")
     if facts:
         says = _(
@@ -142,7 +144,7 @@ def check(quote: Quote, limits: Iterable[Limit | None]) -> Limit | None:
             facts=", ".join(facts),
             left=left(limit),
         ),
-        remedy=remedy + how_to_go_on(limit),
+        remedy=sentences(remedy, how_to_go_on(limit)),
     )
 
 

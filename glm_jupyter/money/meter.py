@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from glm_jupyter.api import events as ev
 from glm_jupyter.api import tokens
 from glm_jupyter.exact import add
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 from .limit import how_to_go_on, left
 from .words import amount
@@ -75,7 +75,7 @@ class Meter:
                 _("The answer was stopped: it has cost about {cost} so far, and {left}.").format(
                     cost=amount(self.cost, self.currency), left=left(self._limit)
                 ),
-                remedy=_("What had arrived is kept.") + f" {how_to_go_on(self._limit)}",
+                remedy=sentences(_("What had arrived is kept."), how_to_go_on(self._limit)),
             )
 
     def _count(self, usage: ev.Usage) -> None:

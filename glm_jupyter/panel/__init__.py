@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
+from glm_jupyter.language import _
 from glm_jupyter.sessions.settings import NAMES
 from glm_jupyter.throttle import Throttle
 
@@ -41,9 +42,11 @@ class Panel:
         # Beside the status, which is spoken whenever it changes: this changes all the time.
         self._so_far = widgets.HTML()
         self._stop = widgets.Button(
-            description="Stop", icon="stop", tooltip="Stop the answer; what has arrived is kept"
+            description=_("Stop"),
+            icon="stop",
+            tooltip=_("Stop the answer; what has arrived is kept"),
         )
-        self._stop.on_click(lambda _: session.stop_running())
+        self._stop.on_click(lambda button: session.stop_running())
         self._choosing = Controls(session, self._lock)
         self._spending = widgets.HTML()
         self._gateway = GatewaySums()

@@ -13,6 +13,7 @@ from glm_jupyter.api.catalogue_file import KINDS
 from glm_jupyter.api.endpoints import DEFAULT, resolve
 from glm_jupyter.api.endpoints import NAMES as ENDPOINTS
 from glm_jupyter.api.errors import GLMError
+from glm_jupyter.language import N_, _
 from glm_jupyter.models import price
 from glm_jupyter.sessions.session import USUAL_ANSWER
 from glm_jupyter.sessions.settings import GLM
@@ -28,8 +29,18 @@ if TYPE_CHECKING:
     from glm_jupyter.api.catalogue import Model
     from glm_jupyter.sessions.session import Session
 
-PLACES = {"bigmodel": "bigmodel (RMB)", "zai": "zai (USD)", "local": "local (this machine, free)"}
-GOES_ON = "The answer under way goes on as it was asked; this counts from the next one on."
+PLACES = {
+    "bigmodel": N_("bigmodel (RMB)"),
+    "zai": N_("zai (USD)"),
+    "local": N_("local (this machine, free)"),
+}
+GOES_ON = N_("The answer under way goes on as it was asked; this counts from the next one on.")
+CHOICES = {
+    "think": N_("Thinking"),
+    "effort": N_("Effort"),
+    "temperature": N_("Temperature"),
+    "max_tokens": N_("Longest answer"),
+}
 
 
 class Controls:
@@ -40,33 +51,35 @@ class Controls:
         self._lock = lock
         self._showing = False
         receipt = Receipt(session)
-        self._endpoint = Pick("Endpoint", self._choose_endpoint, receipt, others="Base URL")
-        self._model = Pick("Model", self._choose_model, receipt, others="Its name")
-        self._think = Pick("Thinking", self._setter("think"), receipt)
-        self._effort = Pick("Effort", self._setter("effort"), receipt)
+        self._endpoint = Pick(_("Endpoint"), self._choose_endpoint, receipt, others=_("Base URL"))
+        self._model = Pick(_("Model"), self._choose_model, receipt, others=_("Its name"))
+        self._think = Pick(_("Thinking"), self._setter("think"), receipt)
+        self._effort = Pick(_("Effort"), self._setter("effort"), receipt)
         self._temperature = Number(
-            "Set the temperature",
-            widgets.BoundedFloatText(description="Temperature", step=0.05, continuous_update=False),
+            _("Set the temperature"),
+            widgets.BoundedFloatText(
+                description=_("Temperature"), step=0.05, continuous_update=False
+            ),
             self._setter("temperature"),
             receipt,
         )
         self._longest = Number(
-            "Limit the answers",
-            widgets.BoundedIntText(description="Most tokens", continuous_update=False),
+            _("Limit the answers"),
+            widgets.BoundedIntText(description=_("Most tokens"), continuous_update=False),
             self._setter("max_tokens"),
             receipt,
         )
-        self._system = widgets.Textarea(description="System", rows=3, continuous_update=False)
+        self._system = widgets.Textarea(description=_("System"), rows=3, continuous_update=False)
         receipt.observe(self._system, self._choose_system)
         self._facts = widgets.HTML()
         self._note = widgets.HTML()
         self.widget = widgets.VBox(
             [
-                widgets.HTML("<h2>Who answers</h2>"),
+                widgets.HTML(_heading(_("Who answers"))),
                 self._endpoint.widget,
                 self._model.widget,
                 self._facts,
-                widgets.HTML("<h2>How</h2>"),
+                widgets.HTML(_heading(_("How"))),
                 self._think.widget,
                 self._effort.widget,
                 self._temperature.widget,
@@ -98,7 +111,11 @@ class Controls:
         switchable = model is None or model.thinking == "switch"
         self._think.show(
             session.think,
-            [(_configured(settings.think, "On", "Off"), None), ("On", True), ("Off", False)],
+            [
+                (_configured(settings.think, _("On"), _("Off")), None),
+                (_("On"), True),
+                (_("Off"), False),
+            ],
             possible=switchable,
         )
         efforts = model.efforts if model else ()
@@ -118,7 +135,7 @@ class Controls:
         enough = length or min(USUAL_ANSWER, most)
         self._longest.show(session.max_tokens, length, 1, most, enough)
         self._system.value = session.system or ""
-        self._system.placeholder = settings.system or "None; @file.md reads a file"
+        self._system.placeholder = settings.system or _("None; @file.md reads a file")
         if not session.running:
             self._note.value = ""
 
@@ -171,7 +188,7 @@ class Controls:
                 for name, value in choices.items():
                     setattr(self.session, name, value)
                 dropped = self._drop_impossible()
-            notes = [GOES_ON] * running + dropped
+            notes = [_(GOES_ON)] * running + dropped
             self._note.value = "".join(f"<p role='status'>{note}</p>" for note in notes)
 
     def _drop_impossible(self) -> list[str]:
@@ -187,26 +204,30 @@ class Controls:
             "temperature": bool(heat is not None and span and not span[0] <= heat <= span[1]),
             "max_tokens": bool(longest and most and longest > most),
         }
-        words = {"think": "thinking", "max_tokens": "longest answer"}
         dropped = [name for name, is_so in impossible.items() if is_so]
         for name in dropped:
             setattr(session, name, None)
         return [
-            f"{words.get(name, name).capitalize()} is as configured again: this model cannot "
-            "take what was chosen."
+            _("{choice} is as configured again: this model cannot take what was chosen.").format(
+                choice=_(CHOICES[name])
+            )
             for name in dropped
         ]
 
 
+def _heading(text: str) -> str:
+    return f"<h2>{text}</h2>"
+
+
 def _made(model: Model) -> list[str]:
     """What the model makes, where that is not text."""
-    return [] if model.kind == "chat" else [KINDS[model.kind]]
+    return [] if model.kind == "chat" else [_(KINDS[model.kind])]
 
 
 def _endpoints(session: Session) -> list[tuple[str, str]]:
     own = session.settings.endpoint
     places = [*PLACES.items(), *([(own, own)] if own and own not in PLACES else [])]
-    return [(words, name) for name, words in places]
+    return [(_(words), name) for name, words in places]
 
 
 def _configured_place(settings: GLM) -> str:
@@ -222,6 +243,6 @@ def _configured_place(settings: GLM) -> str:
 
 def _configured(value: Any, *words: str) -> str:
     if value is None:
-        return AS_CONFIGURED
+        return _(AS_CONFIGURED)
     said = words[0 if value else 1] if words else str(value)
-    return f"{said} ({AS_CONFIGURED.lower()})"
+    return _("{value} (as configured)").format(value=said)

@@ -7,9 +7,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from glm_jupyter.language import N_, _
+
 from .idle import Receipt
 
-AS_CONFIGURED = "As configured"
+AS_CONFIGURED = N_("As configured")
 
 # Stand for None, which to a list of choices means that nothing is picked, and for a name to come.
 _NONE, _OTHER = "as configured", "another"
@@ -30,7 +32,7 @@ class Pick:
         self._others = others
         self._list = widgets.Dropdown(description=description)
         self._text = widgets.Text(
-            description=others, placeholder="press Enter to take it", continuous_update=False
+            description=others, placeholder=_("press Enter to take it"), continuous_update=False
         )
         self._text.layout.display = "none"
         receipt.observe(self._list, self._picked)
@@ -42,11 +44,11 @@ class Pick:
     ) -> None:
         """Show what is chosen and what could be; not `possible`: there is nothing to choose."""
         found = list(options)
-        if value not in [option for _, option in found]:
+        if value not in [option for _words, option in found]:
             found.append((str(value), value))
         listed = [(words, (_NONE if option is None else option,)) for words, option in found]
         if self._others:
-            listed.append(("Another …", (_OTHER,)))
+            listed.append((_("Another …"), (_OTHER,)))
         if self._list.options != tuple(listed):
             self._list.options = listed
         self._list.value = (_NONE if value is None else value,)
@@ -92,8 +94,12 @@ class Number:
 
         `first` is what it begins with when the box is ticked.
         """
-        without = "" if usual is None else f" (without: {usual:g})"
-        self._chosen.description = self._description + ("" if value is not None else without)
+        description = self._description
+        if usual is not None and value is None:
+            description = _("{description} (without: {usual:g})").format(
+                description=description, usual=usual
+            )
+        self._chosen.description = description
         self._chosen.value = value is not None
         # The bounds may never cross, also not between two assignments.
         self._field.min = min(low, self._field.min)

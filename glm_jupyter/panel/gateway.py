@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from glm_jupyter import gateway_usage
 from glm_jupyter.gateway_usage import Counted
+from glm_jupyter.language import _
 
 
 class GatewaySums:
@@ -49,13 +50,12 @@ class GatewaySums:
 
 def view(counted: Counted) -> str:
     """The sums as HTML."""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in ("", "spent", "budget", "left"))
+    names = ("", _("spent"), _("budget"), _("left"))
+    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
+    title = _("At the gateway, as {user}").format(user=counted.user)
     rows = "".join(
         f"<tr><th scope='row'>{escape(name)}</th>"
         f"{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
         for name, *cells in counted.rows()
     )
-    return (
-        f"<h2>At the gateway, as {escape(counted.user)}</h2>"
-        f"<table class='glm-panel-table'><tr>{head}</tr>{rows}</table>"
-    )
+    return f"<h2>{escape(title)}</h2><table class='glm-panel-table'><tr>{head}</tr>{rows}</table>"

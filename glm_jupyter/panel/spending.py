@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter import spending
 from glm_jupyter.api.events import Usage
+from glm_jupyter.language import N_, _
 from glm_jupyter.money.ledger import Job, span
 from glm_jupyter.money.limit import Limit
 from glm_jupyter.money.sums import Line
 from glm_jupyter.money.words import number
 from glm_jupyter.render import chart, summary
+from glm_jupyter.text import prose
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 CHART_DAYS = 14
 MOST_JOBS = 5
 LONGEST_ASKED = 40  # characters of what was asked for
-HEADERS = ("cost", "tokens in", "out")
+HEADERS = (N_("cost"), N_("tokens in"), N_("out"))
 
 
 def view(session: Session) -> str:
@@ -29,34 +31,41 @@ def view(session: Session) -> str:
     ledger = session.budgets.ledger
     last = session.last
     rows = [
-        _row("Last answer", summary.cost(last), [_counts(last.usage)])
+        _row(_("Last answer"), summary.cost(last), [_counts(last.usage)])
         if last
-        else _row("Last answer", "none yet", []),
-        _sum("This session", session.budgets.booked),
-        _sum("Today", ledger.lines(None, *span("day"))),
-        _sum("This month", ledger.lines(None, *span("month"))),
+        else _row(_("Last answer"), _("none yet"), []),
+        _sum(_("This session"), session.budgets.booked),
+        _sum(_("Today"), ledger.lines(None, *span("day"))),
+        _sum(_("This month"), ledger.lines(None, *span("month"))),
     ]
     currencies = spending.currencies_in_use(session)
     limits = [limit for of in currencies for limit in session.budgets.limits(of)]
-    parts = ["<h2>Spending</h2>", _table(rows)]
+    title = _("Spending")
+    parts = [f"<h2>{title}</h2>", _table(rows)]
     if ledger.broken:
         parts.append(
-            "<p class='glm-panel-facts'>Today and this month are at least that: the ledger could "
-            "not be used for all requests.</p>"
+            _fact(
+                _(
+                    "Today and this month are at least that: the ledger could not be used for all "
+                    "requests."
+                )
+            )
         )
     parts += map(_bar, limits)
     if jobs := ledger.jobs(under_way=True):
         parts.append(_jobs(jobs))
     if not limits:
-        parts.append(
-            "<p class='glm-panel-facts'>No budget: <code>%glm budget 5</code> sets one.</p>"
-        )
+        parts.append(_fact(_("No budget: `%glm budget 5` sets one.")))
     since = datetime.now(UTC) - timedelta(days=CHART_DAYS)
     days = ledger.lines("day", since)
     for currency in currencies:
         if bars := spending.day_bars(days, currency, CHART_DAYS):
             parts.append(_chart(currency, bars))
     return "".join(parts)
+
+
+def _fact(text: str) -> str:
+    return f"<p class='glm-panel-facts'>{prose(text)}</p>"
 
 
 def _sum(name: str, lines: Sequence[Line]) -> str:
@@ -69,16 +78,22 @@ def _counts(of: Line | Usage) -> tuple[int, ...]:
 
 def _row(name: str, cost: str, counts: Sequence[tuple[int, ...]]) -> str:
     asked, cached, given, reasoned = map(sum, zip((0, 0, 0, 0), *counts, strict=True))
+    of_them = _("{count:,} cached"), _("{count:,} reasoning")
     cells = (
         escape(cost).replace(" + ", "<br>+ "),
-        f"{asked:,}" + f"<small>{cached:,} cached</small>" * bool(cached),
-        f"{given:,}" + f"<small>{reasoned:,} reasoning</small>" * bool(reasoned),
+        f"{asked:,}{_small(of_them[0], cached)}",
+        f"{given:,}{_small(of_them[1], reasoned)}",
     )
     return f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
+def _small(text: str, count: int) -> str:
+    return f"<small>{text.format(count=count)}</small>" if count else ""
+
+
 def _table(rows: list[str]) -> str:
-    head = "".join(f"<th scope='col'>{name}</th>" for name in HEADERS)
+    names = [_(name) for name in HEADERS]
+    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     return f"<table class='glm-panel-table'><tr><td></td>{head}</tr>{''.join(rows)}</table>"
 
 
@@ -90,8 +105,11 @@ def _chart(currency: str, bars: list[chart.Bar]) -> str:
         f"title='{escape(f'{bar.label}: {bar.words}')}'></i>"
         for bar in bars
     )
+    title = _("{currency} a day, at most {most} on {day}").format(
+        currency=currency, most=number(highest.value), day=highest.label
+    )
     return (
-        f"<h3>{currency} a day, at most {number(highest.value)} on {highest.label}</h3>"
+        f"<h3>{title}</h3>"
         f"<div class='glm-panel-chart' role='img' aria-label='{said}'>{columns}</div>"
         f"<div class='glm-panel-dates'><span>{bars[0].label}</span>"
         f"<span>{bars[-1].label}</span></div>"
@@ -106,19 +124,30 @@ def _jobs(jobs: Sequence[Job]) -> str:
         for job in jobs[:MOST_JOBS]
     )
     more = len(jobs) - MOST_JOBS
-    rest = f"<li>and {more} more: <code>%glm tasks</code></li>" if more > 0 else ""
-    return f"<h3>The service works on</h3><ul class='glm-panel-jobs'>{rows}{rest}</ul>"
+    rest = ""
+    if more > 0:
+        rest = _("and {count} more: `%glm tasks`").format(count=more)
+        rest = f"<li>{prose(rest)}</li>"
+    title = _("The service works on")
+    return f"<h3>{title}</h3><ul class='glm-panel-jobs'>{rows}{rest}</ul>"
 
 
 def _bar(limit: Limit) -> str:
     whole = limit.amount or 1
     spent = min(100, float(limit.spent / whole * 100))
     held = min(100 - spent, float(limit.held / whole * 100))
-    words = f"{number(limit.spent)} of {number(limit.amount)} {limit.currency}"
+    words = _("{spent} of {amount} {currency}")
     if limit.held:
-        words += f", at most {number(limit.held)} under way"
+        words = _("{spent} of {amount} {currency}, at most {held} under way")
+    words = words.format(
+        spent=number(limit.spent),
+        amount=number(limit.amount),
+        currency=limit.currency,
+        held=number(limit.held),
+    )
     full = " glm-panel-full" if spent + held >= 90 else ""
-    name = f"{'Ceiling' if limit.ceiling else 'Budget'} {spending.PERIOD_WORDS[limit.period]}"
+    name = _("Ceiling {period}") if limit.ceiling else _("Budget {period}")
+    name = name.format(period=_(spending.PERIOD_WORDS[limit.period]))
     return (
         f"<div class='glm-panel-limit'><span>{escape(name)}</span><span>{escape(words)}</span>"
         f"<div class='glm-panel-bar{full}' role='meter' aria-label='{escape(name)}' "

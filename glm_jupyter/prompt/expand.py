@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import _
+from glm_jupyter.language import _, sentences
 
 from .secrets import leaked, redacted
 from .values import Shown, as_text
@@ -26,8 +26,8 @@ class Value(NamedTuple):
 
     def __str__(self) -> str:
         size = _("about {n:,} tokens").format(n=self.tokens)
-        cut = f"{self.cut}, " if self.cut else ""
-        return f"{{{{ {self.expression} }}}}: {cut}{size}"
+        says = _("{value}: {cut}, {size}") if self.cut else _("{value}: {size}")
+        return says.format(value=f"{{{{ {self.expression} }}}}", cut=self.cut, size=size)
 
 
 class Prompt(NamedTuple):
@@ -78,7 +78,7 @@ def evaluate(expression: str, namespace: Mapping[str, Any], written: str) -> Any
         return eval(expression, dict(namespace))  # noqa: S307, the user typed it
     except NameError as error:
         close = difflib.get_close_matches(error.name or "", list(namespace), n=1)
-        hint = _("Did you mean `{name}`?").format(name=close[0]) + " " if close else ""
+        hint = _("Did you mean `{name}`?").format(name=close[0]) if close else ""
         remedy = _("Define it in a cell above.")
         if written.startswith("{{"):
             remedy = _("Define it in a cell above, or use --raw to send braces as text.")
@@ -86,7 +86,7 @@ def evaluate(expression: str, namespace: Mapping[str, Any], written: str) -> Any
             _("`{written}`: the name `{name}` is not defined. Nothing was sent.").format(
                 written=written, name=error.name
             ),
-            remedy=hint + remedy,
+            remedy=sentences(hint, remedy),
         ) from None
     except Exception as error:
         raise InputError(

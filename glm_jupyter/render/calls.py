@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter.language import _
 from glm_jupyter.text import clean, literal
 
 from .fences import fenced
@@ -56,14 +57,14 @@ def title(call: Mapping[str, Any]) -> str:
     what = f"{call['function']['name']}({', '.join(_given(call))})"
     what = _short(" ".join(clean(what).split()), LONGEST_LINE)
     if "result" not in call:
-        return f"Call of {what}"
+        return _("Call of {what}").format(what=what)
     if _is_told(call):
         return f"{what} = {_result(call, LONGEST_VALUE)}"
     if call["failed"]:
-        return f"{what} failed after {seconds(call['seconds'])}"
+        return _("{what} failed after {time}").format(what=what, time=seconds(call["seconds"]))
     if call["seconds"] < AT_ONCE:
-        return f"{what} returned nothing"
-    return f"{what} took {seconds(call['seconds'])}"
+        return _("{what} returned nothing").format(what=what)
+    return _("{what} took {time}").format(what=what, time=seconds(call["seconds"]))
 
 
 def _is_told(call: Mapping[str, Any]) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from glm_jupyter import language
+
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm
     from IPython.core.interactiveshell import InteractiveShell
@@ -136,6 +138,7 @@ class Channel:
         wanted = data.get("id")
         match data.get("type"):
             case "hello":
+                language.choose(data.get("language"))
                 if not self._listening:
                     self._listening = True
                     for stream in list(self._streams.values()):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from glm_jupyter.language import _, sentences
 from glm_jupyter.text import literal, prose
 
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
@@ -42,7 +43,7 @@ def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dic
         out += f"\n{cell}\n\n"
         text, data = part(answer, references, utf16_length(out))
         if error is not None:
-            data["words"]["ending"] = f"Failed. {error} {error.remedy}".rstrip()
+            data["words"]["ending"] = sentences(_("Failed."), str(error), error.remedy)
         shown.append(data)
         out += f"{text}{_failure(error)}\n\n</td>"
     texts = [
@@ -60,7 +61,8 @@ def columns(answers: Sequence[Answer], errors: Sequence[GLMError | None]) -> dic
 def _failure(error: GLMError | None) -> str:
     if error is None:
         return ""
-    return f"\n\n**Failed.** {prose(str(error))} {prose(error.remedy)}".rstrip()
+    failed = _("Failed.")
+    return f"\n\n**{failed}** {prose(str(error))} {prose(error.remedy)}".rstrip()
 
 
 class ColumnsView:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from glm_jupyter.language import _
 from glm_jupyter.text import clean, literal
 
 from .markdown import VENDOR_TYPE, below, bundle, made_only, markdown
@@ -81,7 +82,7 @@ class NotebookView:
         self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._silence = self._loop.call_later(
-            SILENCE_SECONDS, self.status, f"Waiting for {answer.model} …"
+            SILENCE_SECONDS, self.status, _("Waiting for {model} …").format(model=answer.model)
         )
 
     def status(self, text: str) -> None:
@@ -142,7 +143,8 @@ class NotebookView:
             "blocks": {"reasoning": [], "text": []},
             "words": words(self._answer, waiting),
         }
-        remark = _remark(waiting or f"{self._answer.model} is answering …")
+        model = self._answer.model
+        remark = _remark(waiting or _("{model} is answering …").format(model=model))
         return {**remark, VENDOR_TYPE: vendor}
 
     def _cancel(self) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from glm_jupyter.language import _
 from glm_jupyter.text import clean, literal
 
 from . import calls, media, summary, value
@@ -104,9 +105,9 @@ def _composed(answer: Answer, references: References) -> tuple[str, dict[str, li
             f"{number}. [{literal(title)}]({link})" if link else f"{number}. {literal(title)}"
             for number, (title, link) in enumerate(sources, 1)
         ]
-        add("\n".join(["Sources:", "", *listed]))
+        add("\n".join([_("Sources:"), "", *listed]))
     if ending := summary.ending(answer):
-        add(f"**{ending[0].upper()}{ending[1:]}.**")
+        add(f"**{ending}**")
     add(_last(answer))
     return out, blocks
 
@@ -142,9 +143,9 @@ def after(answer: Answer) -> list[str]:
             f"{number}. {title}{f' <{link}>' if link else ''}"
             for number, (title, link) in enumerate(sources, 1)
         ]
-        parts.append("\n".join(["Sources:", *listed]))
+        parts.append("\n".join([_("Sources:"), *listed]))
     if ending := summary.ending(answer):
-        parts.append(f"{ending[0].upper()}{ending[1:]}.")
+        parts.append(ending)
     parts += map(media.words, answer.media)
     return [*parts, clean(summary.line(answer))]
 
@@ -160,5 +161,5 @@ def _sources(answer: Answer) -> list[tuple[str, str]]:
         link = quote(str(source.get("link") or "").strip(), _PLAIN_IN_LINKS, errors="replace")
         link = link if _LINK.fullmatch(link) else ""
         title = " ".join(clean(str(source.get("title") or "")).split())
-        found.append((title or link or "untitled", link))
+        found.append((title or link or _("untitled"), link))
     return found

@@ -8,11 +8,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from glm_jupyter.language import N_, _
 from glm_jupyter.media import MOST_EMBEDDED, base64_of
 from glm_jupyter.text import literal
 
 if TYPE_CHECKING:
     from glm_jupyter.media import Made
+
+WHAT = {"image": N_("A picture"), "video": N_("A video"), "audio": N_("Sound")}
 
 
 def bundle(made: Sequence[Made]) -> dict[str, Any]:
@@ -37,18 +40,22 @@ def bundle(made: Sequence[Made]) -> dict[str, Any]:
 
 def words(made: Made) -> str:
     """What it is, in a line: "A picture of 1024 x 1024 pixels: glm-media/a-cat-0a1b2c3d.png"."""
-    where = f": {made.path.as_posix()}" if made.path is not None else ""
-    if made.kind == "image":
-        size = f" of {made.width} x {made.height} pixels" if made.width else ""
-        return f"A picture{size}{where}"
-    length = f" of {made.seconds:.1f} s" if made.seconds is not None else ""
-    return f"{'A video' if made.kind == 'video' else 'Sound'}{length}{where}"
+    what = _(WHAT[made.kind])
+    if made.width and made.kind == "image":
+        what = _("A picture of {width} x {height} pixels").format(
+            width=made.width, height=made.height
+        )
+    elif made.seconds is not None and made.kind != "image":
+        what = _("{what} of {seconds:.1f} s").format(what=what, seconds=made.seconds)
+    if made.path is None:
+        return what
+    return _("{what}: {name}").format(what=what, name=made.path.as_posix())
 
 
 def title(made: Made) -> str:
     """What it is and shows, for who cannot see it: "A picture: a cat on a roof"."""
-    what = words(made).partition(" of ")[0].partition(":")[0]
-    return f"{what}: {' '.join(made.asked.split())}" if made.asked.strip() else what
+    what, asked = _(WHAT[made.kind]), " ".join(made.asked.split())
+    return _("{what}: {name}").format(what=what, name=asked) if asked else what
 
 
 def link(made: Made) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from glm_jupyter.language import _
 from glm_jupyter.text import Cleaner
 
 from . import calls, summary, value
@@ -42,7 +43,7 @@ class TerminalView:
         """Write what the answer has grown by."""
         reasoning, text = self._answer.reasoning, self._answer.text
         if new := self._reasoning.new(reasoning):
-            title = "" if self._reasoning.begun else "Thinking…\n"
+            title = "" if self._reasoning.begun else _("Thinking…") + "\n"
             self._reasoning.begun = True
             self._write(f"{self._dim}{title}{new}{self._normal}")
         if new := self._text.new(text):

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from glm_jupyter.language import N_, _
 from glm_jupyter.text import clean
 
 from .fences import fenced
 
-WHO = {"system": "System", "user": "You", "assistant": "Model", "tool": "Result"}
+WHO = {
+    "system": N_("System"),
+    "user": N_("You"),
+    "assistant": N_("Model"),
+    "tool": N_("Result"),
+}
 
 
 def transcript(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -20,7 +26,7 @@ def transcript(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
     references = References()
     shown, plain = [], []
     for message in messages:
-        who = WHO.get(message["role"], message["role"])
+        who = _(WHO.get(message["role"], message["role"]))
         text = said(message)
         by_model = message["role"] == "assistant" and not message.get("tool_calls")
         body = read(text, references).markdown if by_model else fenced(clean(text))
@@ -49,11 +55,12 @@ def _part(part: dict[str, Any]) -> str:
             return _image(url)
         case {"file": dict(file)}:
             held = file.get("file_data")
-            name = file.get("filename") or "a file"
-            size = f", {len(held) * 3 // 4 / 1000:,.0f} KB" if isinstance(held, str) else ""
-            return f"[file, {name}{size}]"
+            name = file.get("filename") or _("a file")
+            if not isinstance(held, str):
+                return _("[file, {name}]").format(name=name)
+            return _("[file, {name}, {size}]").format(name=name, size=_size(held))
         case {"input_audio": {"data": str(data), "format": kind}}:
-            return f"[sound, {kind}, {len(data) * 3 // 4 / 1000:,.0f} KB]"
+            return _("[sound, {kind}, {size}]").format(kind=kind, size=_size(data))
     return f"[{part.get('type', 'something')}]"
 
 
@@ -61,5 +68,11 @@ def _image(url: str) -> str:
     """The address of an image, or kind and size of one that is in the URL itself."""
     head, mark, encoded = url.partition(";base64,")
     if not mark or not head.startswith("data:"):
-        return f"[image at {url}]"
-    return f"[image, {head.removeprefix('data:')}, {len(encoded) * 3 // 4 / 1000:,.0f} KB]"
+        return _("[image at {url}]").format(url=url)
+    kind = head.removeprefix("data:")
+    return _("[image, {kind}, {size}]").format(kind=kind, size=_size(encoded))
+
+
+def _size(encoded: str) -> str:
+    """How much a text in base64 stands for."""
+    return f"{len(encoded) * 3 // 4 / 1000:,.0f} KB"

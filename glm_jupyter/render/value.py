@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from glm_jupyter.language import _
 from glm_jupyter.text import clean, literal
 
 from .table import table
@@ -45,7 +46,9 @@ def _rows(data: list[dict[str, Any]]) -> dict[str, str]:
     flat = [dict(_flat(row)) for row in data[:MOST_ROWS]]
     names = list(dict.fromkeys(name for row in flat for name in row))
     rows = [[str(n), *(row.get(name, "") for name in names)] for n, row in enumerate(flat)]
-    cut = f"The first {MOST_ROWS} of {len(data):,} are shown." if len(data) > MOST_ROWS else ""
+    cut = ""
+    if len(data) > MOST_ROWS:
+        cut = _("The first {most} of {count:,} are shown.").format(most=MOST_ROWS, count=len(data))
     return table(["", *map(clean, names)], rows, cut)
 
 
@@ -80,11 +83,11 @@ def _tree(data: Any, show: Callable[[Any], str], title: str, depth: int = 0) -> 
 def _text(value: Any) -> str:
     match value:
         case None:
-            return "none"
+            return _("none")
         case bool():
-            return "yes" if value else "no"
+            return _("yes") if value else _("no")
         case dict() | list():
-            return "empty"
+            return _("empty")
         case _:
             return clean(str(value))
 

@@ -17,10 +17,9 @@ def words(answer: Answer, waiting: str = "") -> dict[str, Any]:
 
     `waiting` says what is waited for while there is no answer yet.
     """
-    ended = summary.ending(answer)
     return {
         "thought": summary.thought(answer) if answer.reasoning.strip() else "",
-        "ending": f"{ended[0].upper()}{ended[1:]}." if ended else "",
+        "ending": summary.ending(answer),
         "line": clean(waiting or ("" if _below(answer) else summary.line(answer))),
         "media": [clean(media.title(made)) for made in answer.media],
         "calls": [calls.title(call) for call in answer.tool_calls],

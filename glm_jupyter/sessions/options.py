@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from traitlets import TraitError
 
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import N_, _
+from glm_jupyter.language import N_, _, sentences
 
 from .settings import Choices
 
@@ -241,11 +241,11 @@ class AskOptions:
         for name in given:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
-                hint = _("Did you mean `{option}`?").format(option=close[0]) + " " if close else ""
+                hint = _("Did you mean `{option}`?").format(option=close[0]) if close else ""
                 options = _("Options: {options}.").format(options=", ".join(sorted(known)))
                 raise InputError(
                     _("There is no option `{name}`. Nothing was sent.").format(name=name),
-                    remedy=f"{hint}{options}",
+                    remedy=sentences(hint, options),
                 )
         return cls(**{name: _typed(name, value) for name, value in given.items()})
 

@@ -59,6 +59,7 @@ const answers: JupyterFrontEndPlugin<Shared> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null
   ) => {
+    const { languageCode } = translator ?? nullTranslator;
     const trans = (translator ?? nullTranslator).load('glm_jupyter');
     const settings = new Settings();
     if (registry) {
@@ -100,7 +101,7 @@ const answers: JupyterFrontEndPlugin<Shared> = {
       const connect = () => {
         const kernel = panel.sessionContext.session?.kernel;
         if (kernel && !links.has(kernel)) {
-          const link = new Link(kernel, streams, notebooks, trans, warm);
+          const link = new Link(kernel, streams, notebooks, trans, languageCode, warm);
           links.set(kernel, link);
           sessions.add(kernel, new Session(kernel, link));
         }

@@ -149,6 +149,7 @@ export class Link {
     private readonly _streams: Streams,
     private readonly _notebooks: Notebooks,
     private readonly _trans: TranslationBundle,
+    private readonly _language: string,
     private readonly _opened: () => void = () => undefined
   ) {
     if (!_kernel.handleComms) {
@@ -211,7 +212,7 @@ export class Link {
   }
 
   private _greet(): void {
-    this._say({ type: 'hello' });
+    this._say({ type: 'hello', language: this._language });
     this.told.emit({ type: 'hello' });
   }
 
@@ -230,7 +231,7 @@ export class Link {
     }
   }
 
-  private _say(data: { type: string; id?: string; cells?: JSONArray }): void {
+  private _say(data: { type: string; id?: string; cells?: JSONArray; language?: string }): void {
     if (this._comm && !this._comm.isDisposed) {
       this._comm.send(data);
     }

@@ -297,7 +297,7 @@ def test_a_refusal_is_shown_and_is_no_whole_answer() -> None:
     answer = answer_of([*pieces, frame("stop"), "[DONE]"])
     assert (answer.text, answer.complete) == ("I cannot help with that.", False)
     answer.stop_clock()
-    assert ending(answer) == "the model refused to answer"
+    assert ending(answer) == "The model refused to answer."
 
 
 @pytest.mark.parametrize(

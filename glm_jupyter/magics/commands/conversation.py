@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.magics import templates
 from glm_jupyter.render.table import table
 from glm_jupyter.render.transcript import transcript
@@ -24,7 +25,7 @@ def history(args: Namespace) -> dict[str, str] | None:
     except InputError as nothing:
         if args.name:  # which may be misspelt
             raise
-        say(f"{nothing} {nothing.remedy}")
+        say(sentences(str(nothing), nothing.remedy))
         return None
 
 
@@ -33,11 +34,16 @@ def reset(args: Namespace) -> None:
     try:
         conversation = _conversation(args.name)
     except InputError as nothing:
-        say(f"{nothing} {nothing.remedy}")
+        say(sentences(str(nothing), nothing.remedy))
         return
     count = sum(message["role"] == "user" for message in conversation.messages)
     conversation.clear()
-    print(f"Forgotten: {count} question{'' if count == 1 else 's'} and the answers.")  # noqa: T201
+    text = ngettext(
+        "Forgotten: {count} question and the answers.",
+        "Forgotten: {count} questions and the answers.",
+        count,
+    )
+    say(text.format(count=count))
 
 
 def export(args: Namespace) -> None:
@@ -50,17 +56,19 @@ def export(args: Namespace) -> None:
         text = transcript(messages)["text/markdown"]
     else:
         raise InputError(
-            f"A conversation is exported as .md or .json, not as {path.suffix or 'it stands'}.",
-            remedy="Name a file such as talk.md, to read, or talk.json, for programs.",
+            _("A conversation is exported as .md or .json, not as {suffix}.").format(
+                suffix=path.suffix or _("it stands")
+            ),
+            remedy=_("Name a file such as talk.md, to read, or talk.json, for programs."),
         )
     try:
         path.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"Cannot write {path}: {error.strerror}.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
+            _("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror),
+            remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
         ) from None
-    print(f"{len(messages)} messages written to {path}.")  # noqa: T201
+    say(_("{count} messages written to {path}.").format(count=len(messages), path=path))
 
 
 def save(args: Namespace) -> dict[str, str] | None:
@@ -69,10 +77,14 @@ def save(args: Namespace) -> dict[str, str] | None:
         return _listed()
     if args.written is None:
         raise InputError(
-            "There is no cell to keep yet.", remedy="Run a %%glm cell, then `%glm save NAME`."
+            _("There is no cell to keep yet."), remedy=_("Run a %%glm cell, then `%glm save NAME`.")
         )
     path = templates.save(args.name, args.written)
-    print(f"`%%glm @{args.name}` uses it from now on; it is kept in {path}.")  # noqa: T201
+    say(
+        _("`%%glm @{name}` uses it from now on; it is kept in {path}.").format(
+            name=args.name, path=path
+        )
+    )
     return None
 
 
@@ -80,7 +92,7 @@ def _listed() -> dict[str, str]:
     names = templates.names()
     if not names:
         return {
-            "text/plain": "No templates yet. `%glm save NAME` keeps the last %%glm cell as one."
+            "text/plain": _("No templates yet. `%glm save NAME` keeps the last %%glm cell as one.")
         }
     rows = []
     for name in names:
@@ -89,7 +101,8 @@ def _listed() -> dict[str, str]:
         except InputError as error:
             line, text = "", str(error)
         rows.append((f"@{name}", line, " ".join(text.split())[:80]))
-    return table(("name", "options", "text"), rows, f"Kept in {templates.folder()}")
+    caption = _("Kept in {folder}").format(folder=templates.folder())
+    return table((_("name"), _("options"), _("text")), rows, caption)
 
 
 def _conversation(name: str) -> Conversation:
@@ -97,9 +110,13 @@ def _conversation(name: str) -> Conversation:
     if name in threads and threads[name].messages:
         return threads[name]
     others = [each for each, thread in threads.items() if each and thread.messages]
-    what = f"There is no conversation named {name}" if name else "There is no conversation yet"
-    hint = f"Named ones: {', '.join(others)}." if others else "A %%glm cell begins one."
-    raise InputError(f"{what}.", remedy=hint)
+    what = _("There is no conversation yet.")
+    if name:
+        what = _("There is no conversation named {name}.").format(name=name)
+    hint = _("A %%glm cell begins one.")
+    if others:
+        hint = _("Named ones: {names}.").format(names=", ".join(others))
+    raise InputError(what, remedy=hint)
 
 
 def _messages(name: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from glm_jupyter.api import files, knowledge
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError, clean
 from glm_jupyter.api.http import Http
+from glm_jupyter.language import _
 from glm_jupyter.render.table import table
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
@@ -23,13 +24,13 @@ def kept_files(args: Namespace) -> dict[str, str] | None:
     endpoint = _target(args.endpoint).endpoint
     if args.action == "delete":
         if not args.id:
-            raise InputError("Which file?", remedy="`%glm files` lists them with their ids.")
+            raise InputError(_("Which file?"), remedy=_("`%glm files` lists them with their ids."))
         bridge.run(files.delete(Http(), endpoint, args.id))
-        say(f"Deleted at {endpoint.name}: {args.id}.")
+        say(_("Deleted at {endpoint}: {file}.").format(endpoint=endpoint.name, file=args.id))
         return None
     found = bridge.run(files.listed(Http(), endpoint))
     if not found:
-        say(f"{endpoint.name} keeps no file of this account.")
+        say(_("{endpoint} keeps no file of this account.").format(endpoint=endpoint.name))
         return None
     rows = [
         (
@@ -41,7 +42,7 @@ def kept_files(args: Namespace) -> dict[str, str] | None:
         )
         for file in found
     ]
-    return table(("file", "name", "purpose", "size", "made"), rows)
+    return table((_("file"), _("name"), _("purpose"), _("size"), _("made")), rows)
 
 
 def knowledge_bases(args: Namespace) -> dict[str, str] | None:
@@ -52,36 +53,45 @@ def knowledge_bases(args: Namespace) -> dict[str, str] | None:
         return _listed(endpoint)
     if not args.name:
         raise InputError(
-            f"Which knowledge base? `%glm knowledge {args.action}` wants a name.",
-            remedy="`%glm knowledge` lists those there are.",
+            _("Which knowledge base? `%glm knowledge {action}` wants a name.").format(
+                action=args.action
+            ),
+            remedy=_("`%glm knowledge` lists those there are."),
         )
     if args.action == "delete":
         base = bridge.run(_find(endpoint, args.name))
         bridge.run(knowledge.delete(Http(), endpoint, base))
-        say(f"Deleted: the knowledge base {clean(base.name)} with {base.documents} documents.")
+        say(
+            _("Deleted: the knowledge base {base} with {count} documents.").format(
+                base=clean(base.name), count=base.documents
+            )
+        )
         return None
     paths = [_path(name) for name in args.file]
     if args.action == "add" and not paths:
-        raise InputError("Which files?", remedy="`%glm knowledge add NAME FILE…`.")
+        raise InputError(_("Which files?"), remedy=_("`%glm knowledge add NAME FILE…`."))
     if args.action == "create":
         base = bridge.run(knowledge.create(Http(), endpoint, args.name))
-        say(f"Made: the knowledge base {clean(base.name)}.")
+        say(_("Made: the knowledge base {base}.").format(base=clean(base.name)))
     else:
         base = bridge.run(_find(endpoint, args.name))
     for path in paths:
-        _, reason = bridge.run(knowledge.add(Http(), endpoint, base, path.name, path.read_bytes()))
-        say(f"{path.name}: {f'not taken: {reason}' if reason else 'taken, to be indexed'}.")
+        _id, reason = bridge.run(
+            knowledge.add(Http(), endpoint, base, path.name, path.read_bytes())
+        )
+        text = _("{file}: not taken: {reason}.") if reason else _("{file}: taken, to be indexed.")
+        say(text.format(file=path.name, reason=reason))
     return None
 
 
 def _listed(endpoint: Endpoint) -> dict[str, str] | None:
     found = bridge.run(knowledge.bases(Http(), endpoint))
     if not found:
-        say("There is no knowledge base. `%glm knowledge create NAME FILE…` makes one.")
+        say(_("There is no knowledge base. `%glm knowledge create NAME FILE…` makes one."))
         return None
     rows = [(clean(base.name, 80), base.id, str(base.documents)) for base in found]
-    caption = "`%%glm --knowledge NAME` answers from one, and lists the passages."
-    return table(("name", "id", "documents"), rows, caption)
+    caption = _("`%%glm --knowledge NAME` answers from one, and lists the passages.")
+    return table((_("name"), _("id"), _("documents")), rows, caption)
 
 
 async def _find(endpoint: Endpoint, name: str) -> knowledge.Base:
@@ -96,7 +106,7 @@ def _path(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
         raise InputError(
-            f"There is no file {clean(name)}. Nothing was sent.",
-            remedy=f"Paths are relative to {Path.cwd()}.",
+            _("There is no file {name}. Nothing was sent.").format(name=clean(name)),
+            remedy=_("Paths are relative to {folder}.").format(folder=Path.cwd()),
         )
     return path

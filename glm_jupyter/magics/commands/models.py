@@ -8,6 +8,7 @@ from glm_jupyter import bridge
 from glm_jupyter import engine as embedded
 from glm_jupyter.api import catalogue
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.language import _, sentences
 from glm_jupyter.models import listing
 from glm_jupyter.sessions import session as sessions
 
@@ -20,9 +21,14 @@ def models(args: Namespace) -> dict[str, str]:
     if not found:
         near = catalogue.suggest(args.pattern)
         raise InputError(
-            f"No model of the catalogue matches {args.pattern}.",
-            remedy=(f"Did you mean {near[0]}? " if near else "")
-            + "A model that is not in the catalogue can be used all the same, by its full name.",
+            _("No model of the catalogue matches {pattern}.").format(pattern=args.pattern),
+            remedy=sentences(
+                _("Did you mean {near}?").format(near=near[0]) if near else "",
+                _(
+                    "A model that is not in the catalogue can be used all the same, "
+                    "by its full name."
+                ),
+            ),
         )
     return listing(found)
 
@@ -40,9 +46,14 @@ def use(args: Namespace) -> None:
     model = target.known
     if model is None and target.endpoint.name != "local":
         near = catalogue.suggest(target.model)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        say(f"{target.model} is not in the catalogue: its price is unknown.{hint}")
-    say(f"{target.endpoint.name}/{target.model} answers from now on.")
+        unknown = _("{model} is not in the catalogue: its price is unknown.")
+        hint = _("Did you mean {near}?").format(near=near[0]) if near else ""
+        say(sentences(unknown.format(model=target.model), hint))
+    say(
+        _("{endpoint}/{model} answers from now on.").format(
+            endpoint=target.endpoint.name, model=target.model
+        )
+    )
 
 
 def engine(args: Namespace) -> None:
@@ -50,8 +61,10 @@ def engine(args: Namespace) -> None:
     one = embedded.engine()
     if args.action != "use" and args.file:
         raise InputError(
-            f"`%glm local {args.action}` takes no file.",
-            remedy=f"`%glm local use {args.file}` makes the engine answer from it.",
+            _("`%glm local {action}` takes no file.").format(action=args.action),
+            remedy=_("`%glm local use {file}` makes the engine answer from it.").format(
+                file=args.file
+            ),
         )
     if args.action == "start":
         bridge.run(one.start())
@@ -59,11 +72,17 @@ def engine(args: Namespace) -> None:
         one.stop()
     elif args.action == "use":
         if not args.file:
-            raise InputError("Which weights?", remedy="`%glm local use FILE.gguf` names them.")
+            raise InputError(
+                _("Which weights?"), remedy=_("`%glm local use FILE.gguf` names them.")
+            )
         name = one.use(args.file)
         one.stop()  # it would go on answering from the weights it has
         sessions.current().model = f"local/{name}"
-        say(f"local/{name} answers from now on; its first answer waits until it is loaded.")
+        say(
+            _(
+                "local/{name} answers from now on; its first answer waits until it is loaded."
+            ).format(name=name)
+        )
         return
     say(engine_status())
 
@@ -71,13 +90,17 @@ def engine(args: Namespace) -> None:
 def engine_status() -> str:
     """The embedded engine in words."""
     if not embedded.installed():
-        return "The embedded engine is not installed: pip install 'glm-jupyter[local]'."
+        return _("The embedded engine is not installed: pip install 'glm-jupyter[local]'.")
     status = embedded.engine().status()
-    note = f" ({status.note})" if status.note else ""
+    model = f"local/{status.model}{f' ({status.note})' if status.note else ''}"
     if status.running:
-        return (
-            f"local/{status.model}{note} runs: {status.context:,} tokens of context, "
-            f"{status.threads} threads, process {status.pid}."
-        )
-    weights = f"its weights are {status.file}" if status.file else "its weights are fetched once"
-    return f"The embedded engine is ready to start local/{status.model}{note}; {weights}."
+        return _(
+            "{model} runs: {context:,} tokens of context, {threads} threads, process {pid}."
+        ).format(model=model, context=status.context, threads=status.threads, pid=status.pid)
+    if not status.file:
+        return _(
+            "The embedded engine is ready to start {model}; its weights are fetched once."
+        ).format(model=model)
+    return _("The embedded engine is ready to start {model}; its weights are {file}.").format(
+        model=model, file=status.file
+    )

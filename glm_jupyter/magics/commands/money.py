@@ -8,6 +8,7 @@ from pathlib import Path
 from glm_jupyter import gateway_usage, spending
 from glm_jupyter.api import endpoints
 from glm_jupyter.api.errors import GLMError, InputError
+from glm_jupyter.language import _, ngettext
 from glm_jupyter.money.amounts import currencies, parse_amount, parse_currency
 from glm_jupyter.money.limit import Period
 from glm_jupyter.money.words import amount
@@ -29,7 +30,10 @@ def usage(args: Namespace) -> None:
     if args.csv:
         path = Path(args.csv).expanduser()
         count = spending.write_csv(ledger, path, since)
-        say(f"{count} request{'' if count == 1 else 's'} written to {path}.")
+        text = ngettext(
+            "{count} request written to {path}.", "{count} requests written to {path}.", count
+        )
+        say(text.format(count=count, path=path))
         return
     if (place := gateway_usage.known()) and (counted := gateway_usage.counted(place)):
         publish_display_data(counted.table())  # type: ignore[no-untyped-call]
@@ -53,7 +57,8 @@ def budget(args: Namespace) -> dict[str, str]:
         session.budgets.set(period, currency, value)
     elif args.period:
         raise InputError(
-            f"How much for a {args.period}?", remedy=f"`%glm budget 5 --{args.period}` sets 5."
+            _("How much for a {period}?").format(period=args.period),
+            remedy=_("`%glm budget 5 --{period}` sets 5.").format(period=args.period),
         )
     limits = [limit for of in currencies() for limit in session.budgets.limits(of)]
     return spending.limits_table(limits, _too_long(session) if limits else "")
@@ -69,19 +74,20 @@ def _too_long(session: sessions.Session) -> str:
     fits = session.budgets.fitting(quote)
     if fits is None:
         return ""
-    may = (
-        f"An answer of {quote.name} may have {quote.most_output or 0:,} tokens and cost up to "
-        f"{amount(quote.worst, quote.currency)}"
+    may = _("An answer of {model} may have {most:,} tokens and cost up to {cost}").format(
+        model=quote.name,
+        most=quote.most_output or 0,
+        cost=amount(quote.worst, quote.currency),
+    )
+    then = _(
+        "{may}: a question without a limit is refused before it is sent. `--max-tokens {fits}` "
+        "fits; with `%config GLM.fit_budget = True` answers are kept short enough by themselves."
     )
     if fits < SHORTEST_ANSWER:
-        return f"{may}: it is refused, and so is a shorter one. A cheaper model may fit."
-    if session.settings.fit_budget:
-        return f"{may}: it is kept to about {fits:,} tokens, as GLM.fit_budget says."
-    return (
-        f"{may}: a question without a limit is refused before it is sent. "
-        f"`--max-tokens {fits}` fits; with `%config GLM.fit_budget = True` answers are kept short "
-        "enough by themselves."
-    )
+        then = _("{may}: it is refused, and so is a shorter one. A cheaper model may fit.")
+    elif session.settings.fit_budget:
+        then = _("{may}: it is kept to about {fits:,} tokens, as GLM.fit_budget says.")
+    return then.format(may=may, fits=fits)
 
 
 def _currency(session: sessions.Session) -> str | None:

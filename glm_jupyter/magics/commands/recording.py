@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from glm_jupyter.language import _, ngettext
 from glm_jupyter.sessions import session as sessions
 
 from .say import say
@@ -17,27 +18,41 @@ def record(args: Namespace) -> None:
     session = sessions.current()
     if args.file and args.file != "off":
         session.recorder = Recorder(Path(args.file))
-        said = f"Answers are recorded into {session.recorder.path}"
+        text = _("Answers are recorded into {file}; `%glm record off` ends it.")
         if before := session.recorder.before:
-            said += f", behind the {before} that it holds"
-        say(f"{said}; `%glm record off` ends it.")
+            text = _(
+                "Answers are recorded into {file}, behind the {before} that it holds; "
+                "`%glm record off` ends it."
+            )
+        say(text.format(file=session.recorder.path, before=before))
         if session.replayer:
             say(
-                f"Cells are answered from {session.replayer.place}, and only what is asked with "
-                "--fresh is recorded; `%glm replay off` ends that."
+                _(
+                    "Cells are answered from {place}, and only what is asked with "
+                    "--fresh is recorded; `%glm replay off` ends that."
+                ).format(place=session.replayer.place)
             )
         return
     recorder = session.recorder
     if args.file:
         session.recorder = None
     if recorder is None:
-        say("Nothing is being recorded; `%glm record FILE` begins it.")
+        say(_("Nothing is being recorded; `%glm record FILE` begins it."))
         return
-    count = f"{recorder.count} answer{'' if recorder.count == 1 else 's'}"
+    count = ngettext("{count} answer", "{count} answers", recorder.count)
+    count = count.format(count=recorder.count)
     if args.file:
-        say(f"Recording has ended: {count} went into {recorder.path}.")
+        say(
+            _("Recording has ended: {count} went into {file}.").format(
+                count=count, file=recorder.path
+            )
+        )
     else:
-        say(f"Answers are being recorded into {recorder.path}: {count} so far.")
+        say(
+            _("Answers are being recorded into {file}: {count} so far.").format(
+                file=recorder.path, count=count
+            )
+        )
 
 
 def replay(args: Namespace) -> None:
@@ -50,17 +65,25 @@ def replay(args: Namespace) -> None:
         place = session.replayer.place  # the same from its beginning, at another pace
     if place == "off":
         session.replayer = None
-        say("Nothing is replayed: cells ask the model again.")
+        say(_("Nothing is replayed: cells ask the model again."))
     elif place:
         session.replayer = Replayer(place, 1.0 if args.speed is None else args.speed)
         for complaint in session.replayer.complaints:
             say(complaint)
         count = len(session.replayer)
-        say(
-            f"{count} recorded answer{'' if count == 1 else 's'} in {place}: cells are "
-            "answered from there, without key or cost. `%glm replay off` ends it."
+        text = ngettext(
+            "{count} recorded answer in {place}: cells are answered from there, without key or "
+            "cost. `%glm replay off` ends it.",
+            "{count} recorded answers in {place}: cells are answered from there, without key or "
+            "cost. `%glm replay off` ends it.",
+            count,
         )
+        say(text.format(count=count, place=place))
     elif session.replayer:
-        say(f"Cells are answered from {session.replayer.place}; `%glm replay off` ends it.")
+        say(
+            _("Cells are answered from {place}; `%glm replay off` ends it.").format(
+                place=session.replayer.place
+            )
+        )
     else:
-        say("Nothing is replayed; `%glm replay FILE` answers from a recording.")
+        say(_("Nothing is replayed; `%glm replay FILE` answers from a recording."))

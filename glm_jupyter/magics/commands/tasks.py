@@ -6,6 +6,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import N_, _
 from glm_jupyter.money.ledger import Job
 from glm_jupyter.render.summary import seconds
 from glm_jupyter.render.table import table
@@ -13,19 +14,30 @@ from glm_jupyter.sessions import session as sessions
 
 from .say import say
 
-HEADERS = ("task", "kind", "asked for", "model", "handed in", "state", "kept in")
-CAPTION = "`%glm tasks ID` waits for a task and shows what was made; it costs nothing more."
+HEADERS = (
+    N_("task"),
+    N_("kind"),
+    N_("asked for"),
+    N_("model"),
+    N_("handed in"),
+    N_("state"),
+    N_("kept in"),
+)
+CAPTION = N_("`%glm tasks ID` waits for a task and shows what was made; it costs nothing more.")
 LONGEST = 60  # characters of what was asked for
-NONE = "The service works on nothing: no video, asynchronous picture or batch was asked for here."
+NONE = N_(
+    "The service works on nothing: no video, asynchronous picture or batch was asked for here."
+)
+STATES = {"SUCCESS": N_("made"), "FAIL": N_("failed")}
 
 
 def tasks(args: Namespace) -> dict[str, str] | None:
     """The tasks of this and of earlier kernels, newest first."""
     jobs = sessions.current().budgets.ledger.jobs()
     if not jobs:
-        say(NONE)
+        say(_(NONE))
         return None
-    return table(HEADERS, [_row(job) for job in jobs], CAPTION)
+    return table([_(name) for name in HEADERS], [_row(job) for job in jobs], _(CAPTION))
 
 
 def find(wanted: str) -> Job:
@@ -37,11 +49,14 @@ def find(wanted: str) -> Job:
         return found[0]
     if found:
         raise InputError(
-            f"{len(found)} tasks have an id that begins with {wanted}.",
-            remedy="Write more of it; `%glm tasks` lists them.",
+            _("{count} tasks have an id that begins with {wanted}.").format(
+                count=len(found), wanted=wanted
+            ),
+            remedy=_("Write more of it; `%glm tasks` lists them."),
         )
     raise InputError(
-        f"There is no task {wanted} on this machine.", remedy="`%glm tasks` lists those there are."
+        _("There is no task {wanted} on this machine.").format(wanted=wanted),
+        remedy=_("`%glm tasks` lists those there are."),
     )
 
 
@@ -50,7 +65,8 @@ def _row(job: Job) -> tuple[str, ...]:
     asked = asked if len(asked) <= LONGEST else f"{asked[: LONGEST - 1]}…"
     begun = f"{job.begun.astimezone():%Y-%m-%d %H:%M}"
     if job.ended is None:
-        state = f"under way for {seconds((datetime.now(UTC) - job.begun).total_seconds())}"
+        time = seconds((datetime.now(UTC) - job.begun).total_seconds())
+        state = _("under way for {time}").format(time=time)
     else:
-        state = {"SUCCESS": "made", "FAIL": "failed"}.get(job.state, job.state.lower())
+        state = _(STATES[job.state]) if job.state in STATES else job.state.lower()
     return (job.id, job.kind, asked, job.model, begun, state, ", ".join(job.files))

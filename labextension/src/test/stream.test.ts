@@ -82,7 +82,7 @@ function setUp(waiting: string[] = []) {
   const notebooks = new FakeNotebooks();
   notebooks.waiting = waiting;
   const streams = new Streams();
-  new Link(kernel as unknown as Kernel.IKernelConnection, streams, notebooks, english);
+  new Link(kernel as unknown as Kernel.IKernelConnection, streams, notebooks, english, 'zh-CN');
   return { kernel, notebooks, streams };
 }
 
@@ -102,10 +102,10 @@ function edit(n: number, at: number, text: string, id = 'a') {
   };
 }
 
-test('says hello when the kernel opens the channel', () => {
+test('says hello, and in which language it is read, when the kernel opens the channel', () => {
   const { kernel } = setUp();
   kernel.open?.(kernel.createComm());
-  assert.deepEqual(kernel.said, [{ type: 'hello' }]);
+  assert.deepEqual(kernel.said, [{ type: 'hello', language: 'zh-CN' }]);
 });
 
 test('edits grow the answer', () => {
