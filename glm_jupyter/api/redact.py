@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from . import events as ev
 from .endpoints import Secret
@@ -22,6 +23,8 @@ Piece: TypeAlias = ev.TextDelta | ev.ReasoningDelta | ev.ToolCallDelta
 
 # The end of a text that may be half of an escaped character.
 _HALF_ESCAPE = re.compile(r"(?:\\{1,8}(?:u[0-9a-f]{0,3})?|%(?:25){0,3}[0-9a-f]?)\Z", re.IGNORECASE)
+# Those that say what is sent and what comes back.
+_LOGGERS = ("httpcore.http11", "httpcore.proxy", "websockets.client")
 _LONGEST_ESCAPE = 8  # characters; what is escaped more than twice is not looked for in pieces
 
 
@@ -30,6 +33,37 @@ def hidden(text: str, key: Secret) -> str:
     if len(key.reveal()) < SHORTEST_KEY:
         return text
     return _pattern(key.reveal()).sub(INSTEAD, text)
+
+
+def hide_in_logs(key: Secret) -> None:
+    """Keep the key out of what the libraries below log at level DEBUG: headers, for example."""
+    if key.reveal() not in [known.reveal() for known in _Quiet.keys]:
+        _Quiet.keys.append(key)
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _Quiet) for known in logger.filters):
+            logger.addFilter(_Quiet())
+
+
+def unframed(error: Exception) -> Exception:
+    """A fault that nobody has foreseen, without the frames that it came through.
+
+    Those of libraries have the key in their variables, and `%xmode Verbose` shows them.
+    """
+    return error.with_traceback(None)
+
+
+class _Quiet(logging.Filter):
+    """Takes the keys in use out of a message."""
+
+    keys: ClassVar[list[Secret]] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        for key in self.keys:
+            said = hidden(said, key)
+        record.msg, record.args = said, None
+        return True
 
 
 async def hidden_in(
