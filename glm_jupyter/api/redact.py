@@ -66,6 +66,24 @@ class _Quiet(logging.Filter):
         return True
 
 
+def beginning(text: str, key: Secret) -> int:
+    """Where the longest end of `text` with which the key may begin starts."""
+    if len(key.reveal()) < SHORTEST_KEY:
+        return len(text)
+    characters = _characters(key.reveal())
+    start = max(0, len(text) - _LONGEST_ESCAPE * len(characters))
+    for opening in characters[0].finditer(text, start):
+        place = opening.start()
+        for character in characters:
+            if not (found := character.match(text, place)):
+                break
+            place = found.end()
+        if place == len(text) or _HALF_ESCAPE.match(text, place):
+            return opening.start()
+    half = _HALF_ESCAPE.search(text, start)
+    return half.start() if half else len(text)
+
+
 async def hidden_in(
     events: AsyncGenerator[ev.Event, None], key: Secret
 ) -> AsyncGenerator[ev.Event, None]:
@@ -103,7 +121,7 @@ class _Hider:
         if not (self._last and _place(self._last) == _place(event)):
             yield from self.flush()
         text = hidden(self._held + _text(event), self._key)
-        place = self._beginning(text)
+        place = beginning(text, self._key)
         self._last, self._held = event, text[place:]
         head = text[:place]
         if head or isinstance(event, ev.ToolCallDelta):  # which brings a name, too
@@ -113,24 +131,6 @@ class _Hider:
         if self._last and self._held:
             yield _with(self._last, self._held)
         self._last, self._held = None, ""
-
-    def _beginning(self, text: str) -> int:
-        """Where the longest end of `text` with which the key may begin starts."""
-        key = self._key.reveal()
-        if len(key) < SHORTEST_KEY:
-            return len(text)
-        characters = _characters(key)
-        start = max(0, len(text) - _LONGEST_ESCAPE * len(key))
-        for opening in characters[0].finditer(text, start):
-            place = opening.start()
-            for character in characters:
-                if not (found := character.match(text, place)):
-                    break
-                place = found.end()
-            if place == len(text) or _HALF_ESCAPE.match(text, place):
-                return opening.start()
-        half = _HALF_ESCAPE.search(text, start)
-        return half.start() if half else len(text)
 
 
 @lru_cache(maxsize=8)

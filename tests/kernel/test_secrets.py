@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
+from tests.gateway.running import config, gateway
 from tests.kernel.conftest import environment
 from tests.kernels import Kernel, kernel
 from tests.protocol_server import ProtocolServer, Reply, Request, sse
@@ -354,3 +357,57 @@ def test_no_key_is_in_any_byte(server: ProtocolServer, tmp_path: Path) -> None:
     assert {f"Bearer {key}" for key in (KEY, STORED, HUB)} <= keys
     leaks = [f"{what[:80]!r}: {leak}" for what, text in read for leak in found(text)]
     assert not leaks, "\n".join(leaks)
+
+
+def test_the_gateway_tells_its_key_to_nobody(server: ProtocolServer, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    # As somebody would who looks for a mistake.
+    (outside / "sitecustomize.py").write_text(
+        "import logging\nlogging.basicConfig(level='DEBUG')\n"
+    )
+    place = tmp_path / "gateway"
+    place.mkdir()
+    server.key, server.respond = None, echo
+    tokens = {"ada": f"{STORED}-ada", "grace": f"{STORED}-grace"}
+    settings = config(place, users=()) + "".join(
+        f'"{t}" = "{user}"\n' for user, t in tokens.items()
+    )
+    received: list[tuple[str, str]] = []
+    environ = {"ZAI_API_KEY": f"'{KEY}'", "PYTHONPATH": str(outside), "OTHER_SECRET_KEY": OTHER}
+    with gateway(place, server, settings, **environ) as running, httpx.Client(timeout=60) as client:
+
+        def get(what: str, user: str, **request: Any) -> None:
+            headers = {"Authorization": f"Bearer {tokens.get(user, user)}"}
+            response = client.request(headers=headers, **request)
+            texts = "".join(delta_texts(response.text))
+            received.append((what, f"{response.headers.raw!r}\n{response.text}\n{texts}"))
+
+        for way in [*WAYS, "call"]:
+            for stream in (True, False):
+                body = {
+                    "model": "glm-4.7",
+                    "stream": stream,
+                    "messages": [{"role": "user", "content": way}],
+                }
+                url = f"{running.url}/chat/completions"
+                get(way, "ada", method="POST", url=url, json=body)
+                get(way, KEY, method="POST", url=url, json=body)  # no user's token
+        for page in ("usage", "usage.csv", "api/paas/v4/usage", "api/paas/v4/models", "nowhere"):
+            for user in ("ada", "grace", "nobody"):
+                get(page, user, method="GET", url=f"{running.root}/{page}")
+        (place / "glm_gateway.toml").unlink()  # where tokens are, as its owner wrote them
+        read = [*received, *written(place)]
+    assert any("Half, " in text for _, text in received)
+    assert f"Bearer {KEY}" in {request.headers.get("authorization") for request in server.requests}
+    leaks = [f"{what[:80]!r}: {leak}" for what, text in read for leak in found(text)]
+    assert not leaks, "\n".join(leaks)
+
+
+def delta_texts(stream: str) -> Iterator[str]:
+    """The texts of an answer, joined as clients do."""
+    for line in stream.splitlines():
+        with suppress(ValueError, LookupError, TypeError):
+            delta = json.loads(line.removeprefix("data: "))["choices"][0]["delta"]
+            yield from (delta[name] for name in ("content", "reasoning_content") if name in delta)
+            yield from (call["function"]["arguments"] for call in delta.get("tool_calls", ()))
