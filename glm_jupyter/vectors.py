@@ -20,6 +20,8 @@ from .sessions import session as sessions
 from .sessions.options import AskOptions
 from .sessions.target import Target
 
+STOPPED = "Stopped."
+
 # Texts of one request, and requests at a time, where the catalogue does not say.
 FEW = 16
 IN_FLIGHT = 4
@@ -77,7 +79,7 @@ def embed(
     endpoint: str | None = None,
 ) -> Any:
     """`aembed` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped("Stopped."):
+    with bridge.short_when_stopped(STOPPED):
         return bridge.run(aembed(items, model, dimensions, endpoint=endpoint))
 
 
@@ -123,7 +125,7 @@ def rerank(
     endpoint: str | None = None,
 ) -> list[tuple[int, float]]:
     """`arerank` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped("Stopped."):
+    with bridge.short_when_stopped(STOPPED):
         return bridge.run(arerank(query, items, model, top, endpoint=endpoint))
 
 
@@ -144,7 +146,8 @@ async def _all(
 
         tasks = [asyncio.create_task(ask(number)) for number in range(len(turns))]
         try:
-            return await asyncio.gather(*tasks)
+            with bridge.short_when_stopped(STOPPED), bridge.awake():
+                return await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()

@@ -27,6 +27,8 @@ from .progress import progress
 from .scheduler import Mapped, Scheduler, Tally
 from .table import labels_of
 
+_KEPT = "What is answered is kept: the same map goes on from there."
+
 
 class MapInterrupted(KeyboardInterrupt):
     """The user stopped a map; `answers` has what was answered until then."""
@@ -110,12 +112,13 @@ async def amap(
     """
     asked = AskOptions.of(fresh=fresh, **options)
     limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
-    async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
-        async with aclosing(dispatch.results()) as results:
-            async for result in results:
-                yield result
-        if dispatch.stopped:
-            raise dispatch.stopped
+    with bridge.short_when_stopped(f"Stopped. {_KEPT}"):
+        async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
+            async with aclosing(dispatch.results()) as results:
+                async for result in results:
+                    yield result
+            if dispatch.stopped:
+                raise dispatch.stopped
 
 
 def batch(id: str, *, schema: Any = None) -> Answers:
@@ -140,7 +143,7 @@ def _after(answers: Answers) -> str:
 def _goes_on(answers: Answers) -> str:
     if answers.batches and answers.under_way:
         return "The batch goes on: the same map waits for it again, and `%glm tasks` lists it."
-    return "What is answered is kept: the same map goes on from there." if any(answers) else ""
+    return _KEPT if any(answers) else ""
 
 
 def answers_for(items: Iterable[Any]) -> Answers:
