@@ -105,6 +105,8 @@ def summary(tally: Tally) -> str:
     """What has come of it, in a line."""
     of = "" if tally.total in (None, tally.done) else f" of {tally.total:,}"
     parts = [f"{tally.done:,}{of} answered"]
+    if tally.cut:
+        parts.append(f"{tally.cut:,} cut off")
     if tally.failed:
         parts.append(f"{tally.failed:,} failed")
     if tally.kept:
@@ -116,7 +118,9 @@ def summary(tally: Tally) -> str:
 
 
 def _so_far(tally: Tally) -> str:
-    parts = [f"{tally.failed} failed"] if tally.failed else []
+    parts = [f"{tally.cut} cut off"] if tally.cut else []
+    if tally.failed:
+        parts.append(f"{tally.failed} failed")
     if tally.asked and not tally.recorded:
         parts.append(_cost(tally))
     if tally.says:
