@@ -20,7 +20,7 @@ from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, NetworkError, clean, not_the_api, refusal
 from .network import unreachable
 from .proxies import proxy_for
-from .redact import hidden, hide_in_logs, unframed
+from .redact import hidden, hidden_whole, hide_in_logs, unframed
 
 # Reading waits long: what is asked for may take its time, and gateways keep silent meanwhile;
 # theirs cut at 100 to 180 s. Chats have limits of their own: see chat.py.
@@ -231,7 +231,7 @@ def refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMErr
     if response.is_redirect:
         return not_the_api(endpoint.base_url, "a redirect to another address")
     return refusal(
-        hidden(body.decode("utf-8-sig", "replace"), endpoint.key),
+        hidden_whole(body.decode("utf-8-sig", "replace"), endpoint.key),
         status=response.status_code,
         base_url=endpoint.base_url,
         retry_after=_retry_after(response.headers.get("retry-after")),

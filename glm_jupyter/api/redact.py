@@ -35,6 +35,22 @@ def hidden(text: str, key: Secret) -> str:
     return _pattern(key.reveal()).sub(INSTEAD, text)
 
 
+def hidden_whole(text: str, key: Secret) -> str:
+    """`hidden` for a text that does not go on: where it has only begun to quote the key, too."""
+    text = hidden(text, key)
+    if len(key.reveal()) < SHORTEST_KEY:
+        return text
+    first = _characters(key.reveal())[0]
+    parts, passed = [], 0
+    while opening := first.search(text, passed):
+        count, end = _matched(text, opening.start(), key)
+        begun = count >= SHORTEST_KEY
+        parts.append(text[passed : opening.start() if begun else opening.end()])
+        parts.append(INSTEAD if begun else "")
+        passed = end if begun else opening.end()
+    return "".join([*parts, text[passed:]])
+
+
 def hide_in_logs(key: Secret) -> None:
     """Keep the key out of what the libraries below log at level DEBUG: headers, for example."""
     if key.reveal() not in [known.reveal() for known in _Quiet.keys]:
@@ -73,15 +89,21 @@ def beginning(text: str, key: Secret) -> int:
     characters = _characters(key.reveal())
     start = max(0, len(text) - _LONGEST_ESCAPE * len(characters))
     for opening in characters[0].finditer(text, start):
-        place = opening.start()
-        for character in characters:
-            if not (found := character.match(text, place)):
-                break
-            place = found.end()
+        _, place = _matched(text, opening.start(), key)
         if place == len(text) or _HALF_ESCAPE.match(text, place):
             return opening.start()
     half = _HALF_ESCAPE.search(text, start)
     return half.start() if half else len(text)
+
+
+def _matched(text: str, place: int, key: Secret) -> tuple[int, int]:
+    """How many characters of the key stand at `place`, and where they end."""
+    count = 0
+    for character in _characters(key.reveal()):
+        if not (found := character.match(text, place)):
+            break
+        count, place = count + 1, found.end()
+    return count, place
 
 
 async def hidden_in(
@@ -129,7 +151,7 @@ class _Hider:
 
     def flush(self) -> Iterator[ev.Event]:
         if self._last and self._held:
-            yield _with(self._last, self._held)
+            yield _with(self._last, hidden_whole(self._held, self._key))
         self._last, self._held = None, ""
 
 

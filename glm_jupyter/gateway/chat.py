@@ -19,7 +19,7 @@ from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.gateways import HEADER
 from glm_jupyter.api.http import LARGEST_BODY, authorization, http_client
-from glm_jupyter.api.redact import hidden, hide_in_logs
+from glm_jupyter.api.redact import hidden, hidden_whole, hide_in_logs
 from glm_jupyter.money.words import number
 
 from .asked import Asked, read
@@ -202,7 +202,7 @@ class _Exchange:
                 raise _too_much()
         text = body.decode("utf-8", "surrogateescape")
         key = self._gateway.config.endpoint.key
-        return hidden(text, key).encode("utf-8", "surrogateescape")
+        return hidden_whole(text, key).encode("utf-8", "surrogateescape")
 
     def _headers(self, response: httpx.Response) -> dict[str, str]:
         """The headers that are passed on."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from glm_jupyter.api.endpoints import Secret
-from glm_jupyter.api.redact import beginning, hidden
+from glm_jupyter.api.redact import beginning, hidden, hidden_whole
 
 # The end of a server-sent event.
 FRAME_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
@@ -99,7 +99,7 @@ class KeyFilter:
             waiting = self._held.pop(name)
             for other in _texts(waiting.chunk):
                 other.here = ""
-            waiting.here = waiting.held
+            waiting.here = hidden_whole(waiting.held, self._key)
             events.append(_event(waiting.chunk))
         return b"".join(events)
 

@@ -62,11 +62,11 @@ def quoted(key: str) -> str:
 
 
 def found(text: str) -> list[str]:
-    """The canaries in a text, whatever their spelling."""
+    """The canaries in a text, or all but their end, whatever their spelling."""
     return [
         f"{canary} {how}: {text[max(0, text.index(form) - 200) : text.index(form) + 100]}"
         for canary in CANARIES
-        for how, form in spellings(canary).items()
+        for how, form in spellings(canary[:16]).items()
         if form in text
     ]
 
@@ -99,7 +99,8 @@ def echo(request: Request) -> Reply:
         "error in the stream": Reply("Half", error={"code": "1305", "message": text}),
         "own code": Reply("Half", error={"code": key, "message": text}),
         "broken frame": Reply(raw=[half, f"data: {text}\n\n".encode()]),
-        "cut in the key": Reply(f"Half, {key[:-1]}", chunk=2, cut_after=30),
+        "cut in the key": Reply(f"Half, {key[:-1]}", chunk=2, done=False, finish_reason=None),
+        "refusal cut in the key": Reply(status=400, body=f"You sent: {key[:-1]}"),
         "refusal": Reply(status=400, body=error),
         "wrong key": Reply(status=401, body={"error": {"code": "1002", "message": text}}),
         "plain refusal": Reply(status=400, body=text),
@@ -138,6 +139,7 @@ WAYS = [
     "own code",
     "broken frame",
     "cut in the key",
+    "refusal cut in the key",
     "refusal",
     "wrong key",
     "plain refusal",
