@@ -10,7 +10,7 @@ import httpx
 from glm_jupyter.api import endpoints, gateways
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, clean
-from glm_jupyter.api.http import connection
+from glm_jupyter.api.http import Bearer, connection
 from glm_jupyter.language import N_, _
 from glm_jupyter.money.words import number
 from glm_jupyter.render.table import table
@@ -80,7 +80,7 @@ def counted(endpoint: Endpoint) -> Counted | None:
     try:
         response = httpx.get(
             f"{endpoint.base_url}/usage",
-            headers={"Authorization": f"Bearer {endpoint.key.reveal()}"},
+            auth=Bearer(endpoint.key),
             timeout=TIMEOUT_SECONDS,
             **connection(endpoint.base_url),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glm_jupyter.language import _
+from glm_jupyter.language import N_, _
 
 from . import bridge
 from .api import events as ev
@@ -21,6 +21,8 @@ from .api.vectors import EmbeddingRequest, RerankRequest
 from .sessions import session as sessions
 from .sessions.options import AskOptions
 from .sessions.target import Target
+
+STOPPED = N_("Stopped.")
 
 # Texts of one request, and requests at a time, where the catalogue does not say.
 FEW = 16
@@ -81,7 +83,7 @@ def embed(
     endpoint: str | None = None,
 ) -> Any:
     """`aembed` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped(_("Stopped.")):
+    with bridge.short_when_stopped(_(STOPPED)):
         return bridge.run(aembed(items, model, dimensions, endpoint=endpoint))
 
 
@@ -130,7 +132,7 @@ def rerank(
     endpoint: str | None = None,
 ) -> list[tuple[int, float]]:
     """`arerank` for code that does not await, also inside a notebook cell."""
-    with bridge.short_when_stopped(_("Stopped.")):
+    with bridge.short_when_stopped(_(STOPPED)):
         return bridge.run(arerank(query, items, model, top, endpoint=endpoint))
 
 
@@ -151,7 +153,8 @@ async def _all(
 
         tasks = [asyncio.create_task(ask(number)) for number in range(len(turns))]
         try:
-            return await asyncio.gather(*tasks)
+            with bridge.short_when_stopped(_(STOPPED)), bridge.awake():
+                return await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()

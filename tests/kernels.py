@@ -144,11 +144,16 @@ class Kernel:
 
 
 @contextmanager
-def kernel(env: dict[str, str] | None = None, *, load: bool = True) -> Iterator[Kernel]:
-    """A kernel with the extension loaded, and `env` on top of this process's environment."""
+def kernel(
+    env: dict[str, str] | None = None, *, load: bool = True, **process: Any
+) -> Iterator[Kernel]:
+    """A kernel with the extension loaded, and `env` on top of this process's environment.
+
+    `process` are options of its subprocess.Popen.
+    """
     with own_connection() as traits:
         manager = KernelManager(kernel_name="python3", **traits)
-        manager.start_kernel(env={**os.environ, **(env or {})})
+        manager.start_kernel(env={**os.environ, **(env or {})}, **process)
         client = manager.blocking_client()
         client.start_channels()
         try:

@@ -22,7 +22,7 @@ from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, NetworkError, clean, not_the_api, refusal
 from .network import unreachable
 from .proxies import proxy_for
-from .redact import hidden
+from .redact import hidden, hidden_whole, hide_in_logs, unframed
 
 # Reading waits long: what is asked for may take its time, and gateways keep silent meanwhile;
 # theirs cut at 100 to 180 s. Chats have limits of their own: see chat.py.
@@ -80,7 +80,7 @@ class Http:
         try:
             async with (
                 self._client(endpoint) as client,
-                client.stream(method, endpoint.base_url + path, **content) as response,
+                _sent(client, method, endpoint.base_url + path, **content) as response,
             ):
                 gateways.see(endpoint, response.headers)
                 yield response
@@ -120,12 +120,31 @@ class Http:
         yield self._kept[place]
 
 
+@asynccontextmanager
+async def _sent(
+    client: httpx.AsyncClient, method: str, url: str, **content: Any
+) -> AsyncIterator[httpx.Response]:
+    """An open response, closed at the end."""
+    request = client.build_request(method, url, **content)
+    try:
+        response = await client.send(request, stream=True)
+    except httpx.HTTPError:
+        raise
+    except Exception as error:
+        raise unframed(error) from None
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
 def _client(endpoint: Endpoint) -> httpx.AsyncClient:
+    hide_in_logs(endpoint.key)
     return http_client(
         endpoint.base_url,
         timeout=TIMEOUT,
         limits=httpx.Limits(),  # how many are in flight is for the caller to say
-        auth=_Bearer(endpoint.key),
+        auth=Bearer(endpoint.key),
     )
 
 
@@ -164,16 +183,21 @@ def connection(base_url: str) -> dict[str, Any]:
     }
 
 
-class _Bearer(httpx.Auth):
+class Bearer(httpx.Auth):
     """Adds the key as the request leaves, so that it is in no variable on the way."""
 
     def __init__(self, key: Secret) -> None:
         self._key = key
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        """Httpx asks for the requests to send: the one, with its header."""
+        request.headers.update(authorization(self._key))
         yield request
+
+
+def authorization(key: Secret) -> dict[str, str]:
+    """The header that shows the key, if there is one."""
+    return {"Authorization": f"Bearer {key.reveal()}"} if key else {}
 
 
 @cache
@@ -214,7 +238,7 @@ def refused(endpoint: Endpoint, response: httpx.Response, body: bytes) -> GLMErr
     if response.is_redirect:
         return not_the_api(endpoint.base_url, _("a redirect to another address"))
     return refusal(
-        hidden(body.decode("utf-8-sig", "replace"), endpoint.key),
+        hidden_whole(body.decode("utf-8-sig", "replace"), endpoint.key),
         status=response.status_code,
         base_url=endpoint.base_url,
         retry_after=_retry_after(response.headers.get("retry-after")),

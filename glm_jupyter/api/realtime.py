@@ -15,7 +15,7 @@ from glm_jupyter.language import _
 from . import events as ev
 from .errors import GLMError, IncompleteError, InputError, NetworkError, not_the_api, refusal
 from .making import MakingRequest, one_of, perhaps_billed, within, without_none
-from .redact import hidden
+from .redact import hidden, hide_in_logs, unframed
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -212,25 +212,25 @@ async def _connected(endpoint: Endpoint) -> AsyncIterator[ClientConnection]:
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus, WebSocketException
 
-    from .http import connection
+    from .http import authorization, connection
 
     class Connect(connect):
         def process_redirect(self, exc: Exception) -> Exception | str:
             return exc  # where a redirect leads is not where the key was meant to go
 
-    way = connection(endpoint.base_url)
+    hide_in_logs(endpoint.key)
     secure = endpoint.base_url.startswith("https:")
-    key = endpoint.key.reveal()
     try:
-        async with Connect(
+        socket = await Connect(
             "ws" + endpoint.base_url.removeprefix("http") + "/realtime",
-            additional_headers={"Authorization": f"Bearer {key}"} if key else None,
-            proxy=way["proxy"],
+            additional_headers=authorization(endpoint.key),
+            proxy=connection(endpoint.base_url)["proxy"],
             max_size=LARGEST_MESSAGE,
             open_timeout=LONGEST_OPENING,
             close_timeout=LONGEST_END,
-            **({"ssl": way["verify"]} if secure else {}),
-        ) as socket:
+            **({"ssl": connection(endpoint.base_url)["verify"]} if secure else {}),
+        )
+        async with socket:
             yield socket
     except InvalidStatus as error:
         reply = error.response
@@ -246,6 +246,10 @@ async def _connected(endpoint: Endpoint) -> AsyncIterator[ClientConnection]:
             remedy=_("Run the cell again; check the network and the base URL."),
             retryable=True,
         ) from None
+    except GLMError:
+        raise
+    except Exception as error:
+        raise unframed(error) from None
 
 
 async def _message(socket: ClientConnection, endpoint: Endpoint) -> str | bytes:

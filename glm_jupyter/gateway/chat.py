@@ -14,16 +14,19 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from glm_jupyter.api.endpoints import Secret
 from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.gateways import HEADER
-from glm_jupyter.api.http import LARGEST_BODY, http_client
+from glm_jupyter.api.http import LARGEST_BODY, authorization, http_client
+from glm_jupyter.api.redact import hidden, hidden_whole, hide_in_logs
 from glm_jupyter.money.words import number
 
 from .asked import Asked, read
 from .config import Config, money, units
-from .counting import Counter, KeyFilter
+from .counting import Counter
 from .errors import Refused
+from .key_filter import KeyFilter
 from .store import Hold, OverBudgetError
 from .turns import Ticket, Turns
 
@@ -152,8 +155,8 @@ class _Exchange:
 
     async def _pass_stream(self, response: httpx.Response) -> None:
         reply, counter = self._reply, self._counter
-        await reply.begin(200, _headers(response))
-        async for piece in self._without_key(response):
+        await reply.begin(200, self._headers(response))
+        async for piece in _without_key(response, self._gateway.config.endpoint.key):
             passed = counter.pass_on(piece)
             if counter.done:  # what it has cost is known before the user sees the end
                 await self._settle()
@@ -167,7 +170,7 @@ class _Exchange:
         body = await self._read(response)
         self._counter.whole(body)
         await self._settle()
-        await self._reply.whole(200, _headers(response), body)
+        await self._reply.whole(200, self._headers(response), body)
 
     async def _pass_refusal(self, response: httpx.Response) -> None:
         self._failed = True
@@ -189,23 +192,26 @@ class _Exchange:
                 retry_after=after,
             )
         await self._settle()
-        await self._reply.whole(response.status_code, _headers(response), body)
+        await self._reply.whole(response.status_code, self._headers(response), body)
 
     async def _read(self, response: httpx.Response) -> bytes:
         body = bytearray()
-        async for piece in self._without_key(response):
+        async for piece in response.aiter_bytes():
             body += piece
             if len(body) > LARGEST_BODY:
-                raise Refused(502, "502", "The service sent too much, says the gateway.")
-        return bytes(body)
+                raise _too_much()
+        text = body.decode("utf-8", "surrogateescape")
+        key = self._gateway.config.endpoint.key
+        return hidden_whole(text, key).encode("utf-8", "surrogateescape")
 
-    async def _without_key(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        filter = KeyFilter(self._gateway.config.endpoint.key)
-        async for piece in response.aiter_bytes():
-            if passed := filter.pass_on(piece):
-                yield passed
-        if rest := filter.flush():
-            yield rest
+    def _headers(self, response: httpx.Response) -> dict[str, str]:
+        """The headers that are passed on."""
+        key = self._gateway.config.endpoint.key
+        return {
+            name: hidden(response.headers[name], key)
+            for name in PASSED_ON
+            if name in response.headers
+        }
 
     async def _settle(self) -> None:
         """Count what the request has cost; once."""
@@ -276,6 +282,7 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._url = f"{config.endpoint.base_url}/chat/completions"
         self._key = config.endpoint.key
+        hide_in_logs(self._key)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         base_url = config.endpoint.base_url
         self._clients = [
@@ -285,8 +292,9 @@ class Service:
 
     def stream(self, body: bytes) -> AbstractAsyncContextManager[httpx.Response]:
         """The response to a request for an answer."""
-        headers = {"Authorization": f"Bearer {self._key.reveal()}"}
-        return next(self._turn).stream("POST", self._url, content=body, headers=headers)
+        return next(self._turn).stream(
+            "POST", self._url, content=body, headers=authorization(self._key)
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -311,8 +319,20 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
-    return {name: response.headers[name] for name in PASSED_ON if name in response.headers}
+async def _without_key(response: httpx.Response, key: Secret) -> AsyncIterator[bytes]:
+    """A stream of the service without the gateway's key."""
+    filter = KeyFilter(key)
+    async for piece in response.aiter_bytes():
+        if passed := filter.pass_on(piece):
+            yield passed
+        if filter.waiting > LARGEST_BODY:
+            raise _too_much()
+    if rest := filter.flush():
+        yield rest
+
+
+def _too_much() -> Refused:
+    return Refused(502, "502", "The service sent too much, says the gateway.")
 
 
 def _message(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Counting what flows past: the usage in a stream, which may have to be hidden, and the key."""
+"""Counting what flows past: the usage in a stream, which may have to be hidden."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 from glm_jupyter.api import events as ev
 from glm_jupyter.api import tokens
-from glm_jupyter.api.endpoints import Secret
 from glm_jupyter.api.errors import GLMError
-from glm_jupyter.api.redact import INSTEAD, SHORTEST_KEY
 from glm_jupyter.api.stream import StreamDecoder
 
 from .asked import Asked
+from .key_filter import FRAME_END
 
-_FRAME_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
 # What is read at once; the rest is text, which counts only where the service gives no usage.
 _TELLING = re.compile(rb'"usage":\s*\{|"finish_reason":\s*"|\[DONE\]|"error"|"web_search"|"code"')
 _DATA = re.compile(rb"^data:[ ]?(.*)$", re.MULTILINE)
@@ -47,8 +45,8 @@ class Counter:
 
     def pass_on(self, piece: bytes) -> bytes:
         """What of the stream goes on to the user, now that `piece` has come."""
-        frames = _FRAME_END.split(held := self._rest + piece)
-        ends = [match.end() for match in _FRAME_END.finditer(held)]
+        frames = FRAME_END.split(held := self._rest + piece)
+        ends = [match.end() for match in FRAME_END.finditer(held)]
         start, passed = 0, []
         for frame, end in zip(frames, ends, strict=False):
             if not (self._count(frame) and self._asked.hides_usage):
@@ -130,29 +128,6 @@ class Counter:
                     self._text.append((event.name or "") + event.arguments)
                 case ev.Sources():
                     self._searched = True
-
-
-class KeyFilter:
-    """Takes the key out of what the service sends, wherever it is cut."""
-
-    def __init__(self, key: Secret) -> None:
-        self._key = key.reveal().encode() if len(key.reveal()) >= SHORTEST_KEY else b""
-        self._held = b""
-
-    def pass_on(self, piece: bytes) -> bytes:
-        """The piece without the key; an end that may be its beginning waits for the next."""
-        if not self._key:
-            return piece
-        whole = (self._held + piece).replace(self._key, INSTEAD.encode())
-        sizes = range(min(len(whole), len(self._key) - 1), 0, -1)
-        kept = next((size for size in sizes if whole.endswith(self._key[:size])), 0)
-        self._held = whole[len(whole) - kept :] if kept else b""
-        return whole[: len(whole) - kept]
-
-    def flush(self) -> bytes:
-        """What was held back and was not the key."""
-        held, self._held = self._held, b""
-        return held
 
 
 def _only_usage(data: str) -> bool:

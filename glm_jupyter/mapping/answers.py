@@ -12,7 +12,16 @@ from glm_jupyter.api.events import Usage
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.words import amount
 
-_COLUMNS = ["text", "parsed", "error", "prompt_tokens", "completion_tokens", "cost", "seconds"]
+_COLUMNS = [
+    "text",
+    "parsed",
+    "complete",
+    "error",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost",
+    "seconds",
+]
 
 
 class Answers:
@@ -67,7 +76,8 @@ class Answers:
         )
 
     def frame(self) -> Any:
-        """A DataFrame with a row for each item: text, parsed, error, tokens, cost, seconds.
+        """A DataFrame with a row for each item: text, parsed, whether it is whole, error, tokens,
+        cost, seconds.
 
         Items that were asked once for several have the same answer, and its cost, in each row.
         Raises ImportError where pandas is not installed.
@@ -78,6 +88,7 @@ class Answers:
             {
                 "text": answer.text if answer else None,
                 "parsed": answer.parsed if answer else None,
+                "complete": answer is not None and answer.complete,
                 "error": str(self.errors[place]) if place in self.errors else None,
                 "prompt_tokens": answer.usage.prompt_tokens if answer else 0,
                 "completion_tokens": answer.usage.completion_tokens if answer else 0,
@@ -104,6 +115,8 @@ class Answers:
     def __repr__(self) -> str:
         given = sum(answer is not None for answer in self)
         parts = [f"{given} of {len(self)} answered"]
+        if cut := sum(answer is not None and not answer.complete for answer in self):
+            parts.append(f"{cut} cut off")
         if self.errors:
             parts.append(f"{len(self.errors)} failed")
         if given:

@@ -433,6 +433,7 @@ class BatchRun:
 
     def _success(self, position: int, answer: Answer) -> Mapped:
         self.tally.done += 1
+        self.tally.cut += not answer.complete
         return Mapped(position, answer)
 
     def _failure(self, position: int, error: GLMError) -> Mapped:

@@ -20,11 +20,13 @@ import platformdirs
 
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
+from glm_jupyter.api.stream import REFUSAL
 from glm_jupyter.media import Made
 from glm_jupyter.money.background import Background
 
 KEPT_DAYS = 30
 BUSY_SECONDS = 5.0
+LASTING = ("length", "model_context_window_exceeded", REFUSAL)
 VERSION = 1
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS answers (
@@ -64,7 +66,9 @@ class AnswerCache:
         return await wrap_future(self._background.submit(lambda: self._read(key)))
 
     def put(self, key: str, answer: Answer) -> None:
-        """Keep an answer that came to its end, be it at the token limit."""
+        """Keep an answer that would end so again: a whole one, or one that came to a limit."""
+        if not (answer.complete or answer.finish_reason in LASTING):
+            return
         kept = answer.to_json()
         for entry, made in zip(kept["media"], answer.media, strict=True):
             entry |= {"folder": str(made.folder or ""), "rate": made.rate, "asked": made.asked}

@@ -10,7 +10,7 @@ from glm_jupyter import bridge
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.engine.child import PARALLEL
-from glm_jupyter.language import _, ngettext, sentences
+from glm_jupyter.language import N_, _, ngettext, sentences
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.target import Target
@@ -27,6 +27,8 @@ from .items import each, index_of, prompt_for
 from .progress import progress
 from .scheduler import Mapped, Scheduler, Tally
 from .table import labels_of
+
+_KEPT = N_("What is answered is kept: the same map goes on from there.")
 
 
 class MapInterrupted(KeyboardInterrupt):
@@ -125,12 +127,13 @@ async def amap(
     """
     asked = AskOptions.of(fresh=fresh, **options)
     limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
-    async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
-        async with aclosing(dispatch.results()) as results:
-            async for result in results:
-                yield result
-        if dispatch.stopped:
-            raise dispatch.stopped
+    with bridge.short_when_stopped(sentences(_("Stopped."), _(_KEPT))):
+        async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
+            async with aclosing(dispatch.results()) as results:
+                async for result in results:
+                    yield result
+            if dispatch.stopped:
+                raise dispatch.stopped
 
 
 def batch(id: str, *, schema: Any = None) -> Answers:
@@ -154,9 +157,7 @@ def _given(answers: Answers) -> int:
 def _goes_on(answers: Answers) -> str:
     if answers.batches and answers.under_way:
         return _("The batch goes on: the same map waits for it again, and `%glm tasks` lists it.")
-    if any(answers):
-        return _("What is answered is kept: the same map goes on from there.")
-    return ""
+    return _(_KEPT) if any(answers) else ""
 
 
 def answers_for(items: Iterable[Any]) -> Answers:

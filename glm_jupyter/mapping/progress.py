@@ -109,6 +109,8 @@ def summary(tally: Tally) -> str:
     if tally.total not in (None, tally.done):
         text = _("{done:,} of {total:,} answered")
     parts = [text.format(done=tally.done, total=tally.total)]
+    if tally.cut:
+        parts.append(_("{count:,} cut off").format(count=tally.cut))
     if tally.failed:
         parts.append(_("{count:,} failed").format(count=tally.failed))
     if tally.kept:
@@ -120,7 +122,7 @@ def summary(tally: Tally) -> str:
 
 
 def _so_far(tally: Tally) -> str:
-    parts = []
+    parts = [_("{count} cut off").format(count=tally.cut)] if tally.cut else []
     if tally.failed:
         parts.append(_("{count} failed").format(count=tally.failed))
     if tally.asked and not tally.recorded:

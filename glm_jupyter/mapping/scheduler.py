@@ -71,6 +71,7 @@ class Tally:
     recorded: bool = False  # replayed, so nothing is paid
     done: int = 0
     failed: int = 0
+    cut: int = 0  # of `done`, those whose answer is not whole
     kept: int = 0  # of `done`, those answered in an earlier run
     in_flight: int = 0
     waits_until: float = 0.0  # when the next request goes out, by `monotonic`; past for now
@@ -198,9 +199,8 @@ class Scheduler:
                 if not error.per_request and (len(self._flying) == 1 or turn.rounds):
                     self.stopped = error
                 raise
-        if turn.answer.finished:
-            # At once: whoever takes the results may be slow, or leave.
-            self._cache.put(work.key, turn.answer)
+        # At once: whoever takes the results may be slow, or leave.
+        self._cache.put(work.key, turn.answer)
         return turn.answer
 
     async def _drained(self, turn: Turn, hold: Hold | None) -> None:
@@ -314,6 +314,7 @@ class Scheduler:
 
     def _success(self, position: int, answer: Answer) -> Mapped:
         self.tally.done += 1
+        self.tally.cut += not answer.complete
         return Mapped(position, answer)
 
     def _failure(self, position: int, error: GLMError) -> Mapped:

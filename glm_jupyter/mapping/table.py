@@ -81,7 +81,8 @@ def _said(answers: Answers, place: int) -> tuple[str, str]:
         return _short(failed), ""
     cost = _("unknown") if answer.cost is None else rounded(answer.cost)
     made = [made.path.as_posix() for made in answer.media if made.path]
-    return _short(answer.text or ", ".join(made)), cost
+    said = answer.text or ", ".join(made)
+    return _short(said if answer.complete else f"cut off: {said}"), cost
 
 
 def _more(count: int) -> str:

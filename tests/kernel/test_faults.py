@@ -432,6 +432,11 @@ WAITING: dict[str, tuple[bytes, str]] = {
     "the model answers, below `%%time`": (OK + HALF, f"%%time\n{ASK_AT}"),
     "the answer ends in half a tag": (OK + chunk(content=f"{ARRIVED}</thi"), ASK_AT),
     "`glm.embed` waits": (b"", "glm.embed(['a'], model='embedding-3', endpoint='{url}')"),
+    "`glm.aembed` waits": (b"", "await glm.aembed(['a'], model='embedding-3', endpoint='{url}')"),
+    "`glm.amap` waits": (
+        b"",
+        "async for each in glm.amap(['a'], model='m', endpoint='{url}'): pass",
+    ),
     "models are compared": (OK + HALF, "%%glm --compare m,n -e {url}\nHi"),
 }
 
@@ -446,6 +451,16 @@ def in_silence(faults: Faults, begun: bytes, code: str) -> Run:
 
 
 CASES |= {w: partial(in_silence, begun=b, code=c) for w, (b, c) in WAITING.items()}
+
+
+@case("`%glm doctor --online` waits")
+def _(faults: Faults) -> Run:
+    holds = Holds()
+    with RawServer(holds) as raw, faults.environ(ZAI_BASE_URL=raw.url):
+        run = faults.stopped("%glm doctor --online", holds.sent.is_set)
+        assert holds.left.wait(10)
+    faults.run(f"os.environ['ZAI_BASE_URL'] = {faults.server.url!r}")
+    return run
 
 
 @case("`glm.ask` waits")

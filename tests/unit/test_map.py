@@ -20,6 +20,7 @@ import glm_jupyter as glm
 from glm_jupyter.api.errors import AuthenticationError, InputError, RequestError
 from glm_jupyter.mapping import Answers, MapStopped
 from glm_jupyter.mapping import scheduler as dispatch
+from glm_jupyter.mapping.table import bundle
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.money.limit import BudgetError
@@ -267,6 +268,19 @@ def test_a_damaged_or_impossible_cache_is_no_obstacle(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert glm.map(["a", "b", "a"], model=MODEL).text == ["re a", "re b", "re a"]
+
+
+@pytest.mark.parametrize(("reason", "asked"), [("length", 2), ("abort", 4)])
+def test_what_was_cut_off_is_said_and_asked_again_where_that_may_help(
+    server: ProtocolServer, reason: str, asked: int
+) -> None:
+    server.respond = lambda request: Reply("Half", finish_reason=reason)
+    for _ in range(2):
+        answers = glm.map(["a", "b"], model="glm-4-airx")
+        assert repr(answers).startswith("<Answers: 2 of 2 answered, 2 cut off")
+        assert answers.frame()["complete"].tolist() == [False, False]
+        assert "cut off: Half" in bundle(answers)["text/plain"]
+    assert len(server.chats) == asked
 
 
 def test_old_answers_are_forgotten(server: ProtocolServer, tmp_path: Path) -> None:
