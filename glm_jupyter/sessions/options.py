@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from traitlets import TraitError
+from traitlets import Bool, Float, Int, List, TraitError, Unicode
 
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.language import N_, _, sentences
@@ -37,6 +37,16 @@ class Flag:
     reads: Reads = "word"
     kinds: tuple[str, ...] = ()
     more: dict[str, Any] = field(default_factory=dict)
+
+
+# What to give for an option, by its trait, or by the type of one that has none.
+_TAKES = {
+    **dict.fromkeys((Int, int), N_("It takes a whole number.")),
+    **dict.fromkeys((Float, float), N_("It takes a number.")),
+    **dict.fromkeys((Unicode, str), N_("It takes a text.")),
+    Bool: N_("It takes True or False."),
+    List: N_("It takes a list of texts."),
+}
 
 
 def _flag(
@@ -301,7 +311,7 @@ def _typed(name: str, value: Any) -> Any:
     except TraitError:
         raise InputError(
             _cannot_be(name, value),
-            remedy=_("It takes {what}.").format(what=choices.traits()[name].info()),
+            remedy=_(_TAKES[type(choices.traits()[name])]),
         ) from None
     return getattr(choices, name)
 
@@ -314,12 +324,7 @@ def _of_kind(name: str, flag: Flag, value: Any) -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
-        takes = {
-            int: _("It takes a whole number."),
-            float: _("It takes a number."),
-            str: _("It takes a text."),
-        }
-        raise InputError(_cannot_be(name, value), remedy=takes[wanted])
+        raise InputError(_cannot_be(name, value), remedy=_(_TAKES[wanted]))
     return value
 
 

@@ -50,11 +50,11 @@ def test_options_from_python_are_taken_as_they_are_meant(name, value, kept) -> N
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
-        ("temperature", "hot", "a float"),
-        ("max_tokens", 5.5, "an int"),
-        ("model", 5, "a unicode string"),
+        ("temperature", "hot", "a number"),
+        ("max_tokens", 5.5, "a whole number"),
+        ("model", 5, "a text"),
         ("stop", [1], "a list"),
-        ("think", "yes", "a boolean"),
+        ("think", "yes", "True or False"),
     ],
 )
 def test_an_option_of_another_type_is_an_error(name, value, wanted) -> None:
