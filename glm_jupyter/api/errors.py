@@ -311,7 +311,7 @@ def refusal(
         if page and (status is None or status < 400 or status == 404):
             return not_the_api(base_url, _("a web page (HTML)"))
         if status in _SUCCESS:
-            return not_the_api(base_url, _("a text that is not JSON") if body else _("nothing"))
+            return not_the_api(base_url, _("a text that is not JSON") if body else "")
         code, text = None, "" if page else clean(body)
     else:
         code, text = _code_and_text(found)
@@ -345,11 +345,12 @@ def refusal(
 
 
 def not_the_api(base_url: str, what: str) -> NetworkError:
-    """The error for a server that answers something else than the chat API."""
+    """The error for a server that answers something else than the chat API, or nothing."""
+    says = _("{base_url} answered with nothing, not as a chat API does.")
+    if what:
+        says = _("{base_url} answered with {what}, not as a chat API does.")
     return NetworkError(
-        _("{base_url} answered with {what}, not as a chat API does.").format(
-            base_url=clean(base_url), what=what
-        ),
+        says.format(base_url=clean(base_url), what=what),
         remedy=_(
             "Check the base URL (most end in /v1 or /v4), and whether a login page or proxy "
             "stands between here and the service."
