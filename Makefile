@@ -2,6 +2,7 @@
 #   make demo    run the quickstart notebook on the embedded engine, then open it in JupyterLab
 #   make test    everything: linters, types, unit tests, kernels, notebooks, engine, browser
 #   make lint    only linters and types
+#   make lowest  unit and kernel tests with the lowest versions that pyproject.toml allows
 #   make coverage  which lines of the package the tests of Python run
 #   make bench   the benchmarks
 #   make translations  brings the catalogues of texts up to date with the code, and compiles them
@@ -15,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style labextension/schema -type f)
 
-.PHONY: demo test coverage lint bench translations clean
+.PHONY: demo test coverage lint lowest bench translations clean
 
 demo: .venv/installed
 	$(BIN)/python demo_notebooks/demo.py
@@ -35,6 +36,15 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	npm --prefix labextension run lint
+
+# Warnings of old versions are not ours to mend.
+lowest: .venv/installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python build/lowest \
+	  --resolution lowest-direct --editable '.[audio,gateway,keyring,lab,local]'
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python build/lowest --editable '.[test]'
+	build/lowest/bin/python -m pytest --numprocesses auto --override-ini filterwarnings=default \
+	  tests/unit tests/kernel
 
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.kernel

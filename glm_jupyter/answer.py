@@ -195,6 +195,12 @@ class Answer:
         state = "complete" if self.complete else "incomplete"
         return f"<Answer of {self.endpoint}/{self.model}: {len(self.text)} characters, {state}>"
 
+    def _repr_markdown_(self) -> str:
+        """What Jupyter and marimo show of an answer that is the value of a cell."""
+        from .render.markdown import markdown
+
+        return markdown(self)
+
     def _elapsed(self) -> float:
         return time.monotonic() - self._begun
 

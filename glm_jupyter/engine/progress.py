@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from glm_jupyter.language import _
-from glm_jupyter.render.line import Line, in_kernel
+from glm_jupyter.render.frontend import shows_updates
+from glm_jupyter.render.line import Line
 
 from .weights import EMBEDDED
 
@@ -29,7 +30,9 @@ class FetchBar:
 
     def __call__(self, done: int, total: int) -> None:
         """Show that `done` of `total` bytes are here."""
-        if in_kernel():
+        from IPython.core.getipython import get_ipython
+
+        if shows_updates(get_ipython()):
             self._show_line(done, total)
         else:
             self._show_bar(done, total)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.language import _
 from glm_jupyter.money.words import amount
-from glm_jupyter.render.line import Line, in_kernel
+from glm_jupyter.render.frontend import shows_updates
+from glm_jupyter.render.line import Line
 from glm_jupyter.render.summary import seconds
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ INTERVAL = 0.25  # seconds between updates
 
 def progress(tally: Tally) -> Progress:
     """What fits where output is shown: a kernel's display, or standard error."""
-    return _Line(tally) if in_kernel() else _Bar(tally)
+    from IPython.core.getipython import get_ipython
+
+    return _Line(tally) if shows_updates(get_ipython()) else _Bar(tally)
 
 
 class Progress:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 TARGET = "glm-jupyter.answer"
 
+# What kernel and page must agree on. It counts up whenever PROTOCOL.md changes in a way that the
+# other side would not understand; a page with another number gets full updates.
+PROTOCOL = 1
+
 # Seconds that a page may take to tell its cells.
 PATIENCE = 2.0
 # Finished answers that a page which comes late can still ask for.
@@ -42,13 +46,15 @@ class Channel:
         self._wanted: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]] = {}
         self._listening = False
         self._closed = False
+        # Whether a page has said hello that speaks another protocol.
+        self.skewed = False
         # What else a page may ask for: what is called by the type of its message.
         self.asked: dict[str, Callable[[], None]] = {}
         # Where nobody looks on, the opening would only make nbclient warn of an unknown comm.
         self._comm = create_comm(
             target_name=TARGET,
             comm_id=TARGET,
-            data={"type": "hello"},
+            data=_hello(),
             primary=not _is_batch(shell),
         )
         if _is_batch(shell):
@@ -57,7 +63,7 @@ class Channel:
 
     @property
     def listening(self) -> bool:
-        """Whether some page with the extension has said hello."""
+        """Whether some page that speaks this protocol has said hello."""
         return self._listening
 
     def begin(self, answer: Answer, display_id: str, waiting: str = "") -> None:
@@ -137,6 +143,9 @@ class Channel:
         data = message["content"]["data"]
         wanted = data.get("id")
         match data.get("type"):
+            case "hello" if data.get("protocol") != PROTOCOL:
+                self.skewed = True
+                self.send(_hello())  # so that the page, which may not have heard it, can say so
             case "hello":
                 language.choose(data.get("language"))
                 if not self._listening:
@@ -144,7 +153,6 @@ class Channel:
                     for stream in list(self._streams.values()):
                         stream.want_state()
             case "state" if wanted in self._streams:
-                self._listening = True
                 self._streams[wanted].want_state()
             case "state" if wanted in self._ended:
                 self.send(self._ended[wanted])
@@ -165,6 +173,12 @@ class Channel:
         self._comm = create_comm(target_name=TARGET, comm_id=TARGET, primary=False)
         get_comm_manager().register_comm(self._comm)
         self._hear(self._comm)
+
+
+def _hello() -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {"type": "hello", "protocol": PROTOCOL, "version": version("glm-jupyter")}
 
 
 def _fulfil(future: asyncio.Future[Any], value: Any) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from glm_jupyter.language import _, sentences
 from glm_jupyter.text import literal, prose
 
+from .frontend import shows_updates
 from .live import SECONDS_PER_CHARACTER, SHORTEST_INTERVAL
 from .markdown import part, plain
 from .reader import utf16_length
@@ -79,7 +80,7 @@ class ColumnsView:
         self._loop = asyncio.get_running_loop()
         self._display_id = uuid4().hex
         captured = isinstance(shell.display_pub, CapturingDisplayPublisher)
-        self._live = hasattr(shell, "kernel") and not captured
+        self._live = shows_updates(shell) and not captured
         self._shown = False
         self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None

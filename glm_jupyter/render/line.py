@@ -25,10 +25,3 @@ class Line:
             self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(data, raw=True)
-
-
-def in_kernel() -> bool:
-    """Whether output goes to a front end that can bring it up to date, not to a terminal."""
-    from IPython.core.getipython import get_ipython
-
-    return hasattr(get_ipython(), "kernel")

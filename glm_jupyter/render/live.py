@@ -9,6 +9,7 @@ from uuid import uuid4
 from glm_jupyter.language import _
 from glm_jupyter.text import clean, literal
 
+from .frontend import shows_updates
 from .markdown import VENDOR_TYPE, below, bundle, made_only, markdown
 from .terminal import TerminalView
 from .words import words
@@ -179,7 +180,7 @@ def view_for(shell: InteractiveShell, answer: Answer, channel: Any = None) -> Vi
 
     if isinstance(shell.display_pub, CapturingDisplayPublisher):
         return CapturedView(shell, answer)
-    if hasattr(shell, "kernel"):
+    if shows_updates(shell):
         return NotebookView(shell, answer, channel)
     return TerminalView(answer)
 

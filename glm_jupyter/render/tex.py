@@ -58,6 +58,7 @@ _TEXT_TOKEN = re.compile(
 )
 _STRUCTURE = re.compile(r"\\(left|right|middle|begin|end)(?![A-Za-z])(?:\{([^}]*)\})?|\\[\s\S]|[&]")
 _EQUATION_ENDS = re.compile(r"\\(?:begin|end)\{(?:equation|displaymath|math)\*?\}")
+_NUMBER = re.compile(r"\\(?:tag|label)(?![A-Za-z])")
 _EMPHEQ = re.compile(r"\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}")
 _LAST_RIGHT = re.compile(r"(?<=\\right)\s*\Z")
 _SCRIPT_TOKEN = re.compile(r"\\[A-Za-z]+|\\[\s\S]|\s+|[\s\S]")
@@ -102,6 +103,7 @@ class _Formula:
         self._environments: list[tuple[str, str]] = []
         self._depth = 0
         self._tagged = False
+        self._numbered = _NUMBER.search(body) is not None
         self._expansions = 0
 
     def tex(self) -> str:
@@ -304,12 +306,13 @@ class _Formula:
                 return "cases"
             case "eqnarray" | "tabular" | "tabularx":
                 return "array"
-            case "flalign" | "multline" if not nested:
+            case "flalign" | "multline" if self._numbered and not nested:
                 return {"flalign": "align", "multline": "gather"}[plain] + name[len(plain) :]
             case _ if plain in _EQUATIONS or plain not in _ENVIRONMENTS_WITHIN:
                 return ""
             case _:
-                return _INNER_FORM.get(plain, name) if nested else name
+                # TeX itself allows the inner kind alone, but only the outer one takes numbers.
+                return name if self._numbered and not nested else _INNER_FORM.get(plain, name)
 
     def _reference(self, name: str, value: str, start: int, end: int) -> str:
         """What stands for a label, a number, or the mention of one."""

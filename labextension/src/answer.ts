@@ -11,6 +11,7 @@ import {
   isRunning,
   NOTHING,
   shownOf,
+  understood,
   wholeSeconds,
   withoutKernel,
   type AnswerData,
@@ -81,7 +82,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
 
   /** Take the answer's state from the notebook; while it streams, the stream knows better. */
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const data = model.data[MIME] as unknown as AnswerData;
+    const data = understood(model.data[MIME] as unknown as AnswerData);
     if (this._data?.id !== data.id) {
       this._leave();
     }

@@ -62,7 +62,25 @@ export interface Shown {
   reasoning: Marked;
 }
 
+/** That of the payload, which the kernel's answer.py writes. */
+const VERSION = 1;
+
 export const NOTHING: Marked = { markdown: '', blocks: [] };
+
+/** An answer of another version's, of which this page can only draw the bundle's markdown. */
+export function understood(data: AnswerData): AnswerData {
+  return data.version === VERSION
+    ? data
+    : {
+        version: VERSION,
+        id: data.id,
+        model: '',
+        seconds: 0,
+        complete: true,
+        sources: [],
+        tool_calls: []
+      };
+}
 
 /** Whether the answer may still grow: its clock has not been stopped. */
 export function isRunning(data: AnswerData): boolean {

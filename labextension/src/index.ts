@@ -31,6 +31,7 @@ import { Session } from './session.js';
 import { Sessions } from './sessions.js';
 import { Settings } from './settings.js';
 import { Sidebar } from './sidebar.js';
+import { warnOfSkew } from './skew.js';
 import { StatusItem } from './statusitem.js';
 import { Link, Streams } from './stream.js';
 import { TABLE_MIME, TableView } from './table.js';
@@ -103,6 +104,7 @@ const answers: JupyterFrontEndPlugin<Shared> = {
         if (kernel && !links.has(kernel)) {
           const link = new Link(kernel, streams, notebooks, trans, languageCode, warm);
           links.set(kernel, link);
+          warnOfSkew(link, trans);
           sessions.add(kernel, new Session(kernel, link));
         }
       };

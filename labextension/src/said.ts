@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Session } from './session.js';
-import type { Standing } from './stream.js';
+import type { Skew, Standing } from './stream.js';
 
 /** Who answers, or is answering, and what was spent, in a line. */
 export function line(standing: Standing, trans: TranslationBundle): string {
@@ -33,11 +33,32 @@ export function absence(session: Session | null, trans: TranslationBundle): stri
       );
     case 'foreign':
       return trans.__('glm_jupyter works in Python kernels; this notebook has another one.');
+    case 'skewed':
+      return session.skew ? skewed(session.skew, trans) : '';
     case 'unknown':
       return trans.__('Waiting for the kernel of this notebook …');
     default:
       return trans.__('This shows the models and the spending of the notebook that is open.');
   }
+}
+
+/** That the kernel's package and this page do not understand each other, and what to do. */
+export function skewed({ version, older }: Skew, trans: TranslationBundle): string {
+  const remedy = older
+    ? trans.__(
+        'This JupyterLab has an older glm-jupyter than the kernel (%1). Install that version ' +
+          'where JupyterLab runs, then load the page again.',
+        version
+      )
+    : trans.__(
+        'The kernel has an older glm-jupyter (%1) than this JupyterLab. Run ' +
+          '%pip install --upgrade glm-jupyter in a cell, then restart the kernel.',
+        version
+      );
+  const meanwhile = trans.__(
+    'Until then answers are shown by updates, without the panel and the Stop button.'
+  );
+  return `${remedy} ${meanwhile}`;
 }
 
 /** What to do where `%load_ext` finds no package. */

@@ -3,14 +3,16 @@
 import type { Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
-import { TARGET, type Link, type SessionMessage, type Standing } from './stream.js';
+import { TARGET, type Link, type SessionMessage, type Skew, type Standing } from './stream.js';
 
 const LOST = ['restarting', 'autorestarting', 'terminating', 'dead'];
 
 /** Whether `%load_ext glm_jupyter` was run in the kernel, and how its session stands. */
 export class Session {
-  /** `foreign` is a kernel of another language than Python. */
-  presence: 'unknown' | 'foreign' | 'missing' | 'loaded' = 'unknown';
+  /** `foreign` is a kernel of another language than Python, `skewed` one with another protocol. */
+  presence: 'unknown' | 'foreign' | 'missing' | 'skewed' | 'loaded' = 'unknown';
+  /** How the kernel's package differs from this page, where it is `skewed`. */
+  skew: Skew | null = null;
   standing: Standing | null = null;
   /** What shows the panel, once it was asked for. */
   panel: Record<string, unknown> | null = null;
@@ -72,9 +74,12 @@ export class Session {
 
   private _told(message: SessionMessage): void {
     switch (message.type) {
-      case 'hello':
+      case 'joined':
         this._become('loaded');
         this._link.ask('status');
+        break;
+      case 'skewed':
+        this._become('skewed', message);
         break;
       case 'closed':
         this._become('missing');
@@ -91,8 +96,9 @@ export class Session {
     }
   }
 
-  private _become(presence: Session['presence']): void {
+  private _become(presence: Session['presence'], skew: Skew | null = null): void {
     this.presence = presence;
+    this.skew = skew;
     this.standing = null;
     this.panel = null;
     this._asked = false;

@@ -9,6 +9,9 @@ import { withoutKernel, type AnswerData, type Marked, type Shown } from './data.
 
 export const TARGET = 'glm-jupyter.answer';
 
+/** What page and kernel must agree on; render/channel.py has the kernel's. */
+export const PROTOCOL = 1;
+
 /** Where an answer belongs: its cell, its display, and the request that made the cell run. */
 export interface Place {
   cell: string | null;
@@ -130,11 +133,32 @@ type Message =
   | ({ type: 'end'; id: string; bundle: Record<string, unknown> } & Place)
   | { type: 'unknown'; id: string }
   | { type: 'cells'; id: string; cell: string }
-  | SessionMessage;
+  | Hello
+  | ({ type: 'status' } & Standing)
+  | { type: 'panel'; bundle: Record<string, unknown> };
 
-/** What is told of the kernel's session; `closed` when it has unloaded the extension. */
+/** What a kernel speaks, and the version of its package. */
+interface Hello {
+  type: 'hello';
+  protocol: number;
+  version: string;
+}
+
+/** The package in the kernel and this page do not understand each other. */
+export interface Skew {
+  /** The version of the kernel's package. */
+  version: string;
+  /** Whether this page's is the older one. */
+  older: boolean;
+}
+
+/**
+ * What is told of the kernel's session: `joined` when the page takes part in it, `skewed` where it
+ * cannot, `closed` when the kernel has unloaded the extension.
+ */
 export type SessionMessage =
-  | { type: 'hello' }
+  | { type: 'joined' }
+  | ({ type: 'skewed' } & Skew)
   | { type: 'closed' }
   | ({ type: 'status' } & Standing)
   | { type: 'panel'; bundle: Record<string, unknown> };
@@ -155,9 +179,11 @@ export class Link {
     if (!_kernel.handleComms) {
       return;
     }
-    _kernel.registerCommTarget(TARGET, comm => {
+    _kernel.registerCommTarget(TARGET, (comm, message) => {
       this._attach(comm);
+      this._skew = skewOf(message.content.data as unknown as Hello);
       this._greet();
+      this._tellJoined();
     });
     _kernel.iopubMessage.connect((_, message) => {
       this._overhear(message);
@@ -185,7 +211,7 @@ export class Link {
   /** Join in what the kernel tells, where it is known to have loaded the extension. */
   join(): void {
     this._join();
-    this._greet();
+    this._tellJoined();
   }
 
   /** Ask for what concerns the session. */
@@ -204,7 +230,7 @@ export class Link {
     this._opened();
     this._comm = comm;
     comm.onMsg = message => {
-      this._handle(message.content.data as unknown as Message);
+      this._hear(message.content.data as unknown as Message);
     };
     comm.onClose = () => {
       this.told.emit({ type: 'closed' });
@@ -212,14 +238,18 @@ export class Link {
   }
 
   private _greet(): void {
-    this._say({ type: 'hello', language: this._language });
-    this.told.emit({ type: 'hello' });
+    this._say({ type: 'hello', protocol: PROTOCOL, language: this._language });
+  }
+
+  private _tellJoined(): void {
+    this.told.emit(this._skew ? { type: 'skewed', ...this._skew } : { type: 'joined' });
   }
 
   /** The comm's id is known, so a page that was not there when it was opened can join in. */
   private _join(): void {
     if (!this._kernel.hasComm(TARGET)) {
       this._attach(this._kernel.createComm(TARGET, TARGET));
+      this._greet(); // a kernel that speaks another says so
     }
   }
 
@@ -231,7 +261,13 @@ export class Link {
     }
   }
 
-  private _say(data: { type: string; id?: string; cells?: JSONArray; language?: string }): void {
+  private _say(data: {
+    type: string;
+    protocol?: number;
+    language?: string;
+    id?: string;
+    cells?: JSONArray;
+  }): void {
     if (this._comm && !this._comm.isDisposed) {
       this._comm.send(data);
     }
@@ -245,11 +281,22 @@ export class Link {
     const content = message.content as KernelMessage.ICommMsgMsg['content'];
     if (content.comm_id === TARGET) {
       this._join();
-      this._handle(content.data as unknown as Message); // it came before there was a comm
+      this._hear(content.data as unknown as Message); // it came before there was a comm
     }
   }
 
-  private _handle(message: Message): void {
+  private _hear(message: Message): void {
+    if (message.type === 'hello') {
+      this._skew = skewOf(message);
+      if (this._skew) {
+        this._tellJoined();
+      }
+    } else if (!this._skew) {
+      this._handle(message);
+    }
+  }
+
+  private _handle(message: Exclude<Message, Hello>): void {
     switch (message.type) {
       case 'state':
         this._state(message);
@@ -344,8 +391,13 @@ export class Link {
   }
 
   private _comm: Kernel.IComm | null = null;
+  private _skew: Skew | null = null;
   private readonly _asked = new Set<string>();
   private readonly _running = new Map<string, Live>();
+}
+
+function skewOf({ protocol, version }: Hello): Skew | null {
+  return protocol === PROTOCOL ? null : { version, older: protocol > PROTOCOL };
 }
 
 function edited(old: Marked, edit: Edit | undefined): Marked {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from glm_jupyter.render.channel import PROTOCOL
 from tests.browser.cells import LOAD, TEXTS, grow
 from tests.browser.lab import MIME, Lab, Notebook
 
@@ -216,6 +217,29 @@ def test_in_notebook_7(notebook_7: Lab, context: BrowserContext, tmp_path: Path)
     nb.wait_drawn()
     assert nb.page.locator(".glm-Answer mjx-container").count() == 12
     assert saved_answer(nb, 1)["text"] == TEXT
+
+
+@pytest.mark.parametrize(
+    ("kernel_speaks", "said"),
+    [
+        (PROTOCOL + 1, "an older glm-jupyter than the kernel"),
+        (PROTOCOL - 1, "The kernel has an older"),
+    ],
+)
+def test_where_page_and_kernel_are_of_different_versions(
+    notebook: Open, kernel_speaks: int, said: str
+) -> None:
+    other = f"from glm_jupyter.render import channel\nchannel.PROTOCOL = {kernel_speaks}\n{LOAD}"
+    nb = notebook(other, grow(TEXT, rate=1000), grow(TEXT, rate=1000))
+    nb.run(0, 1, 2)
+    notice = nb.page.locator(".Toastify__toast")
+    expect(notice).to_have_count(1)
+    expect(notice).to_contain_text(said)
+    expect(nb.page.locator(".glm-StatusItem")).to_have_text("GLM: versions differ")
+    nb.wait_drawn(2)
+    expect(nb.page.locator(".glm-Answer mjx-container")).to_have_count(24)
+    assert saved_answer(nb, 1)["text"] == TEXT
+    assert nb.errors == []
 
 
 def test_without_the_extension(bare_lab: Lab, context: BrowserContext) -> None:

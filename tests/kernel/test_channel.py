@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import glm_jupyter
+from glm_jupyter.render.channel import PROTOCOL
 from glm_jupyter.render.reader import read
 from tests.kernels import VENDOR, Kernel, Run, kernel
 
@@ -76,7 +78,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def listening(page: Page) -> Page:
-    page.say(type="hello")
+    page.say(type="hello", protocol=PROTOCOL)
     page.drain()
     return page
 
@@ -86,6 +88,8 @@ def test_loading_opens_the_channel() -> None:
         run = running.run("%load_ext glm_jupyter")
         opened = [m["content"] for m in run.messages if m["msg_type"] == "comm_open"]
         assert [(o["target_name"], o["comm_id"]) for o in opened] == [(TARGET, TARGET)]
+        hello = {"type": "hello", "protocol": PROTOCOL, "version": glm_jupyter.__version__}
+        assert [o["data"] for o in opened] == [hello]
         assert run.ok
 
 
@@ -98,6 +102,22 @@ def test_nobody_listens_nothing_is_sent(page: Page) -> None:
     run = page.run("await grow('Some text.' * 20)")
     assert page.heard == []
     assert run.bundle[VENDOR]["text"] == "Some text." * 20
+
+
+@pytest.mark.parametrize("protocol", [PROTOCOL + 1, PROTOCOL - 1])
+def test_a_page_of_another_version_is_told_so_and_gets_full_updates(
+    page: Page, protocol: int
+) -> None:
+    page.say(type="hello", protocol=protocol)
+    page.drain()
+    assert [(said["type"], said["protocol"]) for said in page.heard] == [("hello", PROTOCOL)]
+    text = "A sentence, and another. " * 40
+    run = page.run(f"await grow({text!r}, rate=2000)")
+    assert len(page.heard) == 1
+    updates = [m for m in run.messages if m["msg_type"] == "update_display_data"]
+    assert len(updates) > 2
+    assert run.bundle[VENDOR]["text"] == text
+    assert "of another version" in page.run("%glm doctor").bundle["text/plain"]
 
 
 def test_a_page_gets_the_whole_text(listening: Page) -> None:
@@ -154,7 +174,7 @@ def test_a_page_that_comes_in_the_midst_gets_the_state(page: Page, tmp_path: Pat
         page.hear(message)
         if message["msg_type"] == "update_display_data":
             if not full:
-                page.say(type="hello")
+                page.say(type="hello", protocol=PROTOCOL)
             full.append(message["content"]["data"])
         if len(page.heard) == 8:
             go.touch()

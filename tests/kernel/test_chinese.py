@@ -59,7 +59,7 @@ def test_what_the_service_refuses_is_explained(chinese: Kernel, service: Protoco
     service.enqueue(Reply(status=401, body='{"error": {"code": "1002", "message": "no"}}'))
     error = chinese.run("%%glm -m glm-4-airx\nHi").error
     assert "127.0.0.1" in error
-    assert "密钥未被接受（1002）。对方说明：no" in error
+    assert "密钥未被接受（1002）。对方的说明：no" in error
     assert "请检查密钥" in error
 
 

@@ -27,8 +27,8 @@ TEXTS = Path(__file__).parent.parent / "texts"
         (r"\[x\]", "$$\nx\n$$"),
         (r"\\[ x \\]", "$$\nx\n$$"),
         ("\\[\nx\n\\]", "$$\nx\n$$"),
-        ("\\begin{align}\na&=b\n\\end{align}", "$$\n\\begin{align}\na&=b\n\\end{align}\n$$"),
-        ("\\begin{gather*}a\\end{gather*}", "$$\n\\begin{gather*}a\\end{gather*}\n$$"),
+        ("\\begin{align}\na&=b\n\\end{align}", "$$\n\\begin{aligned}\na&=b\n\\end{aligned}\n$$"),
+        ("\\begin{gather*}a\\end{gather*}", "$$\n\\begin{gathered}a\\end{gathered}\n$$"),
         ("\\begin{equation}\na=b\n\\end{equation}", "$$\na=b\n$$"),
         # Delimiters that all of them read.
         ("a $x$ b", "a $x$ b"),
@@ -56,7 +56,10 @@ TEXTS = Path(__file__).parent.parent / "texts"
         ("\\[\na\n=\nb\n\\]", "$$\na =\nb\n$$"),
         ("$$~~~mermaid$$", "$$\n{}~~~mermaid\n$$"),
         ("\\[\na\n\nb\n\\]", "$$\na\nb\n$$"),
-        ("\\begin{align}\na\n\n&=b\n\\end{align}", "$$\n\\begin{align}\na\n&=b\n\\end{align}\n$$"),
+        (
+            "\\begin{align}\na\n\n&=b\n\\end{align}",
+            "$$\n\\begin{aligned}\na\n&=b\n\\end{aligned}\n$$",
+        ),
         ("\\[\na % why\n+ b\n\\]", "$$\na + b\n$$"),
         (r"\(95%\)", r"$95\%$"),
         (r"$\begin{pmatrix}1\\[2pt]2\end{pmatrix}$", r"$\begin{pmatrix}1\\[2pt]2\end{pmatrix}$"),
@@ -74,6 +77,10 @@ TEXTS = Path(__file__).parent.parent / "texts"
         (r"<b \\$x$", f"&lt;b {BACKSLASH}$x$"),
         (r"a\\\\\(x\)", f"a{BACKSLASH}{BACKSLASH}$x$"),
         (r"\(x\)5", "$x$<span></span>5"),
+        (
+            r"\begin{align}a&=b\tag{1}\end{align}",
+            "$$\n\\begin{align}a&=b\\tag{1}\\end{align}\n$$",
+        ),
         (r"\[x\label{a}\tag{1}\]", "$$\nx\\tag{1}\n$$"),
         (
             "$$x\\label{a}\\tag{1}$$\n\n$$y\\label{a}\\tag{1}$$",

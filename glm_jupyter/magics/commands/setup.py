@@ -195,4 +195,9 @@ def _extension_state() -> str:
         return _("not used: in a terminal answers are written as they come")
     if channel.listening:
         return _("connected: answers stream through it")
+    if channel.skewed:
+        return _(
+            "the page's is of another version, so answers are shown by full updates: install "
+            "the same glm-jupyter where JupyterLab runs and where the kernel runs"
+        )
     return _("no page with it has connected: answers are shown by full updates")

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { shownOf, wholeSeconds, type AnswerData } from '../data.js';
+import { shownOf, understood, wholeSeconds, type AnswerData } from '../data.js';
 
 const ANSWER: AnswerData = {
   version: 1,
@@ -29,6 +29,14 @@ test('without blocks, or with such as do not fit, it shows all the markdown', ()
     assert.deepEqual(shown.text, whole);
   }
   assert.deepEqual(shownOf(ANSWER, MARKDOWN).text, whole);
+});
+
+test('of an answer in a later form only the markdown is drawn', () => {
+  assert.equal(understood(ANSWER), ANSWER);
+  const later = { version: 2, id: 'a', blocks: { text: 'elsewhere' } } as unknown as AnswerData;
+  const { text, reasoning } = shownOf(understood(later), MARKDOWN);
+  assert.deepEqual([text.markdown, reasoning.markdown], [MARKDOWN, '']);
+  assert.deepEqual(understood(later).tool_calls, []);
 });
 
 test('a time that is running has whole seconds', () => {

@@ -26,7 +26,7 @@ function setUp({ loaded = false, language = 'python' } = {}) {
     told: new Signal<object, SessionMessage>({}),
     ask: (type: string) => asked.push(type),
     join: () => {
-      link.told.emit({ type: 'hello' });
+      link.told.emit({ type: 'joined' });
     }
   };
   const kernel = {
@@ -58,10 +58,20 @@ test('where it is not loaded that is said, until it is', async () => {
   const { session, link } = setUp();
   await settled();
   assert.match(absence(session, english), /%load_ext glm_jupyter/);
-  link.told.emit({ type: 'hello' });
+  link.told.emit({ type: 'joined' });
   assert.equal(session.presence, 'loaded');
   link.told.emit({ type: 'closed' });
   assert.equal(session.presence, 'missing');
+});
+
+test('a kernel with another version is said to have it', async () => {
+  const { session, link } = setUp({ loaded: true });
+  await settled();
+  link.told.emit({ type: 'skewed', version: '0.2.0', older: true });
+  assert.equal(session.presence, 'skewed');
+  assert.match(absence(session, english), /an older glm-jupyter than the kernel \(0\.2\.0\)/);
+  link.told.emit({ type: 'skewed', version: '0.2.0', older: false });
+  assert.match(absence(session, english), /%pip install --upgrade glm-jupyter/);
 });
 
 test('a kernel of another language is not asked to load anything', async () => {

@@ -4,15 +4,30 @@ import { test } from 'node:test';
 import type { Kernel } from '@jupyterlab/services';
 
 import { NOTHING, type AnswerData } from '../data.js';
-import { Link, Streams, TARGET, type Live, type Notebooks, type Place } from '../stream.js';
+import {
+  Link,
+  PROTOCOL,
+  Streams,
+  TARGET,
+  type Live,
+  type Notebooks,
+  type Place,
+  type SessionMessage
+} from '../stream.js';
 import { english } from './english.js';
 
 /** A kernel connection of which only what the stream uses is there. */
 class FakeKernel {
   readonly id = 'k';
   readonly handleComms = true;
-  readonly said: { type: string; id?: string }[] = [];
-  open: ((comm: Kernel.IComm) => void) | null = null;
+  readonly said: { type: string; protocol?: number; id?: string }[] = [];
+
+  /** What the page has said after its hello. */
+  get asked() {
+    return this.said.slice(1);
+  }
+
+  open: ((comm: Kernel.IComm, message: unknown) => void) | null = null;
   comm: { onMsg: (message: unknown) => void } | null = null;
   private readonly _listeners: Record<string, ((sender: unknown, value: unknown) => void)[]> = {};
 
@@ -20,7 +35,7 @@ class FakeKernel {
   readonly statusChanged = this._signal('status');
   readonly disposed = this._signal('disposed');
 
-  registerCommTarget(_: string, open: (comm: Kernel.IComm) => void): void {
+  registerCommTarget(_: string, open: (comm: Kernel.IComm, message: unknown) => void): void {
     this.open = open;
   }
 
@@ -36,6 +51,12 @@ class FakeKernel {
     };
     this.comm = comm;
     return comm as unknown as Kernel.IComm;
+  }
+
+  /** Open the comm, as `%load_ext` does. */
+  greet(protocol = PROTOCOL): void {
+    const data = { type: 'hello', protocol, version: '9.9' };
+    this.open?.(this.createComm(), { content: { comm_id: TARGET, data } });
   }
 
   /** As JupyterLab does: the comm gets the message, then all are told of it. */
@@ -82,8 +103,9 @@ function setUp(waiting: string[] = []) {
   const notebooks = new FakeNotebooks();
   notebooks.waiting = waiting;
   const streams = new Streams();
-  new Link(kernel as unknown as Kernel.IKernelConnection, streams, notebooks, english, 'zh-CN');
-  return { kernel, notebooks, streams };
+  const connection = kernel as unknown as Kernel.IKernelConnection;
+  const link = new Link(connection, streams, notebooks, english, 'zh-CN');
+  return { kernel, link, notebooks, streams };
 }
 
 function state(n: number, text: string, id = 'a') {
@@ -104,8 +126,43 @@ function edit(n: number, at: number, text: string, id = 'a') {
 
 test('says hello, and in which language it is read, when the kernel opens the channel', () => {
   const { kernel } = setUp();
-  kernel.open?.(kernel.createComm());
-  assert.deepEqual(kernel.said, [{ type: 'hello', language: 'zh-CN' }]);
+  kernel.greet();
+  assert.deepEqual(kernel.said, [{ type: 'hello', protocol: PROTOCOL, language: 'zh-CN' }]);
+});
+
+for (const [protocol, older] of [
+  [PROTOCOL + 1, true],
+  [PROTOCOL - 1, false]
+] as const) {
+  test(`a kernel that speaks protocol ${protocol} is not listened to, which is said`, () => {
+    const { kernel, link, streams } = setUp();
+    const told: SessionMessage[] = [];
+    link.told.connect((_, message) => told.push(message));
+    kernel.greet(protocol);
+    kernel.receive(state(0, 'one'));
+    assert.equal(streams.get('a'), undefined);
+    assert.deepEqual(told, [{ type: 'skewed', version: '9.9', older }]);
+  });
+
+  test(`a page that joins late hears that the kernel speaks protocol ${protocol}`, () => {
+    const { kernel, link, streams } = setUp();
+    const told: SessionMessage[] = [];
+    link.told.connect((_, message) => told.push(message));
+    link.join();
+    assert.deepEqual(kernel.said, [{ type: 'hello', protocol: PROTOCOL, language: 'zh-CN' }]);
+    kernel.receive({ type: 'hello', protocol, version: '9.9' });
+    kernel.receive(state(0, 'one'));
+    assert.equal(streams.get('a'), undefined);
+    assert.deepEqual(told.at(-1), { type: 'skewed', version: '9.9', older });
+  });
+}
+
+test('a kernel that was brought up to date is listened to after its restart', () => {
+  const { kernel, streams } = setUp();
+  kernel.greet(PROTOCOL + 1);
+  kernel.greet(PROTOCOL);
+  kernel.receive(state(0, 'one'));
+  assert.equal(streams.get('a')?.shown.text.markdown, 'one');
 });
 
 test('edits grow the answer', () => {
@@ -139,7 +196,7 @@ test('after a gap the whole state is asked for', () => {
   kernel.receive(state(0, 'one'));
   kernel.receive(edit(2, 7, ' three'));
   kernel.receive(edit(3, 13, ' four'));
-  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  assert.deepEqual(kernel.asked, [{ type: 'state', id: 'a' }]);
   kernel.receive(state(4, 'one two three four'));
   kernel.receive(edit(5, 18, ' five'));
   assert.equal(streams.get('a')?.shown.text.markdown, 'one two three four five');
@@ -148,7 +205,7 @@ test('after a gap the whole state is asked for', () => {
 test('a page that comes late asks for the state', () => {
   const { kernel, notebooks, streams } = setUp();
   kernel.receive(edit(7, 3, ' more'));
-  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  assert.deepEqual(kernel.asked, [{ type: 'state', id: 'a' }]);
   kernel.receive(state(8, 'all the more'));
   assert.equal(streams.get('a')?.shown.text.markdown, 'all the more');
   assert.deepEqual(notebooks.adopted, ['a']);
@@ -158,7 +215,7 @@ test('a page that missed the final display asks for it', () => {
   const { kernel, notebooks, streams } = setUp();
   kernel.receive(state(0, 'one'));
   kernel.receive({ type: 'end', id: 'a' });
-  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  assert.deepEqual(kernel.asked, [{ type: 'state', id: 'a' }]);
   kernel.receive({ type: 'end', id: 'a', bundle: { 'text/plain': 'one' } });
   assert.deepEqual(notebooks.finished, [{ 'text/plain': 'one' }]);
   assert.equal(streams.get('a'), undefined);
@@ -169,13 +226,13 @@ test('a page that has the final display asks for nothing', () => {
   kernel.receive(state(0, 'one'));
   notebooks.final = true;
   kernel.receive({ type: 'end', id: 'a' });
-  assert.deepEqual(kernel.said, []);
+  assert.deepEqual(kernel.asked, []);
   assert.equal(streams.get('a'), undefined);
 });
 
 test('an answer that a saved notebook shows as unfinished is asked for', () => {
   const { kernel } = setUp(['a']);
-  assert.deepEqual(kernel.said, [{ type: 'state', id: 'a' }]);
+  assert.deepEqual(kernel.asked, [{ type: 'state', id: 'a' }]);
 });
 
 test('what has come is kept when the kernel restarts', () => {
