@@ -67,6 +67,35 @@ REFUSALS = sa.Table(
 )
 
 OPEN = ("waiting", "sent")
+NO_LIMIT = 2**63 - 1
+
+# These run for every request. Built once: SQLAlchemy takes longer to build and compare a
+# statement than SQLite to run it, and the streams wait meanwhile.
+_OF_SUM = (
+    SUMS.c.owner == sa.bindparam("of_owner"),
+    SUMS.c.span == sa.bindparam("of_span"),
+    SUMS.c.currency == sa.bindparam("of_currency"),
+)
+_MORE = sa.bindparam("more", type_=sa.BigInteger)
+_RESERVE = (
+    sa.update(SUMS)
+    .where(
+        *_OF_SUM, SUMS.c.spent + SUMS.c.held + _MORE <= sa.bindparam("most", type_=sa.BigInteger)
+    )
+    .values(held=SUMS.c.held + _MORE)
+)
+_PAY = (
+    sa.update(SUMS)
+    .where(*_OF_SUM)
+    .values(
+        held=SUMS.c.held - sa.bindparam("was_held", type_=sa.BigInteger),
+        spent=SUMS.c.spent + sa.bindparam("paid", type_=sa.BigInteger),
+    )
+)
+_ADD = sa.insert(REQUESTS)
+_CLOSE = sa.update(REQUESTS).where(
+    REQUESTS.c.id == sa.bindparam("of_id"), REQUESTS.c.state.in_(OPEN)
+)
 
 
 class OverBudgetError(Exception):
@@ -163,7 +192,7 @@ class Store:
         while True:
             with self._engine.begin() as db:
                 if self._reserve(db, hold):
-                    db.execute(sa.insert(REQUESTS).values(**_row(hold)))
+                    db.execute(_ADD, _row(hold))
                     return
                 db.rollback()
             self._explain(hold)
@@ -255,20 +284,17 @@ class Store:
         """Add the worst cost to all the sums, if no limit is in the way."""
         if not hold.sums:
             return True
-        room = [
-            sa.and_(
-                SUMS.c.owner == owner,
-                SUMS.c.span == span(period, hold.day),
-                *([] if limit is None else [SUMS.c.spent + SUMS.c.held + hold.worst <= limit]),
-            )
-            for (owner, period), limit in sorted(hold.limits.items())
-        ]
-        reserved = db.execute(
-            sa.update(SUMS)
-            .where(SUMS.c.currency == hold.currency, sa.or_(*room))
-            .values(held=SUMS.c.held + hold.worst)
-        )
-        return reserved.rowcount == len(room)
+        for (owner, period), limit in sorted(hold.limits.items()):
+            asked = {
+                "of_owner": owner,
+                "of_span": span(period, hold.day),
+                "of_currency": hold.currency,
+                "more": hold.worst,
+                "most": NO_LIMIT if limit is None else limit,
+            }
+            if not db.execute(_RESERVE, asked).rowcount:
+                return False
+        return True
 
     def _explain(self, hold: Hold) -> None:
         """Why nothing was reserved: a limit, or sums that begin only now, which are made."""
@@ -301,30 +327,28 @@ class Store:
         self, db: sa.Connection, row: Any, state: str, cost: int | None, usage: Usage
     ) -> None:
         closed = db.execute(
-            sa.update(REQUESTS)
-            .where(REQUESTS.c.id == row.id, REQUESTS.c.state.in_(OPEN))
-            .values(
-                state=state,
-                cost=cost,
-                seconds=max(0.0, time.time() - row.begun),
-                prompt_tokens=usage.prompt_tokens,
-                cached_tokens=usage.cached_tokens,
-                completion_tokens=usage.completion_tokens,
-                estimated=usage.estimated,
-            )
+            _CLOSE,
+            {
+                "of_id": row.id,
+                "state": state,
+                "cost": cost,
+                "seconds": max(0.0, time.time() - row.begun),
+                "prompt_tokens": usage.prompt_tokens,
+                "cached_tokens": usage.cached_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "estimated": usage.estimated,
+            },
         )
-        sums = json.loads(row.sums)
-        if closed.rowcount and sums:
-            # A cost that nobody knows counts as the most that it can be.
-            spent = row.held if cost is None else cost
-            db.execute(
-                sa.update(SUMS)
-                .where(
-                    SUMS.c.currency == row.currency,
-                    sa.or_(*(sa.and_(SUMS.c.owner == o, SUMS.c.span == s) for o, s in sums)),
-                )
-                .values(held=SUMS.c.held - row.held, spent=SUMS.c.spent + spent)
-            )
+        if not closed.rowcount:
+            return
+        # A cost that nobody knows counts as the most that it can be.
+        paid = {
+            "of_currency": row.currency,
+            "was_held": row.held,
+            "paid": row.held if cost is None else cost,
+        }
+        for owner, name in json.loads(row.sums):
+            db.execute(_PAY, {**paid, "of_owner": owner, "of_span": name})
 
 
 COUNTS = ("prompt_tokens", "cached_tokens", "completion_tokens")
