@@ -40,7 +40,11 @@ export function setAside(block: string): { markdown: string; formulas: Formula[]
   const markdown = text.replace(FORMULA, (source: string, displayed?: string, inline?: string) => {
     const display = displayed !== undefined;
     const tex = (displayed ?? inline ?? '').trim();
-    formulas.push({ tex: ACTING.test(tex) || depth(tex) > MOST_NESTED ? null : tex, source, display });
+    formulas.push({
+      tex: ACTING.test(tex) || depth(tex) > MOST_NESTED ? null : tex,
+      source,
+      display
+    });
     return `${MARK_OPEN}${formulas.length - 1}${MARK_CLOSE}`;
   });
   return { markdown, formulas };

@@ -7,15 +7,18 @@ what is honest between them still reads well.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_output
 from playwright.sync_api import BrowserContext, Dialog, expect
 
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import MIME, Lab, Notebook
 from tests.payloads import ours, some
 from tests.protocol_server import ProtocolServer, Reply, Request
 
@@ -27,6 +30,14 @@ SHORT = "\n\n".join([HONEST, *FEW, "The end."])
 SOURCES = [{"title": payload, "link": payload} for payload in FEW]
 
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+# What nbconvert's own page fetches: MathJax, and the widgets' code.
+OF_NBCONVERT = re.compile(
+    r"asked for https://(cdnjs\.cloudflare\.com|cdn\.jsdelivr\.net|unpkg\.com)/"
+)
+
+ANSWERS = "application/vnd.glm-jupyter.answers+json"
+TABLE = "application/vnd.glm-jupyter.table+json"
 
 # What Notebook 7.6 says without any extension, too.
 OF_NOTEBOOK = "Cannot read properties of undefined (reading 'schema')"
@@ -82,8 +93,11 @@ OWN = (
     r"^(glm-|jp-(Rendered|mod-|OutputArea|InternalAnchorLink|Icon)|lm-(Widget|Panel|mod-)|widget-"
     r"|jupyter-widget|language-[\w+#.-]+$|ͼ|mjx-|MJX|MathJax|CtxtMenu|TEX-|ansi-|numbering-entry)"
 )
+OF_PYGMENTS = f"{OWN}|^(highlight|hl-.*|[a-z]{{1,2}}[0-9]?|err|anchor-link)$"
+
 # What is wrong in the outputs of one cell.
 LOOK = r"""(cell, own) => {
+    cell.scrollIntoView();
     cell.querySelectorAll('details').forEach(each => { each.open = true; });
     const found = [];
     const say = (what, node) => found.push(`${what}: ${node.outerHTML.slice(0, 300)}`);
@@ -210,7 +224,7 @@ def harm(notebook: Notebook) -> list[str]:
     found: list[str] = []
     for cell in page.locator(".jp-CodeCell").all():
         cell.scroll_into_view_if_needed()
-        page.wait_for_timeout(50)  # for what is drawn where it is seen
+        page.wait_for_timeout(30)  # for what is drawn where it is seen
         found += cell.evaluate(LOOK, OWN)
     assert page.evaluate("() => window.hacked ?? null") is None
     assert page.url.startswith(notebook.lab.url)
@@ -255,3 +269,85 @@ def test_all_that_is_shown(
     assert harm(nb) == []
     assert watched == []
     assert [error for error in nb.errors if error != OF_NOTEBOOK] == []
+    assert harm_exported(lab, name, context) == []
+    assert [asked for asked in watched if not OF_NBCONVERT.match(asked)] == []
+
+
+def harm_exported(lab: Lab, name: str, context: BrowserContext) -> list[str]:
+    """What is wrong in the page that nbconvert makes of a notebook."""
+    html, _ = HTMLExporter().from_filename(str(lab.files / name))
+    path = lab.files / "exported.html"
+    path.write_text(html, "utf-8")
+    page = context.new_page()
+    page.goto(path.as_uri())
+    found = [
+        each
+        for cell in page.locator(".jp-CodeCell").all()
+        for each in cell.evaluate(
+            LOOK, f"{OWN}|^(highlight|hl-.*|[a-z]{{1,2}}[0-9]?|err|anchor-link)$"
+        )
+    ]
+    assert page.locator(".jp-CodeCell").count() > len(CELLS)
+    assert page.evaluate("() => window.hacked ?? null") is None
+    page.close()
+    return found
+
+
+def tampered() -> Iterator[dict[str, Any]]:
+    """Bundles of our own types as no kernel of ours writes them."""
+    names = ours()["names"]
+    answer: dict[str, Any] = {
+        "version": 1,
+        "id": "a",
+        "model": SHORT,
+        "text": TEXT,
+        "seconds": 1.0,
+        "complete": True,
+        "sources": SOURCES,
+        "tool_calls": [
+            {"function": {"name": payload, "arguments": payload}, "result": payload}
+            for payload in FEW
+        ],
+        "media": [
+            {"kind": kind, "mime": "text/html", "path": name, "width": 9e9, "height": 9e9}
+            for name in names
+            for kind in ("image", "video", "audio")
+        ],
+        "words": {
+            "thought": SHORT,
+            "ending": SHORT,
+            "line": SHORT,
+            "calls": FEW,
+            "media": FEW,
+            "details": [[payload, payload] for payload in FEW],
+        },
+    }
+    text = {"text/markdown": TEXT, "text/plain": "x"}
+    yield {MIME: answer, **text}
+    yield {MIME: {**answer, "id": "b", "blocks": {"text": [0, 99], "reasoning": [0, 9]}}, **text}
+    yield {ANSWERS: {"version": 1, "answers": [{**answer, "id": "c"}] * 2}, **text}
+    rows = [[payload, payload, "1"] for payload in FEW]
+    table = {"headers": [*FEW[:2], "cost"], "numbers": ["cost"], "rows": rows, "first": 5}
+    yield {TABLE: {"version": 1, **table, "caption": SHORT}, **text}
+    wrong: tuple[Any, ...] = ({}, [], "x", None, {"answers": 1}, {"rows": 1, "headers": "x"})
+    for broken in wrong:
+        for kind in (MIME, ANSWERS, TABLE):
+            yield {kind: broken, **text}
+    for name in answer:
+        yield {MIME: {**answer, "id": name, name: {"x": SHORT}}, **text}
+
+
+def test_bundles_that_somebody_has_written(
+    lab: Lab, context: BrowserContext, watched: list[str]
+) -> None:
+    honest = {"version": 1, "id": "z", "model": "m", "seconds": 1.0, "complete": True}
+    honest |= {"sources": [], "tool_calls": [], "text": HONEST}
+    bundles = [*tampered(), {MIME: honest, "text/markdown": HONEST, "text/plain": "x"}]
+    outputs = {n: [new_output("display_data", data=data)] for n, data in enumerate(bundles)}
+    lab.write("written.ipynb", *(["1"] * len(bundles)), outputs=outputs)
+    nb = Notebook(lab, context, "written.ipynb")
+    assert harm(nb) == []
+    assert watched == []
+    last = nb.page.locator(".jp-CodeCell").last.locator(".glm-Answer")
+    expect(last.locator("strong")).to_have_text("bold")
+    expect(last.locator("mjx-container")).to_be_visible()
