@@ -13,8 +13,17 @@ APART = "<span></span>"
 # What means something in the middle of a line of markdown; in code, also what could begin a
 # bare link or end the line.
 _MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n]")
-_CODE_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n:]")
+_CODE_MARKUP = re.compile(r"[\\`*_\[\]{}<>&$~|!^@\n:]|(?<=www)\.", re.IGNORECASE)
 _ON_ITS_OWN = {"$": DOLLAR, "\\": BACKSLASH, "\n": " "}
+
+# An address without any marks, of which most parsers make a link. JupyterLab leads one whose host
+# is none to its own server.
+BARE = r"https?:(?=//)|www\."
+_BARE = re.compile(BARE, re.IGNORECASE)
+_PUNCTUATION = r"[?!.,:;*_'\"~()]*"
+_WITH_HOST = re.compile(
+    rf"(?:https?://)?[\w.-]+(?::\d+)?(?:[/?#]|{_PUNCTUATION}(?:\s|\Z))", re.IGNORECASE
+)
 
 # Everything below U+00A0 that is no text, the bidirectional overrides that can make text lie,
 # and the line ends that only some parsers know.
@@ -36,7 +45,15 @@ _HALF_SEQUENCE = re.compile(
 
 def literal(text: str) -> str:
     """`text` as one line of markdown, HTML within it included, that shows it unchanged."""
-    return _MARKUP.sub(lambda found: _ON_ITS_OWN.get(found[0]) or _reference(found), text)
+    marked = _MARKUP.sub(lambda found: _ON_ITS_OWN.get(found[0]) or _reference(found), text)
+    return _BARE.sub(lambda found: bare(marked, found), marked)
+
+
+def bare(text: str, found: re.Match[str]) -> str:
+    """What stands for the beginning of a bare address in `text`: what has no host is no link."""
+    if _WITH_HOST.match(text, found.start()):
+        return found[0]
+    return f"{found[0][:-1]}&#{ord(found[0][-1])};"
 
 
 def code(text: str) -> str:

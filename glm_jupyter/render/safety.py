@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from glm_jupyter.text import APART, BACKSLASH, DOLLAR, code, literal
+from glm_jupyter.text import APART, BACKSLASH, BARE, DOLLAR, bare, code, literal
 
 from .codespans import CodeSpans
 from .emphasis import Emphasis
@@ -52,6 +52,7 @@ _IMAGE = re.compile(r"!\[[^\[\]\n]*\]\(")
 _SPECIAL = re.compile(
     rf"\\[\s\S]?|`+|<|\]\(|\]:|[\[\]]|\*+|_+|!(?=[!\[<])|~{{3,}}|\$|\n[ \t>]*|{_MARK.pattern}"
     r"|(?P<dollar>&(?:#0*36|#[xX]0*24|dollar);)|(?P<backslash>&(?:#0*92|#[xX]0*5[cC]|bsol);)"
+    rf"|(?P<bare>(?i:{BARE}))"
 )
 # A backslash before one of these is dropped. An escaped `@` could make an `@@0@@`, which is
 # JupyterLab's own mark for a formula that it has put aside.
@@ -218,8 +219,10 @@ class _Inline:
                 out.append(DOLLAR)
             case "&":
                 out.append(DOLLAR if found["dollar"] else BACKSLASH)
-            case _:
+            case "~":
                 out.append("&#126;" * len(token))
+            case _:
+                out.append(bare(text, found))
         return end
 
     def _bracket(self, token: str, start: int, end: int) -> int:

@@ -66,6 +66,9 @@ _SIZED = re.compile(r"\\(?:left|right|middle)(?![A-Za-z])[ \t]*\.?")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3,6}|[A-Za-z]+")
 _COLUMN = re.compile(r"[@!>]\{[^{}]*\}|[pmb]\{[^{}]*\}|[^lcr|]")
 
+# Groups and environments within one another; more than twice as many crash the page of a browser.
+_MOST_NESTED = 50
+
 # Macros that a formula may have; a meaning never names itself, but hostile text may try.
 _MOST_EXPANSIONS = 500
 
@@ -165,6 +168,7 @@ class _Formula:
         match token:
             case "{":
                 self._depth += 1
+                self._see_depth()
                 out.append(token)
             case "}":
                 self._depth -= 1
@@ -196,6 +200,10 @@ class _Formula:
             case _:
                 out.append(token)
         return end
+
+    def _see_depth(self) -> None:
+        if self._depth + len(self._environments) > _MOST_NESTED:
+            raise _Refused
 
     def _macro(self, token: str, end: int) -> int:
         body, out = self._body, self._out
@@ -280,6 +288,7 @@ class _Formula:
             return position
         used = self._form_of(name)
         self._environments.append((name, used))
+        self._see_depth()
         if plain == "numcases" and (lead := braced(self._body, position)):
             self._out.append(lead[0])
             position = lead[1]

@@ -5,9 +5,6 @@ import { element, write } from './dom.js';
 
 const LONGEST_PART = 20000;
 
-// Control characters, and the overrides of direction that can make text lie.
-const UNSEEN = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
-
 /** Shows calls as plain text. A newer state keeps what the reader has unfolded. */
 export class Calls {
   readonly node = element('div', 'glm-Calls');
@@ -40,9 +37,9 @@ class CallView {
   }
 
   show(call: CallData, title: string): void {
-    write(this._title, visible(title));
-    write(this._given, short(visible(indented(call.function.arguments)), LONGEST_PART));
-    write(this._result, short(visible(call.result ?? ''), LONGEST_PART));
+    write(this._title, title);
+    write(this._given, short(indented(call.function.arguments), LONGEST_PART));
+    write(this._result, short(call.result ?? '', LONGEST_PART));
     this._result.hidden = call.result === undefined;
   }
 
@@ -58,10 +55,6 @@ function indented(given: string): string {
   } catch {
     return given;
   }
-}
-
-function visible(text: string): string {
-  return text.replace(UNSEEN, '');
 }
 
 function short(text: string, longest: number): string {

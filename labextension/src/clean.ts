@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { element } from './dom.js';
+import { element, visible } from './dom.js';
 import { asWritten, replaceMarks, type Formula } from './formulas.js';
 import { isLink, isWeb } from './links.js';
 
@@ -67,6 +67,7 @@ export function nodesOf(
     texts.push(walker.currentNode as Text);
   }
   for (const text of texts) {
+    text.data = visible(text.data);
     if (text.parentElement?.closest('code, pre')) {
       text.data = asWritten(text.data, formulas);
     } else {

@@ -27,6 +27,9 @@ const ACTING = new RegExp(
     String.raw`(?:re)?newenvironment|Declare\w*|Newextarrow|(?:end)?csname|catcode|require)(?![a-zA-Z])`
 );
 
+// Groups within one another: with more than twice as many the browser's own layout gives up.
+const MOST_NESTED = 50;
+
 /** The block's markdown with marks for formulas, and these. */
 export function setAside(block: string): { markdown: string; formulas: Formula[] } {
   const formulas: Formula[] = [];
@@ -37,10 +40,25 @@ export function setAside(block: string): { markdown: string; formulas: Formula[]
   const markdown = text.replace(FORMULA, (source: string, displayed?: string, inline?: string) => {
     const display = displayed !== undefined;
     const tex = (displayed ?? inline ?? '').trim();
-    formulas.push({ tex: ACTING.test(tex) ? null : tex, source, display });
+    formulas.push({
+      tex: ACTING.test(tex) || depth(tex) > MOST_NESTED ? null : tex,
+      source,
+      display
+    });
     return `${MARK_OPEN}${formulas.length - 1}${MARK_CLOSE}`;
   });
   return { markdown, formulas };
+}
+
+/** How many groups are within one another, at the deepest place. */
+function depth(tex: string): number {
+  let now = 0;
+  let most = 0;
+  for (const [token] of tex.matchAll(/\\[\s\S]|[{}]/g)) {
+    now += token === '{' ? 1 : token === '}' ? -1 : 0;
+    most = Math.max(most, now);
+  }
+  return most;
 }
 
 /** `text` in parts, with what `show` makes of the formulas that its marks stand for. */

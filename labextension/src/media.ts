@@ -93,7 +93,10 @@ export class Media {
     player.setAttribute('aria-label', says);
     const sound = media.kind === 'audio' ? embedded(bundle, SOUNDS) : '';
     if (player instanceof HTMLVideoElement) {
-      player.poster = embedded(bundle, PICTURES);
+      const cover = embedded(bundle, PICTURES);
+      if (cover) {
+        player.poster = cover; // an empty one would be the page's own address
+      }
       player.playsInline = true;
     }
     if (sound) {

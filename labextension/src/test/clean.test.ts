@@ -24,6 +24,11 @@ const CLEANED: [string, string, string][] = [
     '<pre><code class="language-c++"><span class="ͼ1 ͼa">a</span></code></pre>'
   ],
   ['unknown elements give their content', '<section><form>a<b>b</b></form></section>', 'a<b>b</b>'],
+  [
+    'what turns the text around goes',
+    '<p>a\u202eb <code>\u2066c</code></p>',
+    '<p>ab <code>c</code></p>'
+  ],
   ['handlers go', '<b onclick="x()">a</b>', '<b>a</b>'],
   [
     'a link opens beside the page',
@@ -68,6 +73,12 @@ test('formulas are set aside, and put back where they stood', () => {
   );
   assert.equal(clean(`<p>${markdown}</p>`, formulas), '<p>a [x_1] [y\\$]</p>');
   assert.equal(clean(`<code>${markdown}</code>`, formulas), '<code>a $x_1$ $$y\\$$$</code>');
+});
+
+test('a formula that is nested too deeply is shown as it is written', () => {
+  const nested = (count: number) => `$${'{'.repeat(count)}x${'}'.repeat(count)}$`;
+  assert.equal(setAside(nested(51)).formulas[0].tex, null);
+  assert.notEqual(setAside(nested(50)).formulas[0].tex, null);
 });
 
 test('dollars in a block of code are dollars', () => {
