@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import ipykernel
 import pytest
+from ipykernel._version import version_info
 
 import glm_jupyter
 from glm_jupyter.render.channel import PROTOCOL
@@ -19,7 +19,7 @@ TARGET = "glm-jupyter.answer"
 IMPORT = "from tests.browser.growing import grow"
 ROOT = Path(__file__).parents[2]
 WHILE_A_CELL_RUNS = pytest.mark.skipif(
-    ipykernel.version_info < (7, 4), reason="an older ipykernel hears pages between cells only"
+    version_info < (7, 4), reason="an older ipykernel hears pages between cells only"
 )
 
 
