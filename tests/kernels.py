@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import IPython
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from traitlets.config import Config
 
 VENDOR = "application/vnd.glm-jupyter.answer+json"
+
+# Around a cell that fails. IPython before 9.5 shows the error under %%time, but no failed cell.
+WRAPPERS = ("", "%%time\n") if IPython.version_info >= (9, 5) else ("",)
 
 
 @dataclass

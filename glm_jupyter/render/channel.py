@@ -143,7 +143,7 @@ class Channel:
         data = message["content"]["data"]
         wanted = data.get("id")
         match data.get("type"):
-            case "hello" if data.get("protocol") != PROTOCOL:
+            case "hello" if data.get("protocol", 1) != PROTOCOL:
                 self.skewed = True
                 self.send(_hello())  # so that the page, which may not have heard it, can say so
             case "hello":

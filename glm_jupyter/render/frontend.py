@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
-# `jupyter console`, the Qt console and Spyder, which start their kernels themselves.
-_CONSOLE = re.compile(r"jupyter[-_ ](qt)?console|spyder[-_]kernels")
+# What starts the kernels of `jupyter console`, of the Qt console, and of Spyder: the name of a
+# script or of a module.
+_CONSOLES = {
+    "jupyter-console",
+    "jupyter_console",
+    "jupyter-qtconsole",
+    "qtconsole",
+    "spyder_kernels",
+}
 
 
 def shows_updates(shell: Any) -> bool:
@@ -22,8 +29,10 @@ def _in_console() -> bool:
 
     process = psutil.Process()
     try:
-        return any(
-            _CONSOLE.search(" ".join(each.cmdline())) for each in (process, *process.parents())
-        )
+        # On Windows a launcher stands between the two.
+        started = [process, *process.parents()[:2]]
+        # An interpreter, perhaps -m, and what it runs.
+        names = [PurePath(arg).stem for each in started for arg in each.cmdline()[:3]]
     except psutil.Error:
         return False  # a process that may not be looked at, or has ended
+    return not _CONSOLES.isdisjoint(names)

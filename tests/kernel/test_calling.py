@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.kernels import VENDOR, Kernel
+from tests.kernels import VENDOR, WRAPPERS, Kernel
 from tests.protocol_server import Reply
 
 FUNCTIONS = '''
@@ -182,7 +182,9 @@ def test_a_model_that_only_calls_is_stopped(ready: Kernel, server) -> None:
     assert run.bundle[VENDOR]["complete"] is False
 
 
-@pytest.mark.parametrize(("wrapper", "name"), [("", "slow"), ("%%time\n", "slow"), ("", "slowly")])
+@pytest.mark.parametrize(
+    ("wrapper", "name"), [*((wrapper, "slow") for wrapper in WRAPPERS), ("", "slowly")]
+)
 def test_an_interrupt_reaches_a_function_that_computes(
     ready: Kernel, server, wrapper, name
 ) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.kernel.conftest import KEY
-from tests.kernels import VENDOR, Kernel, Run, kernel
+from tests.kernels import VENDOR, WRAPPERS, Kernel, Run, kernel
 from tests.protocol_server import ProtocolServer, Reply
 
 ASK = "%%glm --model glm-4-airx\nWhat is a covariance matrix?"
@@ -257,7 +257,7 @@ def test_a_broken_answer_keeps_what_came(running: Kernel, server) -> None:
 
 
 def test_an_interrupt_keeps_what_came_and_frees_the_kernel(running: Kernel, server) -> None:
-    for wrapper in ("", "%%time\n"):
+    for wrapper in WRAPPERS:
         server.enqueue(Reply(text="word " * 2000, chunk=5, pause=0.02))
         interrupted: list[float] = []
 
@@ -286,7 +286,7 @@ def test_an_interrupt_is_seen_while_the_service_keeps_silent(running: Kernel, se
         assert run.reply["ename"] in ("Stopped", "CancelledError")
 
 
-@pytest.mark.parametrize("wrapper", ["", "%%time\n"])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_an_interrupt_reaches_an_expression_that_computes(running: Kernel, server, wrapper) -> None:
     running.run("import time\ndef slow():\n    print('begun')\n    time.sleep(60)")
 

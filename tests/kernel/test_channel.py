@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipykernel._version import version_info
 
 import glm_jupyter
 from glm_jupyter.render.channel import PROTOCOL
@@ -17,6 +18,9 @@ from tests.kernels import VENDOR, Kernel, Run, kernel
 TARGET = "glm-jupyter.answer"
 IMPORT = "from tests.browser.growing import grow"
 ROOT = Path(__file__).parents[2]
+WHILE_A_CELL_RUNS = pytest.mark.skipif(
+    version_info < (7, 4), reason="an older ipykernel hears pages between cells only"
+)
 
 
 class Page:
@@ -112,10 +116,10 @@ def test_a_page_of_another_version_is_told_so_and_gets_full_updates(
     page.drain()
     assert [(said["type"], said["protocol"]) for said in page.heard] == [("hello", PROTOCOL)]
     text = "A sentence, and another. " * 40
-    run = page.run(f"await grow({text!r}, rate=2000)")
+    run = page.run(f"await grow({text!r}, rate=1000)")
     assert len(page.heard) == 1
     updates = [m for m in run.messages if m["msg_type"] == "update_display_data"]
-    assert len(updates) > 2
+    assert len(updates) > 1
     assert run.bundle[VENDOR]["text"] == text
     assert "of another version" in page.run("%glm doctor").bundle["text/plain"]
 
@@ -165,6 +169,7 @@ def test_text_is_gathered(listening: Page) -> None:
     assert len(listening.heard) < 40
 
 
+@WHILE_A_CELL_RUNS
 def test_a_page_that_comes_in_the_midst_gets_the_state(page: Page, tmp_path: Path) -> None:
     """Also "Run all": the cell begins before the page has said hello."""
     go = tmp_path / "go"
@@ -190,6 +195,7 @@ def test_a_page_that_comes_in_the_midst_gets_the_state(page: Page, tmp_path: Pat
     assert sum(VENDOR in data for data in full) == 2
 
 
+@WHILE_A_CELL_RUNS
 def test_a_gap_is_mended_on_request(listening: Page, tmp_path: Path) -> None:
     go = tmp_path / "go"
 
