@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import IPython
+import pytest
+from ipykernel._version import version_info
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
@@ -21,6 +23,10 @@ VENDOR = "application/vnd.glm-jupyter.answer+json"
 
 # Around a cell that fails. IPython before 9.5 shows the error under %%time, but no failed cell.
 WRAPPERS = ("", "%%time\n") if IPython.version_info >= (9, 5) else ("",)
+
+WHILE_A_CELL_RUNS = pytest.mark.skipif(
+    version_info < (7, 4), reason="an older ipykernel hears pages between cells only"
+)
 
 
 @dataclass

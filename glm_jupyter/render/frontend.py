@@ -8,13 +8,9 @@ from typing import Any
 
 # What starts the kernels of `jupyter console`, of the Qt console, and of Spyder: the name of a
 # script or of a module.
-_CONSOLES = {
-    "jupyter-console",
-    "jupyter_console",
-    "jupyter-qtconsole",
-    "qtconsole",
-    "spyder_kernels",
-}
+_CONSOLES = frozenset(
+    ("jupyter-console", "jupyter_console", "jupyter-qtconsole", "qtconsole", "spyder_kernels")
+)
 
 
 def shows_updates(shell: Any) -> bool:

@@ -47,10 +47,9 @@ def palette(notebook: Notebook, label: str) -> None:
     """Find a command in the palette, and choose it."""
     page = notebook.page
     page.evaluate("() => jupyterapp.commands.execute('apputils:activate-command-palette')")
-    # Older JupyterLabs have a second palette, out of sight.
-    page.locator(".lm-CommandPalette-input >> visible=true").fill(label)
+    page.locator("#command-palette input, .jp-ModalCommandPalette input").first.fill(label)
     page.wait_for_timeout(300)  # until what was found has been drawn anew
-    page.locator(".lm-CommandPalette-item >> visible=true", has_text=label).first.click()
+    page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 
 
 def menu(notebook: Notebook, place: Locator) -> Locator:

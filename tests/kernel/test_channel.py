@@ -8,19 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipykernel._version import version_info
 
 import glm_jupyter
 from glm_jupyter.render.channel import PROTOCOL
 from glm_jupyter.render.reader import read
-from tests.kernels import VENDOR, Kernel, Run, kernel
+from tests.kernels import VENDOR, WHILE_A_CELL_RUNS, Kernel, Run, kernel
 
 TARGET = "glm-jupyter.answer"
 IMPORT = "from tests.browser.growing import grow"
 ROOT = Path(__file__).parents[2]
-WHILE_A_CELL_RUNS = pytest.mark.skipif(
-    version_info < (7, 4), reason="an older ipykernel hears pages between cells only"
-)
 
 
 class Page:

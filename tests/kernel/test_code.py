@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.kernels import Kernel
+import pytest
+
+from tests.kernels import WRAPPERS, Kernel
 from tests.protocol_server import Reply
 
 CODE = "Do this:\n\n```python\nprint('ran')\n```\n"
@@ -66,13 +68,17 @@ def test_a_syntax_error_is_explained_with_its_cell(running: Kernel, server) -> N
     assert "SyntaxError" in asked(server)
 
 
-def test_a_cell_with_magics_is_sent_as_it_was_typed(running: Kernel, server) -> None:
-    assert not running.run("%precision 3\nnames = !echo Ada\nnames[5]").ok
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%precision 3\nnames = !echo Ada\nnames[5]",
+        *(f"{wrapper}'abc'[6]" for wrapper in WRAPPERS if wrapper),
+    ],
+)
+def test_a_cell_with_magics_is_sent_as_it_was_typed(running: Kernel, server, cell: str) -> None:
+    assert not running.run(cell).ok
     assert running.run("%glm explain -m glm-4.7").ok
-    assert "```python\n%precision 3\nnames = !echo Ada\nnames[5]\n```" in asked(server)
-    running.run("%%time\nnames[6]")
-    assert running.run("%glm explain -m glm-4.7").ok
-    assert "```python\n%%time\nnames[6]\n```" in asked(server)
+    assert f"```python\n{cell}\n```" in asked(server)
 
 
 def test_a_message_that_holds_a_whole_value_is_cut(running: Kernel, server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Event
 from typing import Any
 
-from tests.kernels import Kernel
+from tests.kernels import WHILE_A_CELL_RUNS, Kernel
 from tests.protocol_server import ProtocolServer, Reply
 
 FIND = """
@@ -37,6 +37,7 @@ def test_the_panel_is_one_widget_however_often_it_is_shown(running: Kernel) -> N
     assert "VBox" not in str(first.bundle)
 
 
+@WHILE_A_CELL_RUNS
 def test_stop_stops_the_answer_under_way(running: Kernel, server: ProtocolServer) -> None:
     running.run(FIND)
     running.run("%glm")
