@@ -37,10 +37,10 @@ class ConcurrencyLimit:
     _hold: float = field(default=0.0)
 
     @classmethod
-    def of(cls, rights: int | None) -> ConcurrencyLimit:
-        """The pace for an account with these rights, or for rights nobody knows."""
+    def of(cls, rights: int | None, servers: int = 1) -> ConcurrencyLimit:
+        """The pace for an account with these rights, or for servers whose rights nobody knows."""
         if rights is None:
-            return cls(UNKNOWN_MOST, UNKNOWN_START)
+            return cls(UNKNOWN_MOST * servers, UNKNOWN_START * servers)
         return cls(rights, rights)
 
     @property

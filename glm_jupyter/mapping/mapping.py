@@ -25,6 +25,7 @@ from .concurrency import ConcurrencyLimit
 from .items import each, index_of, prompt_for
 from .progress import progress
 from .scheduler import Mapped, Scheduler, Tally
+from .servers import Servers
 from .table import labels_of
 
 
@@ -75,6 +76,9 @@ def map(
     `fresh` asks everything anew, and asks the service while a recording is replayed. No request
     goes out that might pass `budget` ("5 RMB", or 5 in the endpoint's currency).
 
+    `endpoint` may be a list of base URLs of your own servers, which have the same model: requests
+    go to the one with the fewest in flight, and one that fails is left out for a while.
+
     With `batch` the service answers within a day, mostly sooner, at half the price. Whatever
     happens meanwhile, the same map goes on from where it was; an item is asked once, so one that
     does not fit `schema` is an error.
@@ -84,8 +88,9 @@ def map(
     reach. An interrupt raises MapInterrupted, a KeyboardInterrupt that has them too.
     """
     answers = answers_for(items)
-    asked = AskOptions.of(fresh=fresh, **options)
+    asked, servers = _asked(fresh=fresh, **options)
     limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
+    limits["servers"] = servers
     try:
         bridge.run(fill(answers, items, prompt, {}, asked, **limits))
     except KeyboardInterrupt:
@@ -108,8 +113,9 @@ async def amap(
     The arguments are those of `map`. Nothing is remembered of what has been given out, so
     `items` may be an iterator without end. Raises the GLMError that stops it.
     """
-    asked = AskOptions.of(fresh=fresh, **options)
+    asked, servers = _asked(fresh=fresh, **options)
     limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
+    limits["servers"] = servers
     async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
         async with aclosing(dispatch.results()) as results:
             async for result in results:
@@ -223,9 +229,15 @@ async def _dispatch(
     concurrency: int | str = "auto",
     budget: str | float | None = None,
     batch: bool = False,
+    servers: Servers | None = None,
 ) -> AsyncGenerator[Scheduler | BatchRun, None]:
     if not isinstance(prompt, str | None):
         raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+    if batch and servers:
+        raise InputError(
+            "Servers of your own take no batches. Nothing was sent.",
+            remedy="Leave out batch=True, or the list of endpoints.",
+        )
     listed = each(items)
     session = sessions.current()
     # Checks the key too, before anything is sent.
@@ -240,7 +252,7 @@ async def _dispatch(
                 "answers, which are asked for anew.",
             )
     free = replayed or target.endpoint.name == "local"
-    pace = _pace(session, target, concurrency)
+    pace = _pace(session, target, concurrency, len(servers) if servers else 1)
     allowance = None if budget is None or free else Allowance(budget, target)
     async with AsyncExitStack() as stack:
         # A recording must get every answer, also those that an earlier run has brought; what is
@@ -268,6 +280,7 @@ async def _dispatch(
                 pace=pace,
                 cache=cache,
                 allowance=allowance,
+                servers=None if replayed else servers,
             )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
         dispatch.tally.recorded = replayed
@@ -276,7 +289,17 @@ async def _dispatch(
         yield dispatch
 
 
-def _pace(session: sessions.Session, target: Target, concurrency: int | str) -> ConcurrencyLimit:
+def _asked(endpoint: Any = None, **options: Any) -> tuple[AskOptions, Servers | None]:
+    """The options of a map, and the servers that answer it, where `endpoint` is a list of them."""
+    if not isinstance(endpoint, list | tuple):
+        return AskOptions.of(endpoint=endpoint, **options), None
+    servers = Servers(endpoint)
+    return AskOptions.of(endpoint=servers.first, **options), servers
+
+
+def _pace(
+    session: sessions.Session, target: Target, concurrency: int | str, servers: int = 1
+) -> ConcurrencyLimit:
     if concurrency != "auto":
         if not isinstance(concurrency, int) or concurrency < 1:
             raise InputError(
@@ -287,7 +310,8 @@ def _pace(session: sessions.Session, target: Target, concurrency: int | str) -> 
     if target.endpoint.name == "local":
         return ConcurrencyLimit.of(PARALLEL)
     model = target.known
-    return ConcurrencyLimit.of(model.in_flight(session.settings.level) if model else None)
+    rights = model.in_flight(session.settings.level) if model else None
+    return ConcurrencyLimit.of(rights, servers)
 
 
 def _prompts(

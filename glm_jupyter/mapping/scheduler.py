@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from glm_jupyter.sessions.turn import Turn
 
     from .budget import Allowance, Hold
+    from .servers import Servers
 
 TRIES = 6
 FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
@@ -85,7 +86,8 @@ class Scheduler:
     """Asks about every item, `pace` requests at a time, each distinct request once.
 
     `prompts` are what to ask, or the error in place of it, item by item; `options` are those of
-    a turn. `allowance` is what they may cost. `stopped` is why not all were asked, if so.
+    a turn. `allowance` is what they may cost, `servers` those that answer in place of the one in
+    `options`. `stopped` is why not all were asked, if so.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Scheduler:
         pace: ConcurrencyLimit,
         cache: AnswerCache,
         allowance: Allowance | None = None,
+        servers: Servers | None = None,
     ) -> None:
         self.tally = Tally()
         self.stopped: GLMError | None = None
@@ -108,6 +111,7 @@ class Scheduler:
         self._pace = pace
         self._cache = cache
         self._allowance = allowance
+        self._servers = servers
         self._in_vain = 0
         self._more = True
         self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
@@ -186,7 +190,12 @@ class Scheduler:
         """The answer that is already known, or the one that the service gives now."""
         if not work.tries and (answer := await self._known(work)):
             return answer
-        with self._allowance.hold() if self._allowance else nullcontext() as hold:
+        with (
+            self._servers.one() if self._servers else nullcontext() as server,
+            self._allowance.hold() if self._allowance else nullcontext() as hold,
+        ):
+            if server:
+                turn.ask_at(server)
             try:
                 if hold:
                     hold.add(turn.opening, self.tally.paid)
