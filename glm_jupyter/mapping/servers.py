@@ -42,9 +42,9 @@ class Servers:
         return len(self._servers)
 
     @property
-    def first(self) -> str:
-        """The base URL that stands for all of them."""
-        return self._servers[0].endpoint.base_url
+    def urls(self) -> tuple[str, ...]:
+        """Their base URLs; the first stands for all of them."""
+        return tuple(each.endpoint.base_url for each in self._servers)
 
     @contextmanager
     def one(self) -> Iterator[Endpoint]:
