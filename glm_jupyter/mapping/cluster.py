@@ -108,7 +108,11 @@ class Cluster:
     async def shared(self, plan: Plan) -> Shared:
         """What the partitions of a map share on this cluster."""
         self._opening = self._opening or asyncio.ensure_future(self._open())
-        await self._opening
+        try:
+            await asyncio.shield(self._opening)
+        except InputError:
+            self._opening = None  # the next map tries again
+            raise
         name = f"{NAME} {plan.base_url} {plan.options.model} {plan.in_flight}"
         if name not in self._rights:
             self._rights[name] = Rights(self, name, plan.in_flight)
@@ -210,17 +214,24 @@ class Rights:
             self._cluster.start(self._lease())
 
     async def _lease(self) -> None:
+        failure: Exception | None = None
         try:
             await self._cluster.at_scheduler(self._acquire())
+        except Exception as error:  # the scheduler is gone, for whoever waits
+            failure = error
         finally:
             self._asking -= 1
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(None)
+                if failure:
+                    turn.set_exception(failure)
+                else:
+                    turn.set_result(None)
                 self._ask()
                 return
-        self._release()
+        if not failure:
+            self._release()
 
     def _release(self) -> None:
         self._cluster.start(self._cluster.at_scheduler(self._give_back()))
