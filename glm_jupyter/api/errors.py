@@ -44,10 +44,20 @@ class GLMError(Exception):
         if remedy:
             self.add_note(remedy)  # for tracebacks outside of IPython
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What the kinds take differs; what they hold goes to another process as it is.
+        return _restored, (type(self), self.args, self.__dict__)
+
     def _render_traceback_(self) -> list[str]:
         """The few lines that IPython shows in place of a stack."""
         head = f"{type(self).__name__}: {self}"
         return [head, self.remedy] if self.remedy else [head]
+
+
+def _restored(kind: type[GLMError], args: tuple[Any, ...], state: dict[str, Any]) -> GLMError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(GLMError):

@@ -100,7 +100,7 @@ class CellMap:
         limits = session.budgets.limits(currency) if currency else []
         try:
             if budget is not None:
-                own = Allowance(budget, first.target)
+                own = Allowance.of(budget, first.target)
                 limits.append(Limit("cell", own.most, own.currency))
         except GLMError as error:
             return sentences(_("All would be refused."), str(error), error.remedy)

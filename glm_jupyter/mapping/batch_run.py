@@ -216,7 +216,7 @@ class BatchRun:
             return
         whole = self._quote(waiting)
         if self._budget is not None:
-            allowance = Allowance(self._budget, self._target)
+            allowance = Allowance.of(self._budget, self._target)
             if whole.worst is None:
                 raise InputError(
                     _(
@@ -226,7 +226,8 @@ class BatchRun:
                     remedy=_("Give max_tokens."),
                 )
             handed_in = total(shard.most for shard in shards if shard.batch) or Decimal(0)
-            allowance.check(whole.worst, handed_in)
+            allowance.paid = handed_in
+            allowance.check(whole.worst)
         if not any(shard.attempt for shard in waiting):
             await asyncio.to_thread(self._session.budgets.check, whole)
 

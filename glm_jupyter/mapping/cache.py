@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
 import platformdirs
@@ -28,6 +28,7 @@ KEPT_DAYS = 30
 BUSY_SECONDS = 5.0
 LASTING = ("length", "model_context_window_exceeded", REFUSAL)
 VERSION = 1
+Row: TypeAlias = tuple[str, str]  # the run that brought an answer, and the answer as text
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS answers (
         hash TEXT PRIMARY KEY, run TEXT NOT NULL, day TEXT NOT NULL, answer TEXT NOT NULL
@@ -35,21 +36,36 @@ SCHEMA = """
 """
 
 
+class Kept(Protocol):
+    """Where answers are kept: on this machine's disk, or for all workers at one place."""
+
+    async def get(self, key: str) -> tuple[Answer, bool] | None:
+        """The answer kept under `key`, and whether it is from an earlier run."""
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer that came to its end, be it at the token limit."""
+
+
 class AnswerCache:
     """The kept answers, shared by all kernels of the user.
 
-    A `fresh` cache gives only what was put there by itself; one that is not `lasting` is in
+    A `fresh` cache gives only what the same `run` has put there; one that is not `lasting` is in
     memory, for itself alone. A file that cannot be used is replaced by memory, too.
     """
 
     def __init__(
-        self, path: Path | None = None, *, fresh: bool = False, lasting: bool = True
+        self,
+        path: Path | None = None,
+        *,
+        run: str | None = None,
+        fresh: bool = False,
+        lasting: bool = True,
     ) -> None:
         folder = platformdirs.user_cache_path("glm-jupyter", appauthor=False)
         self.path = path or folder / "answers.sqlite"
         self._fresh = fresh
         self._lasting = lasting
-        self._run = uuid4().hex
+        self._run = run or uuid4().hex
         self._background = Background(self._write)
         # SQLite's connections belong to the thread that made them.
         self._db = self._background.submit(self._opened).result()
@@ -63,24 +79,26 @@ class AnswerCache:
 
     async def get(self, key: str) -> tuple[Answer, bool] | None:
         """The answer kept under `key`, and whether it is from an earlier run."""
-        return await wrap_future(self._background.submit(lambda: self._read(key)))
+        return restored(await self.row(key), self._run, fresh=self._fresh)
 
     def put(self, key: str, answer: Answer) -> None:
-        """Keep an answer that would end so again: a whole one, or one that came to a limit."""
-        if not (answer.complete or answer.finish_reason in LASTING):
-            return
-        kept = answer.to_json()
-        for entry, made in zip(kept["media"], answer.media, strict=True):
-            entry |= {"folder": str(made.folder or ""), "rate": made.rate, "asked": made.asked}
-        self._background.add((key, self._run, _today(), json.dumps(kept)))
+        """Keep an answer that would end so again."""
+        if lasting(answer):
+            self.put_row(key, self._run, packed(answer))
 
-    def _read(self, key: str) -> tuple[Answer, bool] | None:
+    async def row(self, key: str) -> Row | None:
+        """What is kept under `key`."""
+        return await wrap_future(self._background.submit(lambda: self._read(key)))
+
+    def put_row(self, key: str, run: str, answer: str) -> None:
+        """Keep a packed answer of a run."""
+        self._background.add((key, run, _today(), answer))
+
+    def _read(self, key: str) -> Row | None:
         query = "SELECT run, answer FROM answers WHERE hash = ?"
-        # What cannot be read is asked again.
-        with suppress(sqlite3.Error, ValueError, LookupError, TypeError):
-            row = self._db.execute(query, [key]).fetchone()
-            if row and (row[0] == self._run or not self._fresh):
-                return _restored(json.loads(row[1])), row[0] != self._run
+        with suppress(sqlite3.Error):
+            run, answer = self._db.execute(query, [key]).fetchone() or ("", "")
+            return (run, answer) if run else None
         return None
 
     def _write(self, rows: list[tuple[str, ...]]) -> None:
@@ -106,6 +124,29 @@ class AnswerCache:
             except OSError:
                 break
         return _prepared(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def lasting(answer: Answer) -> bool:
+    """Whether an answer would end so again: it is whole, or has come to a limit."""
+    return answer.complete or answer.finish_reason in LASTING
+
+
+def packed(answer: Answer) -> str:
+    """An answer as text."""
+    kept = answer.to_json()
+    for entry, made in zip(kept["media"], answer.media, strict=True):
+        entry |= {"folder": str(made.folder or ""), "rate": made.rate, "asked": made.asked}
+    return json.dumps(kept)
+
+
+def restored(row: Row | None, run: str, *, fresh: bool) -> tuple[Answer, bool] | None:
+    """The answer in a row, and whether it is from another run, which a `fresh` one has not."""
+    if row is None or (fresh and row[0] != run):
+        return None
+    try:
+        return _answer(json.loads(row[1])), row[0] != run
+    except (ValueError, LookupError, TypeError):
+        return None  # what cannot be read is asked again
 
 
 def _insert(db: sqlite3.Connection, rows: list[tuple[str, ...]]) -> None:
@@ -137,7 +178,7 @@ def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def _restored(kept: dict[str, Any]) -> Answer:
+def _answer(kept: dict[str, Any]) -> Answer:
     answer = Answer(kept["model"], kept["endpoint"])
     if kept["reasoning"]:
         answer.apply(ev.ReasoningDelta(kept["reasoning"]))

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TYPE_CHECKING
+
+from glm_jupyter.api.errors import InputError
+from glm_jupyter.engine.child import PARALLEL
+
+if TYPE_CHECKING:
+    from glm_jupyter.sessions.target import Target
+
+    from .servers import Servers
 
 # Where the rights are not known: begin with few and feel the way up.
 UNKNOWN_START = 4
@@ -37,10 +46,10 @@ class ConcurrencyLimit:
     _hold: float = field(default=0.0)
 
     @classmethod
-    def of(cls, rights: int | None) -> ConcurrencyLimit:
-        """The pace for an account with these rights, or for rights nobody knows."""
+    def of(cls, rights: int | None, servers: int = 1) -> ConcurrencyLimit:
+        """The pace for an account with these rights, or for servers whose rights nobody knows."""
         if rights is None:
-            return cls(UNKNOWN_MOST, UNKNOWN_START)
+            return cls(UNKNOWN_MOST * servers, UNKNOWN_START * servers)
         return cls(rights, rights)
 
     @property
@@ -85,3 +94,23 @@ class ConcurrencyLimit:
             self._misses = 0
             self._hold = self.clock() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._pauses)
             self._pauses += 1
+
+
+def pace(
+    target: Target, level: int, concurrency: int | str, servers: Servers | None
+) -> ConcurrencyLimit:
+    """The pace of a map: `concurrency`, or what an account of this level may have.
+
+    Raises InputError where that is no number.
+    """
+    if concurrency != "auto":
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise InputError(
+                f"concurrency={concurrency!r} is no number of requests.",
+                remedy='Give a number of 1 or more, or "auto".',
+            )
+        return ConcurrencyLimit.of(concurrency)
+    if target.endpoint.name == "local":
+        return ConcurrencyLimit.of(PARALLEL)
+    rights = target.known.in_flight(level) if target.known else None
+    return ConcurrencyLimit.of(rights, len(servers) if servers else 1)

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isnan
 from typing import Any
 
-from glm_jupyter.api.errors import InputError
+from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.language import _
 from glm_jupyter.prompt.expand import expand
 
 
 def each(items: Iterable[Any]) -> Iterator[Any]:
     """The items one by one; a row of a DataFrame as a dict."""
+    if is_dask(items):
+        raise InputError(
+            "A collection of Dask's is asked about when Dask computes it. Nothing was sent.",
+            remedy="`glm.map` gives what Dask is to compute; or give `items.compute()`.",
+        )
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(items, pandas.DataFrame):
         names = [str(name) for name in items.columns]
@@ -28,6 +33,23 @@ def each(items: Iterable[Any]) -> Iterator[Any]:
             remedy=_("Give a list, a Series, a DataFrame or any other iterable of items."),
         )
     return iter(items)
+
+
+def is_dask(items: Any) -> bool:
+    """Whether `items` is a collection of Dask's."""
+    dask = sys.modules.get("dask.base")
+    return dask is not None and bool(dask.is_dask_collection(items))
+
+
+def prompts(
+    items: Iterator[Any], template: str | None, namespace: Mapping[str, Any] | None
+) -> Iterator[str | GLMError]:
+    """What is asked about each item, or the error in place of it."""
+    for item in items:
+        try:
+            yield prompt_for(item, template, namespace)
+        except GLMError as error:
+            yield error
 
 
 def index_of(items: Any) -> Any:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sized
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 from glm_jupyter import bridge
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import GLMError, InputError
-from glm_jupyter.engine.child import PARALLEL
 from glm_jupyter.language import N_, _, ngettext, sentences
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
-from glm_jupyter.sessions.target import Target
 
 from .answers import Answers
 from .batch_run import BatchRun, drafted
@@ -22,10 +20,11 @@ from .batch_state import BatchState
 from .batch_state import find as find_batch
 from .budget import Allowance
 from .cache import AnswerCache
-from .concurrency import ConcurrencyLimit
-from .items import each, index_of, prompt_for
+from .concurrency import pace
+from .items import each, index_of, is_dask, prompts
 from .progress import progress
 from .scheduler import Mapped, Scheduler, Tally
+from .servers import Servers
 from .table import labels_of
 
 _KEPT = N_("What is answered is kept: the same map goes on from there.")
@@ -80,7 +79,7 @@ def map(
     batch: bool = False,
     fresh: bool = False,
     **options: Any,
-) -> Answers:
+) -> Any:
     """Ask the same about every item of a list, a Series, or the rows of a DataFrame.
 
     In a `prompt` with double braces, `{{ item }}` is the item, and `{{ column }}` a column of
@@ -92,17 +91,29 @@ def map(
     `fresh` asks everything anew, and asks the service while a recording is replayed. No request
     goes out that might pass `budget` ("5 RMB", or 5 in the endpoint's currency).
 
+    `endpoint` may be a list of base URLs of your own servers, which have the same model: requests
+    go to the one with the fewest in flight, and one that fails is left out for a while.
+
     With `batch` the service answers within a day, mostly sooner, at half the price. Whatever
     happens meanwhile, the same map goes on from where it was; an item is asked once, so one that
     does not fit `schema` is an error.
+
+    Of a Bag, Series or DataFrame of Dask's nothing is asked yet: it gives a Dask Series of the
+    texts, or with `schema` a Dask DataFrame of its fields, which Dask computes. Of anything else
+    it gives Answers.
 
     An item that fails does not stop the rest: see `Answers.errors`. Raises MapStopped, which has
     the answers so far, where going on makes no sense: the budget, the key, a service out of
     reach. An interrupt raises MapInterrupted, a KeyboardInterrupt that has them too.
     """
-    answers = answers_for(items)
-    asked = AskOptions.of(fresh=fresh, **options)
+    asked, servers = _asked(fresh=fresh, **options)
     limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
+    limits["servers"] = servers
+    if is_dask(items):
+        from .lazy import lazily
+
+        return lazily(items, prompt, asked, **limits)
+    answers = answers_for(items)
     try:
         bridge.run(fill(answers, items, prompt, {}, asked, **limits))
     except KeyboardInterrupt:
@@ -125,8 +136,9 @@ async def amap(
     The arguments are those of `map`. Nothing is remembered of what has been given out, so
     `items` may be an iterator without end. Raises the GLMError that stops it.
     """
-    asked = AskOptions.of(fresh=fresh, **options)
+    asked, servers = _asked(fresh=fresh, **options)
     limits: dict[str, Any] = {"concurrency": concurrency, "budget": budget, "batch": batch}
+    limits["servers"] = servers
     with bridge.short_when_stopped(sentences(_("Stopped."), _(_KEPT))):
         async with _dispatch(items, prompt, {}, asked, **limits) as dispatch:
             async with aclosing(dispatch.results()) as results:
@@ -246,10 +258,16 @@ async def _dispatch(
     concurrency: int | str = "auto",
     budget: str | float | None = None,
     batch: bool = False,
+    servers: Servers | None = None,
 ) -> AsyncGenerator[Scheduler | BatchRun, None]:
     if not isinstance(prompt, str | None):
         raise InputError(
             _("A prompt is text, not {kind}. Nothing was sent.").format(kind=type(prompt).__name__)
+        )
+    if batch and servers:
+        raise InputError(
+            _("Servers of your own take no batches. Nothing was sent."),
+            remedy=_("Leave out batch=True, or the list of endpoints."),
         )
     listed = each(items)
     session = sessions.current()
@@ -267,21 +285,21 @@ async def _dispatch(
                 ),
             )
     free = replayed or target.endpoint.name == "local"
-    pace = _pace(session, target, concurrency)
-    allowance = None if budget is None or free else Allowance(budget, target)
+    limit = pace(target, session.settings.level, concurrency, servers)
+    purse = None if budget is None or free else Allowance.of(budget, target)
     async with AsyncExitStack() as stack:
         # A recording must get every answer, also those that an earlier run has brought; what is
         # replayed was not paid for, and is not to be taken for a service's answer later.
         anew = options.fresh or session.recorder is not None
         cache = stack.enter_context(AnswerCache(fresh=anew, lasting=not replayed))
-        prompts = _prompts(listed, prompt, namespace)
+        asked_for = prompts(listed, prompt, namespace)
         dispatch: Scheduler | BatchRun
         if batch and not replayed:
             asked = prompt or _("the items alone")
 
             def opened(tally: Tally) -> Awaitable[BatchState]:
                 more: dict[str, Any] = {"target": target, "cache": cache, "tally": tally}
-                return drafted(session, prompts, options, asked=asked, **more)
+                return drafted(session, asked_for, options, asked=asked, **more)
 
             dispatch = BatchRun(
                 session, options, target=target, cache=cache, opened=opened, budget=budget
@@ -289,12 +307,13 @@ async def _dispatch(
         else:
             dispatch = Scheduler(
                 session,
-                prompts,
+                asked_for,
                 options,
                 source=await stack.enter_async_context(Client(tries=1)),
-                pace=pace,
+                pace=limit,
                 cache=cache,
-                allowance=allowance,
+                purse=purse,
+                servers=None if replayed else servers,
             )
         dispatch.tally.total = len(items) if isinstance(items, Sized) else None
         dispatch.tally.recorded = replayed
@@ -303,27 +322,9 @@ async def _dispatch(
         yield dispatch
 
 
-def _pace(session: sessions.Session, target: Target, concurrency: int | str) -> ConcurrencyLimit:
-    if concurrency != "auto":
-        if not isinstance(concurrency, int) or concurrency < 1:
-            raise InputError(
-                _("concurrency={concurrency!r} is no number of requests.").format(
-                    concurrency=concurrency
-                ),
-                remedy=_('Give a number of 1 or more, or "auto".'),
-            )
-        return ConcurrencyLimit.of(concurrency)
-    if target.endpoint.name == "local":
-        return ConcurrencyLimit.of(PARALLEL)
-    model = target.known
-    return ConcurrencyLimit.of(model.in_flight(session.settings.level) if model else None)
-
-
-def _prompts(
-    items: Iterator[Any], template: str | None, namespace: Mapping[str, Any] | None
-) -> Iterator[str | GLMError]:
-    for item in items:
-        try:
-            yield prompt_for(item, template, namespace)
-        except GLMError as error:
-            yield error
+def _asked(endpoint: Any = None, **options: Any) -> tuple[AskOptions, Servers | None]:
+    """The options of a map, and the servers that answer it, where `endpoint` is a list of them."""
+    if not isinstance(endpoint, list | tuple):
+        return AskOptions.of(endpoint=endpoint, **options), None
+    servers = Servers(endpoint)
+    return AskOptions.of(endpoint=servers.urls[0], **options), servers

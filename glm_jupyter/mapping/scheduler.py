@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import random
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
@@ -21,7 +21,8 @@ from glm_jupyter.recordings.recorder import Asked
 from glm_jupyter.schema import SchemaError, schema_of
 from glm_jupyter.sessions.options import Asking
 
-from .cache import AnswerCache
+from .budget import AllowanceError, held
+from .cache import Kept
 from .concurrency import ConcurrencyLimit
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from glm_jupyter.sessions.session import Session
     from glm_jupyter.sessions.turn import Turn
 
-    from .budget import Allowance, Hold
+    from .budget import Hold, Purse
+    from .servers import Servers
 
 TRIES = 6
 FIRST_WAIT = 0.5  # seconds before an item is asked again; doubles
@@ -87,7 +89,9 @@ class Scheduler:
     """Asks about every item, `pace` requests at a time, each distinct request once.
 
     `prompts` are what to ask, or the error in place of it, item by item; `options` are those of
-    a turn. `allowance` is what they may cost. `stopped` is why not all were asked, if so.
+    a turn. `purse` has what they may cost, `servers` are those that answer in place of the one in
+    `options`, `rights` what is shared with other maps: entered for each request. `stopped` is
+    why not all were asked, if so.
     """
 
     def __init__(
@@ -98,8 +102,10 @@ class Scheduler:
         *,
         source: Transport,
         pace: ConcurrencyLimit,
-        cache: AnswerCache,
-        allowance: Allowance | None = None,
+        cache: Kept,
+        purse: Purse | None = None,
+        rights: AbstractAsyncContextManager[object] | None = None,
+        servers: Servers | None = None,
     ) -> None:
         self.tally = Tally()
         self.stopped: GLMError | None = None
@@ -109,12 +115,20 @@ class Scheduler:
         self._source = source
         self._pace = pace
         self._cache = cache
-        self._allowance = allowance
+        self._purse = purse
+        self._rights = rights or nullcontext()
+        self._waiting: set[str] = set()  # for the rights
+        self._servers = servers
         self._in_vain = 0
         self._more = True
         self._again: list[tuple[float, int, _Work]] = []  # a heap, by the time they are due
         self._pending: dict[str, _Work] = {}
         self._flying: dict[asyncio.Task[Answer], tuple[_Work, Turn]] = {}
+
+    @property
+    def ending(self) -> bool:
+        """Whether all that there is to ask is under way, or has been answered."""
+        return not (self._more or self._again or self._waiting)
 
     async def results(self) -> AsyncGenerator[Mapped, None]:
         """The results as they come. Where it is closed, what is in flight is cancelled."""
@@ -188,27 +202,44 @@ class Scheduler:
         """The answer that is already known, or the one that the service gives now."""
         if not work.tries and (answer := await self._known(work)):
             return answer
-        with self._allowance.hold() if self._allowance else nullcontext() as hold:
-            try:
-                if hold:
-                    hold.add(turn.opening, self.tally.paid)
-                await self._drained(turn, hold)
-            except BudgetError as error:
-                # Where nothing else is in flight, nothing can give back what it holds; and to
-                # ask again what has been answered in part would be to pay for it twice.
-                if not error.per_request and (len(self._flying) == 1 or turn.rounds):
-                    self.stopped = error
-                raise
+        self._waiting.add(work.key)
+        try:
+            async with self._rights:
+                self._waiting.discard(work.key)
+                await self._asked(turn)
+        finally:
+            self._waiting.discard(work.key)
         # At once: whoever takes the results may be slow, or leave.
         self._cache.put(work.key, turn.answer)
         return turn.answer
+
+    async def _asked(self, turn: Turn) -> None:
+        with (
+            self._servers.one() if self._servers else nullcontext() as server,
+            held(self._purse, turn) if self._purse else nullcontext() as hold,
+        ):
+            if server:
+                turn.ask_at(server)
+            try:
+                if hold:
+                    await hold.add(turn.opening)
+                await self._drained(turn, hold)
+            except BudgetError as error:
+                # To ask again what has been answered in part would be to pay for it twice.
+                if not error.per_request and (turn.rounds or not self._gives_back(error)):
+                    self.stopped = error
+                raise
+
+    def _gives_back(self, error: BudgetError) -> bool:
+        """Whether something is in flight that may give back what it holds of a budget."""
+        return error.waits if isinstance(error, AllowanceError) else len(self._flying) > 1
 
     async def _drained(self, turn: Turn, hold: Hold | None) -> None:
         try:
             async with aclosing(turn.stream(self._source)) as events:
                 async for event in events:
                     if hold and isinstance(event, ev.NextRound):
-                        hold.add(turn.current, self.tally.paid)
+                        await hold.add(turn.current)
         finally:
             if turn.rounds:  # it went out
                 self._count(turn.answer)
@@ -282,7 +313,9 @@ class Scheduler:
     def _failed(self, work: _Work, error: GLMError) -> Iterator[Mapped]:
         if isinstance(error, BudgetError) and not error.per_request:
             self._pace.crowded()
-            heapq.heappush(self._again, (monotonic(), work.positions[0], work))
+            # What is in flight here gives back; otherwise others have to, of another partition.
+            due = monotonic() + (0 if self._flying else FIRST_WAIT)
+            heapq.heappush(self._again, (due, work.positions[0], work))
             return
         work.tries += 1
         if isinstance(error, BusyError) and error.retryable:

@@ -90,6 +90,12 @@ class ModelRequest:
         self.answer.model = name
         self.quote = replace(self.quote, request=replace(self._chat, model=name))
 
+    def ask_at(self, endpoint: Endpoint) -> None:
+        """Ask another endpoint, where the same is known of the model."""
+        self.target = replace(self.target, endpoint=endpoint)
+        self.quote = replace(self.quote, endpoint=endpoint)
+        self.answer.endpoint = endpoint.name
+
     def followed_by(self, messages: list[dict[str, object]], paid: Decimal) -> ModelRequest:
         """The request that goes on from this one, after its turn has `paid` so much."""
         return self._with((*self._chat.messages, *messages), paid)

@@ -119,6 +119,11 @@ class Turn:
             for message in said
         )
 
+    def ask_at(self, endpoint: Endpoint) -> None:
+        """Ask another endpoint, which answers as the one that was decided on would."""
+        self.opening.ask_at(endpoint)
+        self.answer.endpoint = endpoint.name
+
     def stop(self) -> None:
         """Cancel whatever waits for this answer, from any thread."""
         self._stopped = True

@@ -34,16 +34,19 @@ STEP = 0.005  # seconds between looks at how late one wakes up
 class Service:
     """Answers after a latency that depends on the item alone, so that every run has the same."""
 
-    def __init__(self, server: ProtocolServer, faults: bool) -> None:
+    def __init__(self, faults: bool, rights: int) -> None:
         self.most = self.refused = 0
-        self._server = server
+        self._rights = rights
+        self._open: list[Request] = []
         self._faults = faults
         self._random = random.Random(1)
 
     def reply(self, request: Request) -> Reply:
-        """The reply to a request, which is itself among the open ones."""
-        open_now = sum(not each.ended.is_set() for each in self._server.chats[-500:])
-        if open_now > IN_FLIGHT:
+        """The reply to a request."""
+        self._open = [each for each in self._open if not each.ended.is_set()]
+        self._open.append(request)
+        open_now = len(self._open)
+        if open_now > self._rights:
             self.refused += 1
             return BUSY
         self.most = max(self.most, open_now)
@@ -62,10 +65,10 @@ def latency(item: int) -> float:
     return random.Random(item).uniform(SHORTEST, LONGEST)
 
 
-def serve(faults: bool, pipe: Connection) -> None:
+def serve(faults: bool, pipe: Connection, rights: int = IN_FLIGHT) -> None:
     """The server's process: tells its URL, and at the end what it has seen."""
     with ProtocolServer() as server:
-        service = Service(server, faults)
+        service = Service(faults, rights)
         server.respond = service.reply
         pipe.send(server.url)
         pipe.recv()

@@ -36,7 +36,7 @@ def imported() -> set[str]:
 def test_every_package_that_is_imported_is_declared() -> None:
     extras = PROJECT["optional-dependencies"]
     declared = names([*PROJECT["dependencies"], *extras["local"], *extras["keyring"]])
-    declared |= names([*extras["gateway"], *extras["audio"]])
+    declared |= names([*extras["gateway"], *extras["audio"], *extras["dask"]])
     brings = packages_distributions()
     needed = {brings[name][0].lower().replace("_", "-") for name in imported()}
     assert needed - declared - OF_THE_USER == set()
