@@ -20,6 +20,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from glm_jupyter.answer import Answer
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.exact import add
+from glm_jupyter.language import _
 
 from .budget import Allowance, AllowanceError
 from .cache import AnswerCache, lasting, packed, restored
@@ -130,10 +131,14 @@ class Cluster:
             )
         except Exception as error:  # whatever the scheduler's side raises, or its want of us
             raise InputError(
-                f"Dask's scheduler cannot keep budget and answers: {type(error).__name__}: "
-                f"{error}. Nothing was sent.",
-                remedy="Install glm-jupyter where the scheduler runs, too, and let it take "
-                "plugins (`distributed.scheduler.pickle`).",
+                _(
+                    "Dask's scheduler cannot keep budget and answers: {kind}: {error}. Nothing "
+                    "was sent."
+                ).format(kind=type(error).__name__, error=error),
+                remedy=_(
+                    "Install glm-jupyter where the scheduler runs, too, and let it take plugins "
+                    "(`distributed.scheduler.pickle`)."
+                ),
             ) from None
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:

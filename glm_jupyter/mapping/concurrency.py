@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.engine.child import PARALLEL
+from glm_jupyter.language import _
 
 if TYPE_CHECKING:
     from glm_jupyter.sessions.target import Target
@@ -106,8 +107,10 @@ def pace(
     if concurrency != "auto":
         if not isinstance(concurrency, int) or concurrency < 1:
             raise InputError(
-                f"concurrency={concurrency!r} is no number of requests.",
-                remedy='Give a number of 1 or more, or "auto".',
+                _("concurrency={concurrency!r} is no number of requests.").format(
+                    concurrency=concurrency
+                ),
+                remedy=_('Give a number of 1 or more, or "auto".'),
             )
         return ConcurrencyLimit.of(concurrency)
     if target.endpoint.name == "local":

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from glm_jupyter.api.errors import InputError
+from glm_jupyter.language import _
 from glm_jupyter.schema import schema_of
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import Asking, AskOptions
@@ -51,8 +52,10 @@ def lazily(
 
     if not isinstance(items, Bag):
         raise InputError(
-            f"Dask's {type(items).__name__} is no collection of items. Nothing was sent.",
-            remedy="Give a Bag, a Series or a DataFrame of Dask's.",
+            _("Dask's {kind} is no collection of items. Nothing was sent.").format(
+                kind=type(items).__name__
+            ),
+            remedy=_("Give a Bag, a Series or a DataFrame of Dask's."),
         )
     ask = delayed(answered, pure=False)
     parts = [ask(part, plan) for part in items.to_delayed()]
@@ -72,21 +75,25 @@ def _plan(
         import dask.dataframe  # noqa: F401
     except ImportError:
         raise InputError(
-            "A map over a collection of Dask's needs its data frames. Nothing was sent.",
-            remedy="`%pip install 'glm-jupyter[dask]'`, and restart the kernel.",
+            _("A map over a collection of Dask's needs its data frames. Nothing was sent."),
+            remedy=_("`%pip install 'glm-jupyter[dask]'`, and restart the kernel."),
         ) from None
     if not isinstance(prompt, str | None):
-        raise InputError(f"A prompt is text, not {type(prompt).__name__}. Nothing was sent.")
+        raise InputError(
+            _("A prompt is text, not {kind}. Nothing was sent.").format(kind=type(prompt).__name__)
+        )
     if batch:
         raise InputError(
-            "A batch is handed in as a whole, and a collection of Dask's comes in parts. "
-            "Nothing was sent.",
-            remedy="Leave out batch=True, or give `items.compute()`.",
+            _(
+                "A batch is handed in as a whole, and a collection of Dask's comes in parts. "
+                "Nothing was sent."
+            ),
+            remedy=_("Leave out batch=True, or give `items.compute()`."),
         )
     if options.continue_:
         raise InputError(
-            "A conversation is in this kernel, and Dask may ask from others. Nothing was sent.",
-            remedy="Leave out continue_.",
+            _("A conversation is in this kernel, and Dask may ask from others. Nothing was sent."),
+            remedy=_("Leave out continue_."),
         )
     session = sessions.current()
     session.turn("item", options, Asking(to_send=False, aside=True))

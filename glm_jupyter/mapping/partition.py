@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from glm_jupyter.api.client import Client
 from glm_jupyter.api.errors import AuthenticationError, InputError
+from glm_jupyter.language import _
 from glm_jupyter.schema import schema_of
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
@@ -70,10 +71,14 @@ class Plan:
             return sessions.current()
         if self.recording:
             raise InputError(
-                "Recordings are made and replayed in their own kernel, and Dask computes this map "
-                "in another process.",
-                remedy="Compute it with scheduler='threads', or switch the recording off before "
-                "the map is written.",
+                _(
+                    "Recordings are made and replayed in their own kernel, and Dask computes this "
+                    "map in another process."
+                ),
+                remedy=_(
+                    "Compute it with scheduler='threads', or switch the recording off before "
+                    "the map is written."
+                ),
             )
         session = Session(GLM(**self.settings), _session().budgets)
         for name, value in self.choices.items():
@@ -157,15 +162,22 @@ def _check(plan: Plan, session: Session) -> None:
         if plan.process == PROCESS:
             raise
         raise AuthenticationError(
-            f"A worker has no key: {error}",
-            remedy="Keys do not travel with a map. Set ZAI_API_KEY in the environment of the "
-            "workers.",
+            _("A worker has no key: {error}").format(error=error),
+            remedy=_(
+                "Keys do not travel with a map. Set ZAI_API_KEY in the environment of the workers."
+            ),
         ) from None
     if target.endpoint.base_url != plan.base_url:
         raise InputError(
-            f"This map was written for {plan.base_url}, and {target.endpoint.name} is "
-            f"{target.endpoint.base_url} for this worker. Nothing was sent.",
-            remedy="Set ZAI_BASE_URL in the environment of the workers as in the notebook's.",
+            _(
+                "This map was written for {written}, and {name} is {here} for this worker. "
+                "Nothing was sent."
+            ).format(
+                written=plan.base_url,
+                name=target.endpoint.name,
+                here=target.endpoint.base_url,
+            ),
+            remedy=_("Set ZAI_BASE_URL in the environment of the workers as in the notebook's."),
         )
 
 
@@ -222,10 +234,14 @@ def _worker(plan: Plan) -> Any:
             pass  # no worker
     if plan.process != PROCESS and multiprocessing.parent_process() is not None:
         raise InputError(
-            "Dask computes this map in several processes, which know nothing of what the others "
-            "ask and spend. Nothing was sent.",
-            remedy="Compute it with scheduler='threads', or on a cluster: "
-            "`distributed.Client()`, also on this machine.",
+            _(
+                "Dask computes this map in several processes, which know nothing of what the "
+                "others ask and spend. Nothing was sent."
+            ),
+            remedy=_(
+                "Compute it with scheduler='threads', or on a cluster: "
+                "`distributed.Client()`, also on this machine."
+            ),
         )
     return None
 
@@ -254,11 +270,12 @@ def _session() -> Session:
 
 def _warn(answers: Answers) -> None:
     """Say how many have no answer, and why the first of them has none, to who computes."""
-    _, first = min(answers.errors.items())
+    first = answers.errors[min(answers.errors)]
     message = (
-        f"{len(answers.errors)} of {len(answers)} items of a partition have no answer. "
-        f"The first: {first} {first.remedy}"
-    ).strip()
+        _("{failed} of {count} items of a partition have no answer. The first: {error} {remedy}")
+        .format(failed=len(answers.errors), count=len(answers), error=first, remedy=first.remedy)
+        .strip()
+    )
     if "distributed" in sys.modules:
         from distributed import warn
 

@@ -9,6 +9,7 @@ from time import monotonic
 
 from glm_jupyter.api.endpoints import NAMES, Endpoint, resolve
 from glm_jupyter.api.errors import GLMError, InputError, NetworkError
+from glm_jupyter.language import _
 
 LEFT_OUT = 15.0  # seconds for which a server that has failed is asked nothing
 
@@ -31,8 +32,8 @@ class Servers:
         found = {endpoint.base_url: endpoint for endpoint in map(_own, urls)}
         if not found:
             raise InputError(
-                "The list of endpoints is empty. Nothing was sent.",
-                remedy="Give the base URLs of your servers.",
+                _("The list of endpoints is empty. Nothing was sent."),
+                remedy=_("Give the base URLs of your servers."),
             )
         # Answers are kept under the name of the first: in whatever order the list comes.
         self._servers = [_Server(found[url]) for url in sorted(found)]
@@ -80,15 +81,19 @@ def _own(url: str) -> Endpoint:
     """The endpoint at a base URL. Raises InputError where that is no server of one's own."""
     if not isinstance(url, str) or "://" not in url:
         raise InputError(
-            f"{url!r} is not the base URL of a server. Nothing was sent.",
-            remedy="A list of endpoints is for servers of your own: give each as "
-            "http://host:port/v1. A service is named alone, as endpoint='zai'.",
+            _("{url!r} is not the base URL of a server. Nothing was sent.").format(url=url),
+            remedy=_(
+                "A list of endpoints is for servers of your own: give each as "
+                "http://host:port/v1. A service is named alone, as endpoint='zai'."
+            ),
         )
     endpoint = resolve(url)
     if endpoint.name in NAMES or endpoint.currency:
         raise InputError(
-            f"{endpoint.base_url} is the service {endpoint.name}, and a list of endpoints is for "
-            "servers of your own. Nothing was sent.",
-            remedy="Leave it out of the list, or give it alone.",
+            _(
+                "{url} is the service {name}, and a list of endpoints is for servers of your own. "
+                "Nothing was sent."
+            ).format(url=endpoint.base_url, name=endpoint.name),
+            remedy=_("Leave it out of the list, or give it alone."),
         )
     return endpoint
