@@ -16,8 +16,8 @@ def each(items: Iterable[Any]) -> Iterator[Any]:
     """The items one by one; a row of a DataFrame as a dict."""
     if is_dask(items):
         raise InputError(
-            "A collection of Dask's is asked about when Dask computes it. Nothing was sent.",
-            remedy="`glm.map` gives what Dask is to compute; or give `items.compute()`.",
+            _("A collection of Dask's is asked about when Dask computes it. Nothing was sent."),
+            remedy=_("`glm.map` gives what Dask is to compute; or give `items.compute()`."),
         )
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(items, pandas.DataFrame):
