@@ -8,10 +8,10 @@ import { Calls } from './calls.js';
 import { loadImage } from './clean.js';
 import type { Context } from './context.js';
 import {
+  answerOf,
   isRunning,
   NOTHING,
   shownOf,
-  understood,
   wholeSeconds,
   withoutKernel,
   type AnswerData,
@@ -82,7 +82,7 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
 
   /** Take the answer's state from the notebook; while it streams, the stream knows better. */
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const data = understood(model.data[MIME] as unknown as AnswerData);
+    const data = answerOf(model.data[MIME]);
     if (this._data?.id !== data.id) {
       this._leave();
     }

@@ -5,7 +5,15 @@ import { Panel, Widget } from '@lumino/widgets';
 
 import { AnswerView } from './answer.js';
 import type { Context } from './context.js';
-import { isRunning, shownOf, withoutKernel, type AnswerData } from './data.js';
+import {
+  answerOf,
+  isRunning,
+  list,
+  record,
+  shownOf,
+  withoutKernel,
+  type AnswerData
+} from './data.js';
 import { element } from './dom.js';
 import { MIME } from './notebooks.js';
 import { Live, Streams } from './stream.js';
@@ -26,7 +34,7 @@ export class ColumnsView extends Panel implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const { answers } = model.data[COLUMNS_MIME] as unknown as { answers: AnswerData[] };
+    const answers = list(record(model.data[COLUMNS_MIME]).answers).map(answerOf);
     const markdown = model.data['text/markdown'];
     const text = typeof markdown === 'string' ? markdown : '';
     window.clearTimeout(this._timer);

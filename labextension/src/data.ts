@@ -67,19 +67,91 @@ const VERSION = 1;
 
 export const NOTHING: Marked = { markdown: '', blocks: [] };
 
-/** An answer of another version's, of which this page can only draw the bundle's markdown. */
-export function understood(data: AnswerData): AnswerData {
-  return data.version === VERSION
-    ? data
-    : {
-        version: VERSION,
-        id: data.id,
-        model: '',
-        seconds: 0,
-        complete: true,
-        sources: [],
-        tool_calls: []
-      };
+/**
+ * What a bundle says of an answer. A file can be written by anybody, and a view that fails would
+ * take the rest of the notebook with it: what is not of its type is left out. Of an answer of
+ * another version only the bundle's markdown can be drawn.
+ */
+export function answerOf(value: unknown): AnswerData {
+  const given = record(value);
+  if (given.version !== VERSION) {
+    const markdownAlone = { model: '', seconds: 0, complete: true, sources: [], tool_calls: [] };
+    return { version: VERSION, id: string(given.id), ...markdownAlone };
+  }
+  const words = record(given.words);
+  return {
+    version: VERSION,
+    id: string(given.id),
+    model: string(given.model),
+    text: string(given.text),
+    reasoning: string(given.reasoning),
+    seconds: number(given.seconds),
+    complete: given.complete === true,
+    sources: list(given.sources).map(source => ({
+      title: string(record(source).title),
+      link: string(record(source).link)
+    })),
+    tool_calls: list(given.tool_calls).map(callOf),
+    media: list(given.media).map(mediaOf),
+    ...(given.words === undefined
+      ? {}
+      : {
+          words: {
+            thought: string(words.thought),
+            ending: string(words.ending),
+            line: string(words.line),
+            calls: strings(words.calls),
+            media: strings(words.media),
+            details: list(words.details).map(row => {
+              const [name = '', said = ''] = strings(row);
+              return [name, said];
+            })
+          }
+        }),
+    structured: given.structured === true,
+    blocks: given.blocks as AnswerData['blocks']
+  };
+}
+
+function callOf(value: unknown): CallData {
+  const { function: called, result } = record(value);
+  const { name, arguments: given } = record(called);
+  return {
+    function: { name: string(name), arguments: string(given) },
+    ...(result === undefined ? {} : { result: string(result) })
+  };
+}
+
+function mediaOf(value: unknown): MediaData {
+  const { kind, mime, path, width, height, seconds } = record(value);
+  return {
+    kind: kind === 'video' || kind === 'audio' ? kind : 'image',
+    mime: string(mime),
+    path: typeof path === 'string' ? path : null,
+    width: number(width),
+    height: number(height),
+    seconds: number(seconds)
+  };
+}
+
+export function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+export function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function strings(value: unknown): string[] {
+  return list(value).map(string);
+}
+
+export function string(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+export function number(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
 }
 
 /** Whether the answer may still grow: its clock has not been stopped. */

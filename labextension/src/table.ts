@@ -4,6 +4,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
+import { list, number, record, string, strings } from './data.js';
 import { button, element } from './dom.js';
 
 export const TABLE_MIME = 'application/vnd.glm-jupyter.table+json';
@@ -34,7 +35,14 @@ export class TableView extends Widget implements IRenderMime.IRenderer {
   }
 
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    this._data = model.data[TABLE_MIME] as unknown as TableData;
+    const given = record(model.data[TABLE_MIME]);
+    this._data = {
+      headers: strings(given.headers),
+      numbers: strings(given.numbers),
+      rows: list(given.rows).map(strings),
+      first: number(given.first) ?? 0,
+      caption: string(given.caption)
+    };
     this._rows = [...this._data.rows];
     this._column = -1;
     this._descending = false;

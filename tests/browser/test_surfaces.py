@@ -147,7 +147,8 @@ LOOK = r"""(cell, own) => {
     for (let x = 5; x < innerWidth; x += 40) {
         for (let y = 5; y < innerHeight; y += 20) {
             const node = document.elementFromPoint(x, y);
-            const box = node?.closest('.jp-OutputArea')?.getBoundingClientRect();
+            const shown = node?.closest('.jp-OutputArea-output');
+            const box = shown?.closest('.jp-OutputArea').getBoundingClientRect();
             const within = !box || (x > box.left - 2 && x < box.right + 2
                 && y > box.top - 2 && y < box.bottom + 2);
             if (!within) {
@@ -166,7 +167,7 @@ def watched(context: BrowserContext) -> Iterator[list[str]]:
 
     def ask(request: Any) -> None:
         address = urlsplit(request.url)
-        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+        if address.scheme not in ("data", "blob", "file") and address.hostname != "127.0.0.1":
             found.append(f"asked for {request.url}")
 
     def dialog(shown: Dialog) -> None:
@@ -348,6 +349,12 @@ def test_bundles_that_somebody_has_written(
     nb = Notebook(lab, context, "written.ipynb")
     assert harm(nb) == []
     assert watched == []
-    last = nb.page.locator(".jp-CodeCell").last.locator(".glm-Answer")
+    nb.page.evaluate(
+        """number => jupyterapp.shell.currentWidget.content.scrollToItem(number)""",
+        len(bundles) - 1,
+    )
+    last = nb.page.locator(
+        f'.jp-CodeCell[data-windowed-list-index="{len(bundles) - 1}"] .glm-Answer'
+    )
     expect(last.locator("strong")).to_have_text("bold")
     expect(last.locator("mjx-container")).to_be_visible()

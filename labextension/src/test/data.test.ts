@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { shownOf, understood, wholeSeconds, type AnswerData } from '../data.js';
+import { answerOf, shownOf, wholeSeconds, type AnswerData } from '../data.js';
 
 const ANSWER: AnswerData = {
   version: 1,
@@ -32,13 +32,29 @@ test('without blocks, or with such as do not fit, it shows all the markdown', ()
 });
 
 test('of an answer in a later form only the markdown is drawn', () => {
-  assert.equal(understood(ANSWER), ANSWER);
   const later = { version: 2, id: 'a', blocks: { text: 'elsewhere' } } as unknown as AnswerData;
-  const { text, reasoning } = shownOf(understood(later), MARKDOWN);
+  const { text, reasoning } = shownOf(answerOf(later), MARKDOWN);
   assert.deepEqual([text.markdown, reasoning.markdown], [MARKDOWN, '']);
-  assert.deepEqual(understood(later).tool_calls, []);
+  assert.deepEqual(answerOf(later).tool_calls, []);
 });
 
 test('a time that is running has whole seconds', () => {
   assert.equal(wholeSeconds(3.2), '3 s');
+});
+
+test('of a bundle that somebody has written only what has its type is taken', () => {
+  for (const value of [null, 'x', [], {}, { words: 1, sources: {}, tool_calls: [null, 1] }]) {
+    const answer = answerOf(value);
+    assert.deepEqual(answer.sources, []);
+    assert.equal(answer.model, '');
+    assert.ok(answer.tool_calls.every(call => call.function.name === ''));
+  }
+  const words = { line: 'l', calls: ['c', 1], details: [['a', 'b'], 'x'] };
+  const given = { ...ANSWER, words, sources: [{ title: 't', link: 5 }] };
+  assert.deepEqual(answerOf(given).words?.details, [
+    ['a', 'b'],
+    ['', '']
+  ]);
+  assert.deepEqual(answerOf(given).sources, [{ title: 't', link: '' }]);
+  assert.equal(answerOf(given).seconds, 1);
 });
