@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -55,9 +55,16 @@ class Faults:
     server: ProtocolServer
     home: Path
     expected: str | None = None  # the exact text of the answer, where it matters
+    complaints: list[str] = field(default_factory=list)  # what the kernel wrote to standard error
 
     def run(self, code: str, **options: Any) -> Run:
-        return self.kernel.run(code, timeout=40, **options)
+        run = self.kernel.run(code, timeout=40, **options)
+        self.complaints += [
+            message["content"]["text"]
+            for message in run.messages
+            if message["msg_type"] == "stream" and message["content"]["name"] == "stderr"
+        ]
+        return run
 
     def ask(self, url: str | None = None, options: str = "") -> Run:
         where = f" -e {url}" if url else ""
@@ -135,7 +142,8 @@ chat.LONGEST_ANSWER = 50_000
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     home = tmp_path_factory.mktemp("home")
-    with ProtocolServer() as server, kernel(environment(server, home)) as running:
+    env = {"PYTHONWARNINGS": "default::ResourceWarning"}  # connections that nobody has closed
+    with ProtocolServer() as server, kernel(environment(server, home) | env) as running:
         assert running.run(f"import os; os.chdir({str(home)!r})\n{SET_UP}").ok
         yield Faults(running, server, home)
 
@@ -700,3 +708,11 @@ def test_a_refusal_is_told_with_its_remedy_and_tried_again_where_that_may_help(
         assert lines[1].endswith(meaning.remedy)
         assert ("It asks to wait 3,600 s." in lines[1]) == ("3600" in headers.values())
         assert len(faults.server.chats) - before == tries
+
+
+def test_nothing_is_left_behind(faults: Faults) -> None:
+    """No task that failed unheard, no generator that was left, no connection that stays open."""
+    for case_ in ("the model answers", "it breaks in the answer", "a map is under way"):
+        CASES[case_](faults)
+    faults.run("import gc; gc.collect()")
+    assert not "".join(faults.complaints)
