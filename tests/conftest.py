@@ -24,8 +24,9 @@ hypothesis.settings.load_profile("any-machine")
 
 
 # Tests that share something slow to start go to one process of `pytest -n`: the browser and
-# JupyterLab, the embedded engine. (pytest-xdist's own groups do nothing under pytest 9.2.)
-SHARING = ("tests/browser/", "tests/local/")
+# JupyterLab, the embedded engine, a cluster of Dask's. (pytest-xdist's own groups do nothing
+# under pytest 9.2.)
+SHARING = ("tests/browser/", "tests/local/", "tests/unit/test_map_dask.py")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types

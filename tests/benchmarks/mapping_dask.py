@@ -31,7 +31,7 @@ PARTITION = 500  # items
 def by_dask(items: int, in_flight: int) -> None:
     """Ask with all workers."""
     with (
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         warm = db.from_sequence(range(-4 * WORKERS, 0), npartitions=WORKERS)

@@ -220,7 +220,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, 
         with (
             dask.config.set(settings),
             LocalCluster(
-                n_workers=2, threads_per_worker=2, dashboard_address=None, processes=True
+                n_workers=2, threads_per_worker=2, dashboard_address=":0", processes=True
             ) as workers,
             Client(workers) as client,
         ):
