@@ -53,6 +53,7 @@ class Answer:
         self.task: str | None = None
         self.kind = "chat"
         self.finished = False
+        self.stopped = False
         self.seconds: float | None = None
         self.first_token_seconds: float | None = None
         self.thinking_seconds: float | None = None
@@ -106,6 +107,11 @@ class Answer:
     def begin(self) -> None:
         """Start the clock: the request goes out now."""
         self._begun = time.monotonic()
+
+    def stop(self, note: str) -> None:
+        """Take it that nothing more will come; the note says why, in the user's language."""
+        self.stopped = True
+        self.notes.append(note)
 
     def apply(self, event: ev.Event) -> None:
         """Grow by one event."""

@@ -59,6 +59,14 @@ def index_of(items: Any) -> Any:
     return items.index if has_one else None
 
 
+def check_prompt(prompt: object) -> None:
+    """Raise InputError where a prompt is no text."""
+    if not isinstance(prompt, str | None):
+        raise InputError(
+            _("A prompt is text, not {kind}. Nothing was sent.").format(kind=type(prompt).__name__)
+        )
+
+
 def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any] | None) -> str:
     """What is asked about `item`.
 

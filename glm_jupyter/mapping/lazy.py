@@ -16,6 +16,7 @@ from glm_jupyter.sessions.settings import GLM, NAMES
 from .budget import Allowance
 from .concurrency import pace
 from .fields import meta
+from .items import check_prompt
 from .partition import PROCESS, Plan, answered
 from .servers import Servers
 
@@ -25,16 +26,15 @@ def lazily(
     prompt: str | None,
     options: AskOptions,
     *,
-    servers: Servers | None,
-    concurrency: int | str,
-    budget: str | float | None,
     batch: bool,
+    **limits: Any,
 ) -> Any:
     """A Dask Series of the texts, or with a schema a DataFrame of its fields.
 
-    Raises InputError for what can be known to fail.
+    `limits` are those of a plan. Raises InputError for what can be known to fail.
     """
-    plan = _plan(items, prompt, options, servers, concurrency, budget, batch)
+    _check(prompt, options, batch=batch)
+    plan = _plan(prompt, options, **limits)
     import dask.dataframe as dd
 
     schema = None if options.schema is None else schema_of(options.schema)
@@ -62,15 +62,7 @@ def lazily(
     return dd.from_delayed(parts, meta=meta(schema), prefix="glm-map", verify_meta=False)
 
 
-def _plan(
-    items: Any,
-    prompt: str | None,
-    options: AskOptions,
-    servers: Servers | None,
-    concurrency: int | str,
-    budget: str | float | None,
-    batch: bool,
-) -> Plan:
+def _check(prompt: str | None, options: AskOptions, *, batch: bool) -> None:
     try:
         import dask.dataframe  # noqa: F401
     except ImportError:
@@ -78,10 +70,7 @@ def _plan(
             _("A map over a collection of Dask's needs its data frames. Nothing was sent."),
             remedy=_("`%pip install 'glm-jupyter[dask]'`, and restart the kernel."),
         ) from None
-    if not isinstance(prompt, str | None):
-        raise InputError(
-            _("A prompt is text, not {kind}. Nothing was sent.").format(kind=type(prompt).__name__)
-        )
+    check_prompt(prompt)
     if batch:
         raise InputError(
             _(
@@ -95,6 +84,16 @@ def _plan(
             _("A conversation is in this kernel, and Dask may ask from others. Nothing was sent."),
             remedy=_("Leave out continue_."),
         )
+
+
+def _plan(
+    prompt: str | None,
+    options: AskOptions,
+    *,
+    servers: Servers | None,
+    concurrency: int | str,
+    budget: str | float | None,
+) -> Plan:
     session = sessions.current()
     session.turn("item", options, Asking(to_send=False, aside=True))
     target = session.target(options, to_send=False)

@@ -21,7 +21,7 @@ from .batch_state import find as find_batch
 from .budget import Allowance
 from .cache import AnswerCache
 from .concurrency import pace
-from .items import each, index_of, is_dask, prompts
+from .items import check_prompt, each, index_of, is_dask, prompts
 from .progress import progress
 from .scheduler import Mapped, Scheduler, Tally
 from .servers import Servers
@@ -260,10 +260,7 @@ async def _dispatch(
     batch: bool = False,
     servers: Servers | None = None,
 ) -> AsyncGenerator[Scheduler | BatchRun, None]:
-    if not isinstance(prompt, str | None):
-        raise InputError(
-            _("A prompt is text, not {kind}. Nothing was sent.").format(kind=type(prompt).__name__)
-        )
+    check_prompt(prompt)
     if batch and servers:
         raise InputError(
             _("Servers of your own take no batches. Nothing was sent."),

@@ -74,7 +74,7 @@ def ending(answer: Answer) -> str:
         return ""
     if answer.finish_reason in _ENDINGS:
         return _(_ENDINGS[answer.finish_reason])
-    if {_("stopped"), _("stopped by the budget")} & {*answer.notes}:
+    if answer.stopped:  # which its notes say
         return ""
     if answer.complete:
         sent = answer.text.strip() or answer.tool_calls or answer.media

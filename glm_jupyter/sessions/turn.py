@@ -189,13 +189,13 @@ class Turn:
         except GLMError as error:
             self.failed = True
             if isinstance(error, BudgetError):
-                self.answer.notes.append(_("stopped by the budget"))
+                self.answer.stop(_("stopped by the budget"))
             if self._job and isinstance(error, RequestError):
                 self._end_job("FAIL")
             self._note_job()
             raise
         except (CancelledError, GeneratorExit):
-            self.answer.notes.append(_("stopped"))
+            self.answer.stop(_("stopped"))
             self._note_job()
             raise
         finally:

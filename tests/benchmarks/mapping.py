@@ -17,7 +17,8 @@ import random
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 import glm_jupyter as glm
@@ -147,13 +148,20 @@ def measure(items: int, faults: bool) -> None:
         process.join()
 
 
+@contextmanager
+def own_folders() -> Iterator[None]:
+    """Cache, configuration and data of this run alone, for it and the processes it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = {f"XDG_{kind}_HOME": folder for kind in ("CACHE", "CONFIG", "DATA")}
+        os.environ.update(home, ZAI_API_KEY="id.benchmark")
+        yield
+
+
 def main() -> None:
     """Measure without faults, then with."""
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     multiprocessing.set_start_method("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        home = {f"XDG_{kind}_HOME": folder for kind in ("CACHE", "CONFIG", "DATA")}
-        os.environ.update(home, ZAI_API_KEY="id.benchmark")
+    with own_folders():
         for faults in (False, True):
             measure(items, faults)
 

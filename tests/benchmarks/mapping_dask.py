@@ -14,7 +14,6 @@ import asyncio
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 
 import dask.bag as db
@@ -22,7 +21,7 @@ from distributed import Client, LocalCluster
 
 import glm_jupyter as glm
 from glm_jupyter.mapping import amap
-from tests.benchmarks.mapping import MODEL, latency, serve
+from tests.benchmarks.mapping import MODEL, latency, own_folders, serve
 
 WORKERS = 4
 PARTITION = 500  # items
@@ -69,9 +68,7 @@ def main() -> None:
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     in_flight = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     multiprocessing.set_start_method("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        home = {f"XDG_{kind}_HOME": folder for kind in ("CACHE", "CONFIG", "DATA")}
-        os.environ.update(home, ZAI_API_KEY="id.benchmark")
+    with own_folders():
         for kernel in (False, True):
             ours, theirs = multiprocessing.Pipe()
             server = multiprocessing.Process(

@@ -212,6 +212,17 @@ class Notebook:
         self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
         return self.lab.read(self.name)
 
+    def use_theme(self, theme: str) -> None:
+        """Change to the theme "Light" or "Dark", and wait until it is there."""
+        name = f"JupyterLab {theme}"
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", name
+        )
+        self.page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=name
+        )
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+
     def wait_drawn(self, count: int = 1, timeout: float = 60) -> None:
         """Wait until `count` answers are there, finished, drawn and typeset."""
         self.page.wait_for_function(

@@ -51,17 +51,6 @@ def reply(request) -> Reply:
     return Reply(ANSWER, reasoning="Let me see.", prompt_tokens=10_000, completion_tokens=1000)
 
 
-def choose_theme(page: Page, theme: str) -> None:
-    page.evaluate(
-        "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
-        f"JupyterLab {theme}",
-    )
-    page.wait_for_function(
-        "theme => document.body.dataset.jpThemeName === theme", arg=f"JupyterLab {theme}"
-    )
-    page.wait_for_selector("#jupyterlab-splash", state="detached")
-
-
 @pytest.fixture
 def surfaces(
     context: BrowserContext, server: ProtocolServer
@@ -99,7 +88,8 @@ def test_axe_finds_nothing_on_any_surface(
         if locale:
             lab = Lab(tmp_path / "lab", locale=locale)
             stack.callback(lab.close)
-        page = surfaces(lab).page
+        nb = surfaces(lab)
+        page = nb.page
         # All of it in the window: axe passes over what is scrolled out of it.
         page.set_viewport_size({"width": 1200, "height": 9000})
         page.add_script_tag(path=AXE)
@@ -108,7 +98,7 @@ def test_axe_finds_nothing_on_any_surface(
             folded.first.click()
         page.locator(".glm-more").first.click()
         for theme in ("Light", "Dark"):
-            choose_theme(page, theme)
+            nb.use_theme(theme)
             page.evaluate("() => jupyterapp.shell.collapseRight()")
             page.screenshot(path=SHOTS / f"surfaces-{locale or 'en'}-{theme.lower()}.png")
             assert violations(page, ".jp-Notebook .jp-OutputArea-output") == []

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.lab import Lab, Notebook
-from tests.browser.test_accessible import choose_theme
 from tests.protocol_server import ProtocolServer, Reply
 
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
@@ -49,7 +48,7 @@ def test_page_and_kernel_speak_chinese(
     saved = nb.save()["cells"][1]["outputs"][0]["data"]
     assert "<summary>已思考" in saved["text/markdown"]
     for theme in ("Light", "Dark"):
-        choose_theme(nb.page, theme)
+        nb.use_theme(theme)
         panel.scroll_into_view_if_needed()
         cut = panel.locator("label, button, th, td, dt, dd").evaluate_all(
             "all => all.filter(one => one.scrollWidth > one.clientWidth + 1)"

@@ -30,10 +30,7 @@ def test_rows_are_sorted_and_the_rest_is_a_click_away(
         f"import os\nos.environ.update({env})\n%load_ext glm_jupyter",
         "%%glm --model glm-4-airx --map range(30) --fresh\nIs comment {{ item }}",
     )
-    nb.page.evaluate(
-        "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
-        f"JupyterLab {theme}",
-    )
+    nb.use_theme(theme)
     nb.run(0, 1)
     table = nb.page.locator(".glm-Sortable")
     rows = table.locator("tbody tr")

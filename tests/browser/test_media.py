@@ -20,19 +20,12 @@ def loading(server: ProtocolServer) -> str:
     return f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
 
 
-def themed(nb: Notebook, theme: str) -> None:
-    nb.page.evaluate(
-        "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
-        f"JupyterLab {theme}",
-    )
-
-
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_picture_with_its_size_its_details_and_a_way_to_save_it(
     notebook: Callable[..., Notebook], server: ProtocolServer, theme: str
 ) -> None:
     nb = notebook(loading(server), "%%glm -m cogview-4 --size 768x1344\nA red panda on a bridge")
-    themed(nb, theme)
+    nb.use_theme(theme)
     nb.run(0, 1)
     answer = nb.page.locator(".glm-Answer")
     picture = answer.locator("img")
@@ -58,7 +51,7 @@ def test_a_video_is_waited_for_and_then_played_from_its_file(
 ) -> None:
     server.making.states = ["PROCESSING", "PROCESSING", "SUCCESS"]
     nb = notebook(loading(server), "%%glm -m cogvideox-3 --duration 5\nWaves at night")
-    themed(nb, theme)
+    nb.use_theme(theme)
     nb.start(0, 1)
     answer = nb.page.locator(".glm-Answer")
     expect(answer.locator(".glm-Summary")).to_contain_text("is making a video, 1 RMB")
@@ -84,7 +77,7 @@ def test_speech_has_a_player_that_the_keyboard_reaches(
     notebook: Callable[..., Notebook], server: ProtocolServer, theme: str
 ) -> None:
     nb = notebook(loading(server), "%%glm -m glm-tts\nThe covariance of two variables.")
-    themed(nb, theme)
+    nb.use_theme(theme)
     nb.run(0, 1)
     player = nb.page.locator(".glm-Answer audio")
     expect(player).to_have_attribute("aria-label", "Sound: The covariance of two variables.")
@@ -107,7 +100,7 @@ def test_a_document_is_typeset_with_its_formulas_and_tables(
         loading(server) + "\nimport matplotlib.pyplot as plt\nplt.figure().savefig('paper.pdf')",
         "%%glm -m glm-ocr --file paper.pdf\n",
     )
-    themed(nb, theme)
+    nb.use_theme(theme)
     nb.run(0, 1)
     nb.wait_drawn()
     answer = nb.page.locator(".glm-Answer")

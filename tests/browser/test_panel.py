@@ -57,13 +57,7 @@ def test_it_is_laid_out_at_both_widths_and_in_both_themes(
     page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
     SHOTS.mkdir(exist_ok=True)
     for theme in ("Light", "Dark"):
-        page.evaluate(
-            "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
-            f"JupyterLab {theme}",
-        )
-        page.wait_for_function(
-            "theme => document.body.dataset.jpThemeName === theme", arg=f"JupyterLab {theme}"
-        )
+        tab.use_theme(theme)
         for width in (1200, 400):
             page.set_viewport_size({"width": width, "height": 1300})
             page.wait_for_function(

@@ -33,19 +33,12 @@ def status(page: Page) -> str:
     return page.locator(".glm-StatusItem").inner_text()
 
 
-def shoot(page: Page, name: str) -> None:
+def shoot(nb: Notebook, name: str) -> None:
     """Screenshots in both themes."""
     SHOTS.mkdir(exist_ok=True)
     for theme in ("Light", "Dark"):
-        page.evaluate(
-            "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
-            f"JupyterLab {theme}",
-        )
-        page.wait_for_function(
-            "theme => document.body.dataset.jpThemeName === theme", arg=f"JupyterLab {theme}"
-        )
-        page.wait_for_selector("#jupyterlab-splash", state="detached")
-        page.screenshot(path=SHOTS / f"{name}-{theme.lower()}.png")
+        nb.use_theme(theme)
+        nb.page.screenshot(path=SHOTS / f"{name}-{theme.lower()}.png")
 
 
 def test_the_status_bar_tells_the_model_and_the_spending_and_opens_the_panel(
@@ -64,7 +57,7 @@ def test_the_status_bar_tells_the_model_and_the_spending_and_opens_the_panel(
     line.get_by_role("button").click()
     panel = nb.page.locator(".glm-Sidebar .glm-panel")
     expect(panel).to_contain_text("bigmodel/glm-4.7 answers")
-    shoot(nb.page, "sidebar")
+    shoot(nb, "sidebar")
     # The panel is that of the kernel: what is chosen there is what the line says.
     model = panel.get_by_role("combobox", name="Model")
     chosen = model.locator("option").nth(5).inner_text().split()[0]
@@ -141,7 +134,7 @@ def test_without_ipywidgets_the_panel_tells_what_it_can(
     server.enqueue(Reply(prompt_tokens=10_000, completion_tokens=1000))
     nb.run(1)
     expect(sidebar).to_contain_text("RMB")
-    shoot(nb.page, "sidebar-plain")
+    shoot(nb, "sidebar-plain")
     server.enqueue(Reply(text="word " * 2000, pause=0.03))
     nb.start(2)
     sidebar.get_by_role("button", name="Stop").click()

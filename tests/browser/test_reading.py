@@ -103,13 +103,7 @@ def test_a_thought_counts_its_seconds(half_way: HalfWay) -> None:
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_axe_finds_nothing(answered: Open, theme: str) -> None:
     nb = answered(TEXT, reasoning="Let me see.")
-    nb.page.evaluate(
-        "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })",
-        f"JupyterLab {theme}",
-    )
-    nb.page.wait_for_function(
-        "theme => document.body.dataset.jpThemeName === theme", arg=f"JupyterLab {theme}"
-    )
+    nb.use_theme(theme)
     nb.page.locator(".glm-Reasoning summary").click()
     nb.page.click(".glm-more")
     nb.page.add_script_tag(path=AXE)

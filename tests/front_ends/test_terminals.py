@@ -15,26 +15,16 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.conftest import environment
 from tests.protocol_server import ProtocolServer, Reply
 
-KEY = "0123456789abcdef.sEcReTsEcReT"
 PROMPT = r"In \[\d+\]: $"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="pexpect drives no Windows console")
 
 
 @pytest.fixture
 def env(server: ProtocolServer, tmp_path: Path) -> dict[str, str]:
-    server.key = KEY
-    return {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "IPYTHONDIR": str(tmp_path / "ipython"),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "ZAI_API_KEY": KEY,
-        "ZAI_BASE_URL": server.url,
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-        "TERM": "dumb",
-    }
+    return {**os.environ, **environment(server, tmp_path), "TERM": "dumb"}
 
 
 class Terminal:

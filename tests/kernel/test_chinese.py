@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kernel.conftest import environment
 from tests.kernels import VENDOR, Kernel, kernel
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -20,15 +21,8 @@ def service() -> Iterator[ProtocolServer]:
 
 @pytest.fixture(scope="module")
 def chinese(service: ProtocolServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    home = str(tmp_path_factory.mktemp("home"))
-    service.key = "0123456789abcdef.sEcReTsEcReT"
-    environment = {
-        **CHINESE,
-        **dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "IPYTHONDIR"), home),
-        "ZAI_API_KEY": service.key,
-        "ZAI_BASE_URL": service.url,
-    }
-    with kernel(environment) as running:
+    home = tmp_path_factory.mktemp("home")
+    with kernel(environment(service, home) | CHINESE) as running:
         yield running
 
 

@@ -160,7 +160,7 @@ def test_what_was_refused_is_no_broken_answer_and_not_called_free() -> None:
 
 def test_a_stopped_answer_says_so_once() -> None:
     answer = answered("1, 2,", finish=None)
-    answer.notes.append("stopped")
+    answer.stop("stopped")
     assert "Broke off" not in markdown(answer)
     assert markdown(answer).endswith("· 14 s · stopped</small>")
 
