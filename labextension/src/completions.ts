@@ -53,7 +53,8 @@ export class Completions implements ICompletionProvider {
     const items = (offers ?? []).map(({ text, type, signature }) => ({
       label: text,
       insertText: text,
-      type: (signature || type).replaceAll(' ', '\u00a0'), // on one line
+      // On one line: it may break neither at a space nor behind a hyphen.
+      type: (signature || type).replaceAll(' ', '\u00a0').replaceAll('-', '-\u2060'),
       icon: ICONS[type]
     }));
     return { start: content.cursor_start, end: content.cursor_end, items };

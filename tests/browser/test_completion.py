@@ -24,6 +24,14 @@ TAB = """() => {
 }"""
 
 
+# In how many lines each text stands.
+LINES = """texts => texts.map(text => {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    return new Set([...range.getClientRects()].map(box => Math.round(box.bottom))).size;
+})"""
+
+
 def tab(page: Page) -> None:
     """Press Tab until there is a list: JupyterLab waits for none that takes a second."""
     for _ in range(5):
@@ -38,10 +46,11 @@ def tab(page: Page) -> None:
     ("line", "item", "hint"),
     [
         ("%%glm --", "--code", "put the answer's code into a new cell below"),
+        ("%%glm --", "--batch", "with --map"),
         ("%%glm -m glm-4-a", "glm-4-airx", "10 / 10 rmb"),
         ("%glm ", "models", "list models with prices and limits"),
     ],
-    ids=["options", "models", "commands"],
+    ids=["options", "hyphens", "models", "commands"],
 )
 def test_each_item_has_a_hint_and_stands_there_once(
     notebook: Callable[..., Notebook], line: str, item: str, hint: str
@@ -55,7 +64,8 @@ def test_each_item_has_a_hint_and_stands_there_once(
     )
     expect(offered).to_have_count(1)
     said = offered.locator(".jp-Completer-typeExtended").inner_text()
-    assert said.replace("\N{NO-BREAK SPACE}", " ") == hint
+    assert said.replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", "") == hint
+    assert set(popup.locator(".jp-Completer-typeExtended").evaluate_all(LINES)) <= {0, 1}
     SHOTS.mkdir(exist_ok=True)
     nb.screenshot(SHOTS / f"completion-{line.strip('%').split()[-1].strip('-')}.png")
     offered.click()

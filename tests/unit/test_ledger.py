@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sqlite3
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -216,18 +217,13 @@ def test_several_kernels_write_at_once(ledger: Ledger) -> None:
     assert [line.cost for line in ledger.lines()] == [Decimal("0.8")]
 
 
-def _write_for_ever(path: Path) -> None:
-    while True:
-        _write_many(path, 1)
-
-
 def test_a_killed_kernel_loses_at_most_its_unfinished_request(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_file, "BUSY_SECONDS", 60)
     ledger.finish(answered("7"), "stop")
     kernel = multiprocessing.get_context("spawn").Process(
-        target=_write_for_ever, args=(ledger.path,)
+        target=_write_many, args=(ledger.path, sys.maxsize)
     )
     kernel.start()
     while len(ledger.rows()) < 5:
