@@ -156,14 +156,27 @@ class GLMMagics(Magics):
             self._offer_code(turn.answer)
 
     async def _explain(self, args: Namespace) -> None:
+        from glm_jupyter.prompt.above import above
         from glm_jupyter.sessions import session as sessions
         from glm_jupyter.sessions.options import Asking, AskOptions
 
         from . import explain
+        from .dry_run import preview
 
+        session = sessions.current()
         asked = explain.question(self.shell.user_ns, data=args.data)
         options = AskOptions(model=args.model, endpoint=args.endpoint, system=explain.SYSTEM)
-        turn = sessions.current().turn(asked, options, Asking(aside=True))
+        notes = []
+        if args.above is not None:
+            cells, where = self._cells_above(None)
+            context = above(cells, args.above, session.room(options), where)
+            asked = context.text + asked
+            notes.append(context.note)
+        asking = Asking(aside=True, to_send=not args.dry_run, notes=tuple(notes))
+        turn = session.turn(asked, options, asking)
+        if args.dry_run:
+            self._display(preview(turn, ()))
+            return
         self._keep(turn.answer, None)
         await self._show(turn)
         self._offer_code(turn.answer)

@@ -189,7 +189,21 @@ def cell_parser() -> Parser:
             "--max-cost is for all of them"
         ),
     )
+    _add_above(parser)
     add(
+        "--batch",
+        action="store_true",
+        help=_("with --map: have the service answer within a day, at half the price"),
+    )
+    add("--code", action="store_true", help=_("put the answer's code into a new cell below"))
+    add("-o", "--output", type=variable_name, metavar="NAME", help=_("variable for the Answer"))
+    add("--raw", action="store_true", help=_("send the cell as it stands: no {{ }}"))
+    _add_dry_run(parser)
+    return parser
+
+
+def _add_above(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--above",
         nargs="?",
         type=_count,
@@ -200,20 +214,14 @@ def cell_parser() -> Parser:
             "all that there is room for"
         ),
     )
-    add(
-        "--batch",
-        action="store_true",
-        help=_("with --map: have the service answer within a day, at half the price"),
-    )
-    add("--code", action="store_true", help=_("put the answer's code into a new cell below"))
-    add("-o", "--output", type=variable_name, metavar="NAME", help=_("variable for the Answer"))
-    add("--raw", action="store_true", help=_("send the cell as it stands: no {{ }}"))
-    add(
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help=_("show the messages, the tokens and what it costs at most; send nothing"),
     )
-    return parser
 
 
 def line_parser() -> Parser:
@@ -297,6 +305,8 @@ def line_parser() -> Parser:
         action="store_true",
         help=_("send values too, not only types, shapes and names of columns"),
     )
+    _add_above(explain)
+    _add_dry_run(explain)
     record = command("record", _("keep the answers that follow in a file; `off` ends it"))
     record.add_argument("file", nargs="?", metavar="FILE", help=_("lesson.glm.jsonl, or off"))
     replay = command("replay", _("answer from a recording, without key or cost; `off` ends it"))

@@ -52,6 +52,25 @@ def test_the_last_error_is_explained_and_the_mended_cell_offered(running: Kernel
     assert "9171.25" in asked(server)
 
 
+def test_the_cells_above_go_along_where_asked_and_a_dry_run_shows_all(
+    running: Kernel, server
+) -> None:
+    running.run("rate = 0.19  # the lesson's tax")
+    running.run("print('another cell')")
+    assert not running.run("1 / (rate - rate)").ok
+    shown = running.run("%glm explain -m glm-4.7 --above 2 --dry-run").bundle["text/plain"]
+    assert server.chats == []
+    assert "print('another cell')" in shown
+    assert "the lesson's tax" not in shown  # the third above
+    assert "This cell failed:" in shown
+    assert running.run("%glm explain -m glm-4.7").ok
+    assert "the lesson's tax" not in asked(server)
+    run = running.run("%glm explain -m glm-4.7 --above")
+    text = asked(server)
+    assert text.index("the lesson's tax") < text.index("This cell failed:")
+    assert "cells above sent; by the kernel's history" in run.bundle["text/plain"]
+
+
 def test_values_that_matter_may_have_any_name_and_any_fault(running: Kernel, server) -> None:
     running.run("class Odd:\n    @property\n    def shape(self): raise RuntimeError('no')")
     running.run("list = [1, 2]\nodd = Odd()")
