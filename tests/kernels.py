@@ -108,6 +108,7 @@ class Kernel:
         code: str,
         *,
         cell_id: str | None = None,
+        subshell: str | None = None,
         timeout: float = 120,
         on_message: Callable[[dict[str, Any]], None] = lambda message: None,
     ) -> Run:
@@ -123,6 +124,8 @@ class Kernel:
         message = session.msg("execute_request", content)
         if cell_id:
             message["metadata"]["cellId"] = cell_id
+        if subshell:
+            message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
         asked = message["header"]["msg_id"]
         run = Run()
@@ -140,6 +143,14 @@ class Kernel:
             if reply["parent_header"].get("msg_id") == asked:
                 run.reply = reply["content"]
                 return run
+
+    def open_subshell(self) -> str:
+        """Open a subshell, in which cells run beside those of the kernel's main shell."""
+        session = self.client.session
+        self.client.control_channel.send(session.msg("create_subshell_request", {}))
+        reply = self.client.get_control_msg(timeout=30)["content"]
+        assert reply["status"] == "ok", reply
+        return str(reply["subshell_id"])
 
     def value(self, expression: str) -> str:
         """The text of an expression in the kernel."""
