@@ -7,6 +7,7 @@ what is honest between them still reads well.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,8 @@ from tests.payloads import ours, some
 from tests.protocol_server import ProtocolServer, Reply, Request
 
 PAYLOADS = [payload for payload in some(300) if payload.strip()]
-FEW = PAYLOADS[:: max(1, len(PAYLOADS) // 60)]
+# Elsewhere than in the answer every tenth; all of them where time is no matter (PAYLOADS=all).
+FEW = PAYLOADS if os.environ.get("PAYLOADS") == "all" else PAYLOADS[:: len(PAYLOADS) // 60]
 HONEST = "An honest **bold** word, `code`, [a link](https://example.org/x) and $x^2$."
 TEXT = "\n\n".join([HONEST, *PAYLOADS, "The end."])
 SHORT = "\n\n".join([HONEST, *FEW, "The end."])
