@@ -155,3 +155,23 @@ def test_a_cell_that_waits_counts_the_seconds_and_can_be_stopped(
         go.set()
     expect(nb.page.locator(".glm-Body").last).to_contain_text("It is singular.")
     expect(line).to_contain_text("tokens in")
+
+
+TABLE = (
+    "| L | C | R | plain |\n|:--|:-:|--:|---|\n| a | b | 3 | words |\n| long words | c | 44 | x |\n"
+)
+ALIGNED = """table => [...table.querySelectorAll('td')].map(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    const [text, box] = [range.getBoundingClientRect(), cell.getBoundingClientRect()];
+    return [Math.round(text.left - box.left), Math.round(box.right - text.right)];
+})"""
+
+
+def test_columns_of_a_table_stand_as_the_answer_says(notebook: Open) -> None:
+    """As in JupyterLab's own markdown, which sets other tables' cells to the right."""
+    nb = notebook(LOAD, grow(TABLE), f"from IPython.display import Markdown\nMarkdown({TABLE!r})")
+    nb.run(0, 1, 2)
+    nb.wait_drawn()
+    ours, theirs = (table.evaluate(ALIGNED) for table in nb.page.locator("table").all())
+    assert ours == theirs

@@ -125,7 +125,7 @@ LOOK = r"""(cell, own) => {
                 }
                 if (/^(src|srcset|(xlink:)?href|poster|action|data)$/.test(attribute)) {
                     const web = name === 'a' && /^(https?:\/\/|mailto:)/i.test(value);
-                    const path = new URL(value, location).pathname;
+                    const path = URL.canParse(value, location) ? new URL(value, location).pathname : '';
                     const kept = /(^|\/)glm-media\/[\w%.-]+$/.test(path);
                     const held = /^(data:(image|audio)\/|blob:|#)/.test(value);
                     // Plain text is made links of by JupyterLab itself.
