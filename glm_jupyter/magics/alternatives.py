@@ -38,7 +38,8 @@ def comparison(one: Quote) -> dict[str, str] | None:
         _("with {count:,} tokens of answer").format(count=_page(one)),
         _("at most"),
     )
-    return table(headers, [_row(model, one) for model in [one.model, *found]])
+    rows = [_row(model, one) for model in [one.model, *found]]
+    return table(headers, rows, numbers=headers[1:])
 
 
 def others(one: Quote, own: Model) -> list[Model]:
@@ -72,7 +73,8 @@ def _makers(request: MakingRequest, own: Model) -> dict[str, str] | None:
         except InputError:
             continue
         rows.append((model.name, amount(worst, model.currency)))
-    return table((_("model"), _("at most")), rows[: OTHERS + 1]) if len(rows) > 1 else None
+    headers = _("model"), _("at most")
+    return table(headers, rows[: OTHERS + 1], numbers=headers[1:]) if len(rows) > 1 else None
 
 
 def _can(model: Model, one: Quote) -> bool:

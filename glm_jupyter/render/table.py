@@ -34,7 +34,7 @@ def table(
 
 
 def _markdown(headers: Sequence[str], rows: Rows, caption: str, right: Sequence[bool]) -> str:
-    rule = " | ".join("---:" if is_number else "---" for is_number in right)
+    rule = " | ".join("---:" if is_number else ":---" for is_number in right)
     lines = [_row(headers), f"| {rule} |", *(_row(row) for row in rows)]
     return "\n".join(lines) + (f"\n\n<small>{prose(caption)}</small>" if caption else "")
 

@@ -45,20 +45,29 @@ def _is_rows(data: Any) -> bool:
 def _rows(data: list[dict[str, Any]]) -> dict[str, str]:
     flat = [dict(_flat(row)) for row in data[:MOST_ROWS]]
     names = list(dict.fromkeys(name for row in flat for name in row))
-    rows = [[str(n), *(row.get(name, "") for name in names)] for n, row in enumerate(flat)]
+    numbers = [name for name in names if all(map(_is_number, (row.get(name) for row in flat)))]
+    rows = [
+        [str(n), *(_cell(row[name]) if name in row else "" for name in names)]
+        for n, row in enumerate(flat)
+    ]
     cut = ""
     if len(data) > MOST_ROWS:
         cut = _("The first {most} of {count:,} are shown.").format(most=MOST_ROWS, count=len(data))
-    return table(["", *map(clean, names)], rows, cut)
+    return table(["", *map(clean, names)], rows, cut, numbers=["", *map(clean, numbers)])
 
 
-def _flat(row: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def _is_number(value: Any) -> bool:
+    """Whether a cell holds a number, or nothing."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _flat(row: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """The columns of an object; those of an object in it with its name before them."""
     for name, value in row.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", _cell(value)
+            yield f"{before}{name}", value
 
 
 def _cell(value: Any) -> str:

@@ -1,4 +1,5 @@
-// The colours of {{ values }} and of formulas in a prompt, which markdown would take for links.
+// The colours of a prompt's first line, {{ values }} and formulas, which markdown would take for
+// headings, lists and links.
 
 import {
   Decoration,
@@ -11,10 +12,15 @@ import {
 
 export const PROMPT = /^%%glm(\s|$)/;
 
+const CLASSES: Record<string, string> = {
+  '%': 'glm-Options',
+  '{': 'glm-Value',
+  '\\': 'glm-Formula'
+};
+
 const marks = new MatchDecorator({
-  regexp: /\{\{.*?\}\}|\\\(.*?\\\)|\\\[.*?\\\]/g,
-  decoration: ([found]) =>
-    Decoration.mark({ class: found.startsWith('{') ? 'glm-Value' : 'glm-Formula' })
+  regexp: /^%%glm.*|\{\{.*?\}\}|\\\(.*?\\\)|\\\[.*?\\\]/g,
+  decoration: ([found]) => Decoration.mark({ class: CLASSES[found[0]] })
 });
 
 class Marks {

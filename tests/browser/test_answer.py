@@ -211,14 +211,20 @@ def test_prompt_cells_are_highlighted_as_markdown(notebook: Open) -> None:
 
 
 def test_values_and_formulas_in_prompts_have_colours_of_their_own(notebook: Open) -> None:
-    nb = notebook("%%glm\nIs {{ S[0, 1] }} the \\(\\rho\\) of [this](x)?", "x = {{1}}")
+    nb = notebook(
+        "%%glm --schema list[Row] *\nIs {{ S[0, 1] }} the \\(\\rho\\) of [this](x)?", "x = {{1}}"
+    )
     editor = nb.page.locator(".jp-CodeCell .cm-content").first
     value, formula = editor.locator(".glm-Value"), editor.locator(".glm-Formula")
+    options = editor.locator(".glm-Options")
+    expect(options).to_have_text("%%glm --schema list[Row] *")
     expect(value).to_have_text("{{ S[0, 1] }}")
     expect(formula).to_have_text("\\(\\rho\\)")
     colours = """node => [...new Set([node, ...node.querySelectorAll('*')].map(
         part => getComputedStyle(part).color))]"""
-    assert len(value.evaluate(colours)) == 1
+    assert len(value.evaluate(colours)) == len(options.evaluate(colours)) == 1
+    lines = "node => getComputedStyle(node).textDecorationLine"
+    assert set(options.locator("*").evaluate_all(f"all => all.map({lines})")) <= {"none"}
     assert value.evaluate(colours) != formula.evaluate(colours)
     assert nb.page.locator(".jp-CodeCell .cm-content").nth(1).locator(".glm-Value").count() == 0
     nb.page.locator(".jp-CodeCell").first.screenshot(path=SCREENSHOTS / "prompt.png")

@@ -54,7 +54,7 @@ def test_a_cell_over_a_column(running: Kernel, server: ProtocolServer) -> None:
     assert lines(run)[-1].startswith("2 answered · 0.002 RMB · ")
     (table,) = tables(run)
     assert table["text/markdown"] == (
-        "| row | item | answer | cost (RMB) |\n| --- | --- | --- | ---: |\n"
+        "| row | item | answer | cost (RMB) |\n| :--- | :--- | :--- | ---: |\n"
         "| 0 | good | re Is good good? | 0.001 |\n| 1 | bad | re Is bad good? | 0.001 |"
     )
     assert table[TABLE]["rows"][1] == ["1", "bad", "re Is bad good?", "0.001"]

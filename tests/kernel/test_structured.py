@@ -80,7 +80,7 @@ def test_a_list_of_models_is_a_table(ready: Kernel, server) -> None:
     server.enqueue(Reply(json.dumps({"value": people})))
     run = ready.run("%%glm -m glm-4.7 --schema list[Person]\nWho?")
     assert "| 1 | Emmy | 53 | rings, cats |" in run.bundle["text/markdown"]
-    assert "1  Emmy  53   rings, cats" in run.bundle["text/plain"]
+    assert "1  Emmy   53  rings, cats" in run.bundle["text/plain"]
 
 
 def test_an_answer_that_does_not_fit_is_asked_for_again_once(ready: Kernel, server) -> None:

@@ -183,7 +183,7 @@ def test_objects_in_a_list_are_rows() -> None:
     rows = [{"n": 1, "in": {"a": 2, "b": [3, 4]}}, {"n": 5, "more": "|"}]
     assert value.markdown(rows).splitlines() == [
         "|  | n | in.a | in.b | more |",
-        "| --- | --- | --- | --- | --- |",
+        "| ---: | ---: | ---: | :--- | :--- |",
         "| 0 | 1 | 2 | 3, 4 |  |",
         "| 1 | 5 |  |  | &#124; |",
     ]

@@ -67,7 +67,7 @@ def test_the_report_has_a_line_for_each_and_a_sum_for_each_currency(ledger: Ledg
 def test_the_report_names_its_period_and_aligns_its_numbers(ledger: Ledger) -> None:
     table = spending.report(ledger, "model", None)[0]
     assert f"All notebooks, since {date.today().isoformat()}." in table["text/plain"]
-    assert table["text/markdown"].splitlines()[1] == "| --- |" + " ---: |" * 6
+    assert table["text/markdown"].splitlines()[1] == "| :--- |" + " ---: |" * 6
     lines = table["text/plain"].splitlines()
     ends = {len(line) for line in lines if line.endswith(("cost", "RMB", "USD", "-", "free"))}
     assert len(ends) == 1
