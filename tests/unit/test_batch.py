@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -407,6 +409,7 @@ def test_an_interrupt_leaves_the_batch_and_its_money_held(
 # Dies before or after a step, as a kernel does that is killed.
 KILLED = """
 import os, sys
+import pydantic
 import glm_jupyter as glm
 from glm_jupyter.mapping import batch_run, batch_state
 from glm_jupyter.money.ledger import Ledger
@@ -422,6 +425,7 @@ def die():
         os.kill(os.getpid(), 9)
 
 places = {"note": batch_state.BatchState, "finish": batch_state.BatchState,
+          "add_misfit": batch_state.BatchState, "ask_again": batch_state.BatchState,
           "settled": batch_state.Draft, "reserve": batch_run.Quote,
           "add_job": Ledger, "end_job": Ledger}
 if step != "none":
@@ -444,7 +448,13 @@ if step != "none":
                 die()
             return result
     setattr(home, step, wrapped)
-answers = glm.map(["a", "b", "a", "c"], model="glm-4-airx", batch=True)
+items, more = ["a", "b", "a", "c"], {}
+if sys.argv[4:]:
+    class Review(pydantic.BaseModel):
+        positive: bool
+
+    items, more = ["good", "slow"], {"schema": Review}
+answers = glm.map(items, model="glm-4-airx", batch=True, **more)
 print(list(answers.text))
 """
 
@@ -463,8 +473,18 @@ STEPS = [
 ]
 
 
-def in_a_process(when: str, step: str, turn: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", KILLED, when, step, str(turn)]
+# Of a map whose second item has to be asked once more.
+SECOND_STEPS = [
+    ("after", "add_misfit", 1),
+    ("after", "ask_again", 1),
+    ("after", "uploaded", 2),
+    ("after", "created", 2),
+    ("after", "saved", 2),
+]
+
+
+def in_a_process(when: str, step: str, turn: int, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", KILLED, when, step, str(turn), *more]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -480,3 +500,68 @@ def test_a_kill_at_any_step_neither_loses_nor_repeats(
     assert spent() == Decimal("0.0015")
     assert {job.state for job in Ledger().jobs()} == {"completed"}
     assert len(Ledger().jobs()) == 2
+
+
+@pytest.mark.parametrize(("when", "step", "turn"), SECOND_STEPS)
+def test_a_kill_during_the_second_try_neither_loses_nor_repeats(
+    server: ProtocolServer, when: str, step: str, turn: int
+) -> None:
+    server.respond = second_try
+    killed = in_a_process(when, step, turn, "schema")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    again = in_a_process("", "none", 0, "schema")
+    assert again.stdout.strip() == str([GOOD.text] * 2), again.stderr
+    assert len(server.batching.jobs) == 2
+    assert spent() == Decimal("0.0015")
+    assert {job.state for job in Ledger().jobs()} == {"completed"}
+
+
+class Disk:
+    """A service that is nothing but files, so that the memory of a test is the map's own."""
+
+    def __init__(self) -> None:
+        self.files: list[Path] = []
+
+    async def uploaded(self, http: object, endpoint: object, path: Path) -> str:
+        self.files.append(path)
+        return str(len(self.files) - 1)
+
+    async def created(self, http: object, endpoint: object, file: str, key: str) -> batches.Batch:
+        return await self.retrieved(http, endpoint, file)
+
+    async def retrieved(self, http: object, endpoint: object, batch: str) -> batches.Batch:
+        return batches.Batch(batch, "completed", output_file=batch)
+
+    async def saved(self, http: object, endpoint: object, file: str, path: Path) -> None:
+        with self.files[int(file)].open() as asked, path.open("w") as out:
+            for line in asked:
+                body = {**GOOD.whole(MODEL), "request_id": "request"}
+                response = {"status_code": 200, "body": body}
+                name = json.loads(line)["custom_id"]
+                out.write(json.dumps({"custom_id": name, "response": response}) + "\n")
+
+
+def test_the_memory_does_not_grow_with_the_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Disk()
+    for step in ("uploaded", "created", "retrieved", "saved"):
+        monkeypatch.setattr(batches, step, getattr(service, step))
+    monkeypatch.setattr("glm_jupyter.mapping.batch_state.MOST_LINES", 100)
+
+    async def run(name: str, count: int) -> int:
+        """The most bytes that a map of so many items of 1,000 characters has had."""
+        tracemalloc.reset_peak()
+        items = (f"{name} {number} ".ljust(1000, "x") for number in range(count))
+        answered = 0
+        async for result in glm.amap(items, "Good? {{ item }}", model=MODEL, batch=True):
+            answered += result.answer is not None
+        assert answered == count
+        return tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    try:
+        asyncio.run(run("warm", 100))
+        few, many = asyncio.run(run("few", 200)), asyncio.run(run("many", 1200))
+    finally:
+        tracemalloc.stop()
+    # Of 1,000 more items, not 200 bytes of each.
+    assert many - few < 1000 * 200, (few, many)
