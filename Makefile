@@ -49,6 +49,7 @@ lowest: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.kernel
 	$(BIN)/python -m tests.benchmarks.mapping
+	$(BIN)/python -m tests.benchmarks.batch
 	$(BIN)/python -m tests.benchmarks.gateway
 	$(BIN)/python -m tests.benchmarks.ledger
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \

@@ -93,7 +93,11 @@ class BatchRequest(MakingRequest):
 def line_for(number: int, request: ChatRequest, dialect: Dialect) -> bytes:
     """The line of the file that asks `request`; `number` tells its answer from the others."""
     body = {name: value for name, value in request.body(dialect).items() if name != "stream"}
-    line = {"custom_id": f"request-{number}", "method": "POST", "url": URL, "body": body}
+    return written({"custom_id": f"request-{number}", "method": "POST", "url": URL, "body": body})
+
+
+def written(line: dict[str, Any]) -> bytes:
+    """A line as it stands in the file."""
     return json.dumps(line).encode() + b"\n"
 
 

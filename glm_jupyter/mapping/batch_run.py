@@ -7,10 +7,12 @@ kernel, on another day, and pays for nothing twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -25,16 +27,19 @@ from glm_jupyter.language import N_, _, sentences
 from glm_jupyter.money.amounts import total
 from glm_jupyter.money.ledger import Job
 from glm_jupyter.money.quote import Quote
-from glm_jupyter.recordings.recorder import Asked
+from glm_jupyter.recordings.recorder import Asked, Recorded
 from glm_jupyter.schema import SchemaError, schema_of
 from glm_jupyter.sessions.notebook import notebook_path
 from glm_jupyter.sessions.options import Asking
+from glm_jupyter.sessions.turn import repair
 
-from .batch_state import BatchState, Draft, Run, Shard, on_disk
+from .batch_state import BatchState, Draft, Run, Sent, Shard, on_disk
 from .budget import Allowance
+from .cache import packed, unpacked
 from .scheduler import Mapped, Tally
 
 if TYPE_CHECKING:
+    from glm_jupyter.recordings.recorder import Recorder
     from glm_jupyter.sessions.options import AskOptions
     from glm_jupyter.sessions.session import Session
     from glm_jupyter.sessions.target import Target
@@ -55,6 +60,7 @@ STATES = {
     "finalizing": N_("finalizing"),
     "cancelling": N_("cancelling"),
 }
+AT_ONCE = 100  # items between two looks at the disk, and between two turns of the event loop
 MOST_ASKED = 200  # characters of the prompt that the list of tasks keeps
 
 
@@ -96,57 +102,84 @@ async def drafted(
 ) -> BatchState:
     """Write the requests to disk; their batch, which an earlier map may have begun."""
     endpoint = target.endpoint
+    asking = Asking(to_send=False, aside=True, target=target)
     draft = Draft(Run(endpoint.base_url, endpoint.name, target.model, asked[:MOST_ASKED]))
+    wanted = (_wanted(session, prompt, options, asking) for prompt in prompts)
+    position = 0
     try:
-        for position, prompt in enumerate(prompts):
-            if position % 100 == 0:
-                tally.says = _("{count:,} written down").format(count=position)
-                await asyncio.sleep(0)
-            if isinstance(prompt, GLMError):
-                draft.add_error(position, str(prompt), prompt.remedy)
-                continue
-            try:
-                one = session.turn(prompt, options, Asking(to_send=False, aside=True)).opening
-            except GLMError as error:
-                draft.add_error(position, str(error), error.remedy)
-                continue
-            request = one.request
-            if not isinstance(request, ChatRequest):
-                raise InputError(
-                    _("{model} makes no text, and batches are for text. Nothing was sent.").format(
-                        model=target.model
-                    ),
-                    remedy=_("Leave out the batch."),
-                )
-            key = Asked.of(endpoint, request).hash()
-            if (number := draft.number_of(key)) is None:
-                if await _kept(cache, key, options):
-                    number = draft.add_kept(key)
+        while some := list(islice(wanted, AT_ONCE)):
+            keys = (one.key for one in some if not isinstance(one, GLMError))
+            kept = await _kept(cache, keys, options)
+            for one in some:
+                if isinstance(one, GLMError):
+                    draft.add_error(position, str(one), one.remedy)
                 else:
-                    line = batches.line_for(draft.next_number, request, endpoint.dialect)
-                    number = draft.add(key, line, one.quote.prompt_tokens, half(one.quote.worst))
-            draft.add_item(position, number)
+                    number = draft.number_of(one.key)
+                    if number is None and one.key in kept:
+                        number = draft.add_kept(one.key)
+                    elif number is None:
+                        line = batches.line_for(draft.next_number, one.request, endpoint.dialect)
+                        number = draft.add(one.key, line, one.tokens, one.most)
+                    draft.add_item(position, number)
+                position += 1
+            tally.says = _("{count:,} written down").format(count=position)
         return draft.settled(fresh=options.fresh)
     except BaseException:
         draft.drop()
         raise
 
 
-async def _kept(cache: AnswerCache, key: str, options: AskOptions) -> Answer | None:
-    """The answer of an earlier run, where it fits."""
-    if (found := await cache.get(key)) is None:
-        return None
-    answer, _ = found
-    if options.schema is not None:
-        try:
-            answer.parsed = schema_of(options.schema).parse(answer.text)
-        except SchemaError:
-            return None
-    return answer
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A request, its hash, the tokens of its prompt, and what it costs at most in a batch."""
+
+    request: ChatRequest
+    key: str
+    tokens: int
+    most: Decimal | None
+
+
+def _wanted(
+    session: Session, prompt: str | GLMError, options: AskOptions, asking: Asking
+) -> _Wanted | GLMError:
+    """The request about one item, or why there is none. Raises InputError where none is text."""
+    if isinstance(prompt, GLMError):
+        return prompt
+    try:
+        one = session.turn(prompt, options, asking).opening
+    except GLMError as error:
+        return error
+    request, quote = one.request, one.quote
+    if not isinstance(request, ChatRequest):
+        raise InputError(
+            _("{model} makes no text, and batches are for text. Nothing was sent.").format(
+                model=request.model
+            ),
+            remedy=_("Leave out the batch."),
+        )
+    key = Asked.of(one.target.endpoint, request).hash()
+    return _Wanted(request, key, quote.prompt_tokens, half(quote.worst))
+
+
+async def _kept(cache: AnswerCache, keys: Iterable[str], options: AskOptions) -> dict[str, Answer]:
+    """The answers of earlier runs, those that fit."""
+    found = await cache.get_all(keys)
+    if options.schema is None:
+        return found
+    schema, fitting = schema_of(options.schema), {}
+    for key, answer in found.items():
+        with suppress(SchemaError):
+            answer.parsed = schema.parse(answer.text)
+            fitting[key] = answer
+    return fitting
 
 
 class BatchRun:
-    """Carries a batch to its end. `opened` gives its state; `budget` is what it may cost."""
+    """Carries a batch to its end. `opened` gives its state; `budget` is what it may cost.
+
+    With `again`, what does not fit the schema is asked once more, in a second batch. `recorder`
+    gets all that is answered.
+    """
 
     def __init__(
         self,
@@ -157,6 +190,8 @@ class BatchRun:
         cache: AnswerCache,
         opened: Callable[[Tally], Awaitable[BatchState]],
         budget: str | float | None = None,
+        again: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         self.tally = Tally()
         self.stopped: GLMError | None = None
@@ -168,6 +203,8 @@ class BatchRun:
         self._cache = cache
         self._opened = opened
         self._budget = budget
+        self._again = again
+        self._recorder = recorder
         self._http = Http()
 
     async def results(self) -> AsyncGenerator[Mapped, None]:
@@ -175,18 +212,20 @@ class BatchRun:
         with on_disk():
             state = await self._opened(self.tally)
             shards = state.shards()
+            first = [shard for shard in shards if not shard.second]
             try:
-                await self._check(shards)
+                self._check_recording(state)
+                await self._check(first)
                 try:
-                    async with self._http, aclosing(self._carried(state, shards)) as carried:
+                    async with self._http, aclosing(self._carried(state, first)) as carried:
                         async for result in carried:
                             yield result
                 except GLMError as error:
                     self.stopped = error
                     return
-                await self._cache.get("")  # so that all is on disk that was put there
                 state.finish()
             finally:
+                shards = state.shards()
                 for shard in shards:
                     if shard.attempt:
                         self._session.budgets.leave(shard.attempt)
@@ -195,12 +234,28 @@ class BatchRun:
                 else:
                     state.close()
 
-    async def _carried(
-        self, state: BatchState, shards: list[Shard]
-    ) -> AsyncGenerator[Mapped, None]:
+    async def _carried(self, state: BatchState, first: list[Shard]) -> AsyncGenerator[Mapped, None]:
         async with aclosing(self._known(state)) as known:
             async for result in known:
                 yield result
+        async with aclosing(self._answered(state, first)) as answered:
+            async for result in answered:
+                yield result
+        if self._again:
+            state.ask_again(self._second_lines(state))
+            for sent in state.misfits():
+                answer = _misfit(sent)
+                for result in self._mapped(state, sent.number, answer, self._valued(answer)):
+                    yield result
+        second = [shard for shard in state.shards() if shard.second]
+        await self._check(second)
+        async with aclosing(self._answered(state, second)) as answered:
+            async for result in answered:
+                yield result
+
+    async def _answered(
+        self, state: BatchState, shards: list[Shard]
+    ) -> AsyncGenerator[Mapped, None]:
         for shard in shards:
             if not shard.batch:
                 await self._hand_in(state, shard)
@@ -208,6 +263,42 @@ class BatchRun:
         async with aclosing(self._watched(state, shards)) as watched:
             async for result in watched:
                 yield result
+
+    def _second_lines(self, state: BatchState) -> Iterator[tuple[int, bytes, int, Decimal | None]]:
+        """What asks again for the values of answers that were none."""
+        for sent in state.misfits():
+            answer = _misfit(sent)
+            misfit = self._valued(answer)
+            if not isinstance(misfit, SchemaError):
+                continue
+            line = state.line(sent.shard, sent.place)
+            body = line["body"]
+            body["messages"] += repair(answer, self._target.known, misfit)
+            request = ChatRequest(
+                body["model"], tuple(body["messages"]), max_tokens=body.get("max_tokens")
+            )
+            with suppress(InputError):  # no room for it in the model's context
+                quote = Quote.of(request, self._endpoint, self._target.known, Decimal(0))
+                yield (
+                    sent.number,
+                    batches.written(line),
+                    quote.prompt_tokens,
+                    half(quote.worst),
+                )
+
+    def _check_recording(self, state: BatchState) -> None:
+        """Raise InputError where some answers are not the service's, which alone are recorded."""
+        if self._recorder and any(state.kept()):
+            raise InputError(
+                _(
+                    "This batch was begun without a recording, and some of its answers are from "
+                    "earlier maps: these cannot be recorded. Nothing was sent."
+                ),
+                remedy=_(
+                    "`%glm record off`, and run the map to its end; recorded afterwards, "
+                    "everything is asked anew."
+                ),
+            )
 
     async def _check(self, shards: list[Shard]) -> None:
         """Raise GLMError where what is not yet handed in may cost more than is left."""
@@ -226,7 +317,7 @@ class BatchRun:
                     remedy=_("Give max_tokens."),
                 )
             handed_in = total(shard.most for shard in shards if shard.batch) or Decimal(0)
-            allowance.paid = handed_in
+            allowance.paid = add(self.tally.paid, handed_in)
             allowance.check(whole.worst)
         if not any(shard.attempt for shard in waiting):
             await asyncio.to_thread(self._session.budgets.check, whole)
@@ -235,14 +326,17 @@ class BatchRun:
         """The results that need no request."""
         for position, error in state.failed():
             yield self._failure(position, error)
-        for number, key in state.kept():
-            answer = await _kept(self._cache, key, self._options)
-            for position in state.positions(number):
-                if answer is None:
-                    yield self._failure(position, _gone())
-                else:
-                    self.tally.kept += 1
-                    yield self._success(position, answer)
+        requests = state.kept()
+        while some := list(islice(requests, AT_ONCE)):
+            kept = await _kept(self._cache, (key for _, key in some), self._options)
+            for number, key in some:
+                answer = kept.get(key)
+                for position in state.positions(number):
+                    if answer is None:
+                        yield self._failure(position, _gone())
+                    else:
+                        self.tally.kept += 1
+                        yield self._success(position, answer)
 
     async def _hand_in(self, state: BatchState, shard: Shard) -> None:
         """Have the service take a file of requests, once."""
@@ -298,7 +392,6 @@ class BatchRun:
         shard.batch = batch.id
         state.note(shard)
         self._remember(state, shard)
-        state.requests(shard).unlink(missing_ok=True)
 
     def _remember(self, state: BatchState, shard: Shard) -> None:
         run = state.run
@@ -321,8 +414,9 @@ class BatchRun:
         """Ask about the batches until all have ended; their results as they come."""
         for shard in shards:
             if shard.booked:
-                for result in self._collected(state, shard):
-                    yield result
+                async with aclosing(self._collected(state, shard)) as collected:
+                    async for result in collected:
+                        yield result
             else:
                 self._remember(state, shard)  # a kernel may have been killed just before
         waiting = [shard for shard in shards if not shard.booked]
@@ -337,8 +431,9 @@ class BatchRun:
                 if not batch.ended:
                     continue
                 await self._fetch(state, shard, batch)
-                for result in self._collected(state, shard):
-                    yield result
+                async with aclosing(self._collected(state, shard)) as collected:
+                    async for result in collected:
+                        yield result
                 waiting.remove(shard)
                 seen.pop(shard.number)
             if waiting:
@@ -356,29 +451,40 @@ class BatchRun:
         shard.state, shard.reason = batch.status, batch.reason
         state.note(shard)
 
-    def _collected(self, state: BatchState, shard: Shard) -> Iterator[Mapped]:
+    async def _collected(self, state: BatchState, shard: Shard) -> AsyncGenerator[Mapped, None]:
         """The results of a batch from its files on disk; its cost is booked at the end."""
         sums = Answer(self._target.model, self._endpoint.name)
         usage = ev.Usage()
         cost: Decimal | None = Decimal(0)
         seen: set[int] = set()
-        for path in state.results(shard):
-            for result in batches.results(path, self._endpoint) if path.exists() else ():
-                key = state.hash_of(result.number, shard)
-                if key is None or result.number in seen:
-                    continue
-                seen.add(result.number)
-                answer, error = self._read(result)
+        lines = self._lines(state, shard, seen)
+        while some := list(islice(lines, AT_ONCE)):
+            kept: dict[str, Answer] = {}
+            mapped: list[Mapped] = []
+            for sent, result in some:
+                answer = self._read(result)
                 if result.events:
                     usage += answer.usage
                     known = cost is not None and answer.cost is not None
                     cost = add(cost, answer.cost) if known else None  # type: ignore[arg-type]
+                if shard.second:
+                    answer = _joined(_misfit(sent), result.events, answer)
+                error = result.error or self._valued(answer)
                 if error is None:
-                    self._cache.put(key, answer)
-                yield from self._mapped(state, result.number, answer, error)
+                    kept[sent.hash] = answer
+                asks_again = self._again and not shard.second and isinstance(error, SchemaError)
+                if asks_again:
+                    state.add_misfit(sent.number, packed(answer))
+                error = self._unrecorded(state, shard, sent, result) or error
+                if shard.second or not (asks_again or sent.second is not None):
+                    mapped += self._mapped(state, sent.number, answer, error)
+            await self._cache.put_all(kept)
+            for each in mapped:
+                yield each
         for number in state.numbers(shard):
             if number not in seen:
-                yield from self._mapped(state, number, None, _missing(shard))
+                for each in self._mapped(state, number, None, _missing(shard)):
+                    yield each
         sums.apply(ev.UsageReport(usage))
         sums.cost, sums.currency = cost, self._currency
         self.tally.asked += len(seen)
@@ -389,6 +495,17 @@ class BatchRun:
         if not shard.booked:
             self._book(state, shard, sums)
 
+    def _lines(
+        self, state: BatchState, shard: Shard, seen: set[int]
+    ) -> Iterator[tuple[Sent, batches.Result]]:
+        """The results in the files of a shard, each request's once; those go into `seen`."""
+        for path in state.results(shard):
+            for result in batches.results(path, self._endpoint) if path.exists() else ():
+                sent = state.sent(result.number, shard)
+                if sent is not None and result.number not in seen:
+                    seen.add(result.number)
+                    yield sent, result
+
     def _book(self, state: BatchState, shard: Shard, sums: Answer) -> None:
         """Count what a batch has cost, in place of what was held back for it."""
         sums.id, sums.kind = shard.attempt, "batch"
@@ -397,8 +514,22 @@ class BatchRun:
         shard.booked = True
         state.note(shard)
 
-    def _read(self, result: batches.Result) -> tuple[Answer, GLMError | None]:
-        """The answer of one line, priced, and why it is none, where it is not."""
+    def _unrecorded(
+        self, state: BatchState, shard: Shard, sent: Sent, result: batches.Result
+    ) -> GLMError | None:
+        """Record an answer that came to its end, as if at once; why it is not, where it is not."""
+        if not (self._recorder and result.events and isinstance(result.events[-1], ev.Finish)):
+            return None
+        place = sent.second_place if shard.second else sent.place
+        asked = Asked.of_body(self._endpoint, state.line(shard.number, place or 0)["body"])
+        try:
+            self._recorder.add(Recorded(asked, tuple((0, event) for event in result.events)))
+        except GLMError as error:
+            return error
+        return None
+
+    def _read(self, result: batches.Result) -> Answer:
+        """The answer of one line, priced."""
         answer = Answer(self._target.model, self._endpoint.name)
         for event in result.events:
             answer.apply(event)
@@ -410,18 +541,22 @@ class BatchRun:
             counted = answer.usage.total_tokens > 0
             answer.cost = half(model.cost(answer.usage)) if counted else None
             answer.currency = model.currency
-        if result.error is not None or self._options.schema is None:
-            return answer, result.error
+        return answer
+
+    def _valued(self, answer: Answer) -> GLMError | None:
+        """Give an answer its value; why it has none, where it has none."""
+        if self._options.schema is None:
+            return None
         if not answer.complete:
-            return answer, IncompleteError(
+            return IncompleteError(
                 _("The answer was cut off before its value was whole."),
                 remedy=_("Give a higher max_tokens."),
             )
         try:
             answer.parsed = schema_of(self._options.schema).parse(answer.text)
         except SchemaError as misfit:
-            return answer, misfit
-        return answer, None
+            return misfit
+        return None
 
     def _mapped(
         self, state: BatchState, number: int, answer: Answer | None, error: GLMError | None
@@ -496,6 +631,22 @@ class BatchRun:
 def half(cost: Decimal | None) -> Decimal | None:
     """What costs so much, in a batch."""
     return None if cost is None else cost * batches.PRICE
+
+
+def _misfit(sent: Sent) -> Answer:
+    """The answer that did not fit, of a request that is asked again."""
+    return unpacked(sent.misfit or "")
+
+
+def _joined(misfit: Answer, events: Iterable[ev.Event], second: Answer) -> Answer:
+    """The answer that took two requests: their sums, and what the second has said."""
+    misfit.apply(ev.NextRound(keeps_text=False))
+    for event in events:
+        misfit.apply(event)
+    known = misfit.cost is not None and second.cost is not None
+    misfit.cost = add(misfit.cost, second.cost) if known else None  # type: ignore[arg-type]
+    misfit.seconds = misfit.first_token_seconds = misfit.thinking_seconds = None
+    return misfit
 
 
 def _says(seen: list[batches.Batch], waiting: list[Shard]) -> str:

@@ -1,22 +1,23 @@
 """What is known of a batch on disk: its items, its requests, and how far each of its files is.
 
 Each is in a folder of its own in the user's data folder, named by the hash of all its requests,
-so that the same map finds it. The prompts are there only until the service has taken them; the
-answers for 30 days, as long as the service keeps them.
+so that the same map finds it. The prompts are there until the answers are, for those that have to
+be asked again; the answers for 30 days, as long as the service keeps them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from uuid import uuid4
 
 import platformdirs
@@ -35,18 +36,30 @@ SCHEMA = """
         base_url TEXT, endpoint TEXT, model TEXT, asked TEXT, done INTEGER DEFAULT 0
     );
     CREATE TABLE items (position INTEGER PRIMARY KEY, request INTEGER, error TEXT, remedy TEXT);
-    CREATE TABLE requests (number INTEGER PRIMARY KEY, hash TEXT UNIQUE, shard INTEGER);
+    CREATE TABLE requests (
+        number INTEGER PRIMARY KEY, hash TEXT UNIQUE, shard INTEGER, place INTEGER
+    );
+    CREATE TABLE misfits (
+        number INTEGER PRIMARY KEY, answer TEXT, shard INTEGER, place INTEGER
+    );
     CREATE TABLE shards (
-        number INTEGER PRIMARY KEY, lines INTEGER, tokens INTEGER, most TEXT,
+        number INTEGER PRIMARY KEY, second INTEGER, lines INTEGER, tokens INTEGER, most TEXT,
         file TEXT DEFAULT '', attempt TEXT DEFAULT '', batch TEXT DEFAULT '',
         state TEXT DEFAULT '', reason TEXT DEFAULT '', booked INTEGER DEFAULT 0
     );
 """
 
+SENT = (
+    "SELECT requests.number, requests.hash, requests.shard, requests.place, "
+    "misfits.answer, misfits.shard, misfits.place FROM requests LEFT JOIN misfits USING (number)"
+)
+
 
 @dataclass(slots=True)
 class Shard:
     """One file of requests. `most` is what they cost at most, None where that is not known.
+
+    A `second` one asks once more what did not fit its schema.
 
     `file` and `batch` are the service's ids, once it has given them. `attempt` is the id of the
     row in the ledger, which the service is told too; it is set before the batch is created.
@@ -54,15 +67,32 @@ class Shard:
     """
 
     number: int
-    lines: int
-    tokens: int
-    most: Decimal | None
+    second: bool = False
+    lines: int = 0
+    tokens: int = 0
+    most: Decimal | None = Decimal(0)
     file: str = ""
     attempt: str = ""
     batch: str = ""
     state: str = ""
     reason: str = ""
     booked: bool = False
+
+
+class Sent(NamedTuple):
+    """A request of a file. `place` is where its line begins in there.
+
+    `misfit` is the answer that did not fit its schema, packed, and `second` the file that asks
+    again, where there are such.
+    """
+
+    number: int
+    hash: str
+    shard: int
+    place: int
+    misfit: str | None
+    second: int | None
+    second_place: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +139,20 @@ class BatchState:
         return bool(self._db.execute("SELECT done FROM run").fetchone()[0])
 
     def finish(self) -> None:
-        """Note that all results are here, and counted."""
+        """Note that all results are here, and counted; the prompts need not stay."""
         self._db.execute("UPDATE run SET done = 1")
+        for shard in self.shards():
+            self.requests(shard).unlink(missing_ok=True)
 
     def shards(self) -> list[Shard]:
         """Its files, in order."""
         rows = self._db.execute(
-            "SELECT number, lines, tokens, most, file, attempt, batch, state, reason, "
+            "SELECT number, second, lines, tokens, most, file, attempt, batch, state, reason, "
             "booked FROM shards ORDER BY number"
         )
         return [
-            Shard(number, lines, tokens, None if most is None else Decimal(most), *more)
-            for number, lines, tokens, most, *more in rows
+            Shard(number, bool(second), lines, tokens, most and Decimal(most), *more)
+            for number, second, lines, tokens, most, *more in rows
         ]
 
     def note(self, shard: Shard) -> None:
@@ -164,16 +196,61 @@ class BatchState:
         query = "SELECT position FROM items WHERE request = ?"
         return [position for (position,) in self._db.execute(query, [request])]
 
-    def hash_of(self, request: int, shard: Shard) -> str | None:
-        """The hash of a request of a shard; None where it is not one of it."""
-        query = "SELECT hash FROM requests WHERE number = ? AND shard = ?"
+    def sent(self, request: int, shard: Shard) -> Sent | None:
+        """A request of a shard; None where it is not one of it."""
+        query = f"{SENT} WHERE requests.number = ? AND ? IN (requests.shard, misfits.shard)"
         row = self._db.execute(query, [request, shard.number]).fetchone()
-        return row[0] if row else None
+        return Sent(*row) if row else None
+
+    def line(self, shard: int, place: int) -> dict[str, Any]:
+        """The line of a request in its file."""
+        with (self.folder / f"{shard}.jsonl").open("rb") as file:
+            file.seek(place)
+            line: dict[str, Any] = json.loads(file.readline())
+        return line
 
     def numbers(self, shard: Shard) -> Iterator[int]:
         """The requests of a shard."""
-        query = "SELECT number FROM requests WHERE shard = ?"
+        table = "misfits" if shard.second else "requests"
+        query = f"SELECT number FROM {table} WHERE shard = ?"  # noqa: S608
         return (number for (number,) in self._db.execute(query, [shard.number]))
+
+    def add_misfit(self, request: int, answer: str) -> None:
+        """Note an answer that does not fit its schema; to say it twice is to say it once."""
+        query = "INSERT OR IGNORE INTO misfits (number, answer) VALUES (?, ?)"
+        self._db.execute(query, [request, answer])
+
+    def misfits(self) -> Iterator[Sent]:
+        """The requests whose answers did not fit and are in no file that asks again."""
+        last = -1
+        query = f"{SENT} WHERE misfits.number > ? AND misfits.shard IS NULL "
+        query += "ORDER BY misfits.number LIMIT 1"
+        # One by one, as they may be put into a file meanwhile.
+        while row := self._db.execute(query, [last]).fetchone():
+            sent = Sent(*row)
+            last = sent.number
+            yield sent
+
+    def ask_again(self, lines: Iterable[tuple[int, bytes, int, Decimal | None]]) -> None:
+        """Put these requests into files that ask once more; all of them or none.
+
+        Each is its number, its line, the tokens of its prompt, and what it costs at most.
+        """
+        (first,) = self._db.execute("SELECT count(*) FROM shards").fetchone()
+        files = _Files(self.folder, first, second=True)
+        self._db.execute("BEGIN")
+        try:
+            for number, line, tokens, most in lines:
+                place = files.add(line, tokens, most)
+                query = "UPDATE misfits SET shard = ?, place = ? WHERE number = ?"
+                self._db.execute(query, [*place, number])
+            files.end(self._db)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        finally:
+            files.close()
 
     def kept(self) -> Iterator[tuple[int, str]]:
         """The requests that were answered before, with their hashes."""
@@ -185,6 +262,53 @@ class BatchState:
         query = "SELECT position, error, remedy FROM items WHERE error IS NOT NULL"
         for position, error, remedy in self._db.execute(query):
             yield position, InputError(error, remedy=remedy)
+
+
+class _Files:
+    """Writes lines into files that are no larger than the service takes."""
+
+    def __init__(self, folder: Path, first: int, *, second: bool = False) -> None:
+        self._folder = folder
+        self._next = first
+        self._second = second
+        self._shards: list[Shard] = []
+        self._bytes = 0
+        self._file: BinaryIO | None = None
+
+    def add(self, line: bytes, tokens: int, most: Decimal | None) -> tuple[int, int]:
+        """Write a line; the number of its file, and where it begins in there."""
+        if self._file is None or (
+            self._shards[-1].lines >= MOST_LINES or self._bytes + len(line) > MOST_BYTES
+        ):
+            self.close()
+            self._shards.append(Shard(self._next, self._second))
+            self._file = (self._folder / f"{self._next}.jsonl").open("wb")
+            self._next += 1
+            self._bytes = 0
+        place, shard = self._bytes, self._shards[-1]
+        self._file.write(line)
+        self._bytes += len(line)
+        shard.lines += 1
+        shard.tokens += tokens
+        known = shard.most is not None and most is not None
+        shard.most = add(shard.most, most) if known else None  # type: ignore[arg-type]
+        return shard.number, place
+
+    def end(self, db: sqlite3.Connection) -> None:
+        """Write down which files there are."""
+        self.close()
+        for shard in self._shards:
+            most = None if shard.most is None else format(shard.most, "f")
+            db.execute(
+                "INSERT INTO shards (number, second, lines, tokens, most) VALUES (?, ?, ?, ?, ?)",
+                [shard.number, shard.second, shard.lines, shard.tokens, most],
+            )
+
+    def close(self) -> None:
+        """End the file that is being written."""
+        if self._file:
+            self._file.close()
+            self._file = None
 
 
 class Draft:
@@ -203,9 +327,7 @@ class Draft:
         )
         self._hash = hashlib.sha256(run.base_url.encode())
         self._count = 0
-        self._shard = Shard(-1, 0, 0, Decimal(0))
-        self._bytes = 0
-        self._file: BinaryIO | None = None
+        self._files = _Files(self.folder, 0)
 
     def number_of(self, key: str) -> int | None:
         """The number of the request with this hash, where an earlier item has it."""
@@ -219,25 +341,11 @@ class Draft:
 
     def add_kept(self, key: str) -> int:
         """Add a request whose answer is kept; its number."""
-        return self._add_request(key, None)
+        return self._add_request(key, None, None)
 
     def add(self, key: str, line: bytes, tokens: int, most: Decimal | None) -> int:
         """Add a request that is to be asked, with its line; its number."""
-        if self._file is None or (
-            self._shard.lines >= MOST_LINES or self._bytes + len(line) > MOST_BYTES
-        ):
-            self._end_shard()
-            self._shard = Shard(self._shard.number + 1, 0, 0, Decimal(0))
-            self._file = (self.folder / f"{self._shard.number}.jsonl").open("wb")
-            self._bytes = 0
-        self._file.write(line)
-        self._bytes += len(line)
-        shard = self._shard
-        shard.lines += 1
-        shard.tokens += tokens
-        known = shard.most is not None and most is not None
-        shard.most = add(shard.most, most) if known else None  # type: ignore[arg-type]
-        return self._add_request(key, shard.number)
+        return self._add_request(key, *self._files.add(line, tokens, most))
 
     def add_item(self, position: int, request: int) -> None:
         """Add an item that a request answers."""
@@ -254,7 +362,7 @@ class Draft:
 
         Raises InputError where another kernel has it open.
         """
-        self._end_shard()
+        self._files.end(self._db)
         self._db.execute("CREATE INDEX of_request ON items (request)")
         self._db.execute("COMMIT")
         self._db.close()
@@ -279,28 +387,15 @@ class Draft:
         """Forget it."""
         with suppress(sqlite3.Error):
             self._db.close()
-        if self._file:
-            self._file.close()
+        self._files.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _add_request(self, key: str, shard: int | None) -> int:
+    def _add_request(self, key: str, shard: int | None, place: int | None) -> int:
         number = self._count
         self._count += 1
         self._hash.update(key.encode())
-        self._db.execute("INSERT INTO requests VALUES (?, ?, ?)", [number, key, shard])
+        self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", [number, key, shard, place])
         return number
-
-    def _end_shard(self) -> None:
-        if self._file is None:
-            return
-        self._file.close()
-        self._file = None
-        shard = self._shard
-        most = None if shard.most is None else format(shard.most, "f")
-        self._db.execute(
-            "INSERT INTO shards (number, lines, tokens, most) VALUES (?, ?, ?, ?)",
-            [shard.number, shard.lines, shard.tokens, most],
-        )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from asyncio import wrap_future
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -81,6 +82,21 @@ class AnswerCache:
         """The answer kept under `key`, and whether it is from an earlier run."""
         return restored(await self.row(key), self._run, fresh=self._fresh)
 
+    async def get_all(self, keys: Iterable[str]) -> dict[str, Answer]:
+        """Those of the answers that are kept, at the price of one look at the disk."""
+        rows = await wrap_future(self._background.submit(lambda: {k: self._read(k) for k in keys}))
+        found = {key: restored(row, self._run, fresh=self._fresh) for key, row in rows.items()}
+        return {key: kept[0] for key, kept in found.items() if kept}
+
+    async def put_all(self, answers: Mapping[str, Answer]) -> None:
+        """`put` each of these, at the price of one; all is on disk when this returns."""
+        rows = [
+            (key, self._run, _today(), packed(answer))
+            for key, answer in answers.items()
+            if lasting(answer)
+        ]
+        await wrap_future(self._background.submit(lambda: self._write(rows)))
+
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer that would end so again."""
         if lasting(answer):
@@ -101,7 +117,7 @@ class AnswerCache:
             return (run, answer) if run else None
         return None
 
-    def _write(self, rows: list[tuple[str, ...]]) -> None:
+    def _write(self, rows: Sequence[tuple[str, ...]]) -> None:
         try:
             _insert(self._db, rows)
         except sqlite3.Error:
@@ -144,12 +160,12 @@ def restored(row: Row | None, run: str, *, fresh: bool) -> tuple[Answer, bool] |
     if row is None or (fresh and row[0] != run):
         return None
     try:
-        return _answer(json.loads(row[1])), row[0] != run
+        return unpacked(row[1]), row[0] != run
     except (ValueError, LookupError, TypeError):
         return None  # what cannot be read is asked again
 
 
-def _insert(db: sqlite3.Connection, rows: list[tuple[str, ...]]) -> None:
+def _insert(db: sqlite3.Connection, rows: Sequence[tuple[str, ...]]) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
@@ -178,7 +194,9 @@ def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def _answer(kept: dict[str, Any]) -> Answer:
+def unpacked(text: str) -> Answer:
+    """The answer that is packed in a text. Raises ValueError, LookupError or TypeError."""
+    kept = json.loads(text)
     answer = Answer(kept["model"], kept["endpoint"])
     if kept["reasoning"]:
         answer.apply(ev.ReasoningDelta(kept["reasoning"]))

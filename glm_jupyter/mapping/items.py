@@ -10,6 +10,7 @@ from typing import Any
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.language import _
 from glm_jupyter.prompt.expand import expand
+from glm_jupyter.prompt.secrets import Secrets, secrets
 
 
 def each(items: Iterable[Any]) -> Iterator[Any]:
@@ -45,9 +46,10 @@ def prompts(
     items: Iterator[Any], template: str | None, namespace: Mapping[str, Any] | None
 ) -> Iterator[str | GLMError]:
     """What is asked about each item, or the error in place of it."""
+    known = list(secrets())
     for item in items:
         try:
-            yield prompt_for(item, template, namespace)
+            yield prompt_for(item, template, namespace, known)
         except GLMError as error:
             yield error
 
@@ -67,7 +69,12 @@ def check_prompt(prompt: object) -> None:
         )
 
 
-def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any] | None) -> str:
+def prompt_for(
+    item: Any,
+    template: str | None,
+    namespace: Mapping[str, Any] | None,
+    secrets: Secrets | None = None,
+) -> str:
     """What is asked about `item`.
 
     In a template with `{{ }}`, `item` is the item, and the columns of a row are names too.
@@ -82,7 +89,7 @@ def prompt_for(item: Any, template: str | None, namespace: Mapping[str, Any] | N
     if namespace is None or "{{" not in template:
         return f"{template}\n\n{words(item)}"
     row = item if isinstance(item, dict) else {}
-    return expand(template, {**namespace, **row, "item": item}).text
+    return expand(template, {**namespace, **row, "item": item}, secrets=secrets).text
 
 
 def words(item: Any) -> str:

@@ -95,8 +95,8 @@ def map(
     go to the one with the fewest in flight, and one that fails is left out for a while.
 
     With `batch` the service answers within a day, mostly sooner, at half the price. Whatever
-    happens meanwhile, the same map goes on from where it was; an item is asked once, so one that
-    does not fit `schema` is an error.
+    happens meanwhile, the same map goes on from where it was; what does not fit `schema` is
+    asked once more in a second batch.
 
     Of a Bag, Series or DataFrame of Dask's nothing is asked yet: it gives a Dask Series of the
     texts, or with `schema` a Dask DataFrame of its fields, which Dask computes. Of anything else
@@ -273,14 +273,6 @@ async def _dispatch(
     replayed = session.replayer is not None and not options.fresh
     if batch and not replayed:
         check_batch(options, target)
-        if session.recorder is not None:
-            raise InputError(
-                _("A batch cannot be recorded as it comes. Nothing was sent."),
-                remedy=_(
-                    "`%glm record off`; afterwards the same map without a batch records the "
-                    "answers, which are asked for anew."
-                ),
-            )
     free = replayed or target.endpoint.name == "local"
     limit = pace(target, session.settings.level, concurrency, servers)
     purse = None if budget is None or free else Allowance.of(budget, target)
@@ -299,13 +291,21 @@ async def _dispatch(
                 return drafted(session, asked_for, options, asked=asked, **more)
 
             dispatch = BatchRun(
-                session, options, target=target, cache=cache, opened=opened, budget=budget
+                session,
+                options,
+                target=target,
+                cache=cache,
+                opened=opened,
+                budget=budget,
+                again=True,
+                recorder=session.recorder,
             )
         else:
             dispatch = Scheduler(
                 session,
                 asked_for,
                 options,
+                target=target,
                 source=await stack.enter_async_context(Client(tries=1)),
                 pace=limit,
                 cache=cache,

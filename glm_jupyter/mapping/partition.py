@@ -29,6 +29,7 @@ from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
 from glm_jupyter.sessions.session import Session
 from glm_jupyter.sessions.settings import GLM
+from glm_jupyter.sessions.target import Target
 
 from .answers import Answers
 from .budget import Allowance, Purse
@@ -123,7 +124,7 @@ def answered(items: Any, plan: Plan) -> Any:
 async def _answer(items: Any, plan: Plan, worker: Any, begun: Callable[[], None]) -> Answers:
     session = plan.session()
     options = plan.options
-    _check(plan, session)
+    target = _checked_target(plan, session)
     answers = Answers(len(items), index_of(items))
     shared = await _shared(plan, worker)
     async with AsyncExitStack() as stack:
@@ -136,6 +137,7 @@ async def _answer(items: Any, plan: Plan, worker: Any, begun: Callable[[], None]
             session,
             prompts(each(items), plan.prompt, {}),
             options,
+            target=target,
             source=await stack.enter_async_context(Client(tries=1)),
             pace=ConcurrencyLimit.of(plan.in_flight),
             cache=kept,
@@ -154,8 +156,8 @@ async def _answer(items: Any, plan: Plan, worker: Any, begun: Callable[[], None]
     return answers
 
 
-def _check(plan: Plan, session: Session) -> None:
-    """Raise where this process would ask somebody else than the one that was meant, or cannot."""
+def _checked_target(plan: Plan, session: Session) -> Target:
+    """Who answers this process; raises where that is not who was meant, or nobody can."""
     try:
         target = session.target(plan.options)
     except AuthenticationError as error:
@@ -179,6 +181,7 @@ def _check(plan: Plan, session: Session) -> None:
             ),
             remedy=_("Set ZAI_BASE_URL in the environment of the workers as in the notebook's."),
         )
+    return target
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from glm_jupyter.api.transport import Transport
     from glm_jupyter.sessions.options import AskOptions
     from glm_jupyter.sessions.session import Session
+    from glm_jupyter.sessions.target import Target
     from glm_jupyter.sessions.turn import Turn
 
     from .budget import Hold, Purse
@@ -89,9 +90,9 @@ class Scheduler:
     """Asks about every item, `pace` requests at a time, each distinct request once.
 
     `prompts` are what to ask, or the error in place of it, item by item; `options` are those of
-    a turn. `purse` has what they may cost, `servers` are those that answer in place of the one in
-    `options`, `rights` what is shared with other maps: entered for each request. `stopped` is
-    why not all were asked, if so.
+    a turn, `target` is who answers. `purse` has what they may cost, `servers` are those that
+    answer in place of `target`, `rights` what is shared with other maps: entered for each request.
+    `stopped` is why not all were asked, if so.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Scheduler:
         prompts: Iterator[str | GLMError],
         options: AskOptions,
         *,
+        target: Target,
         source: Transport,
         pace: ConcurrencyLimit,
         cache: Kept,
@@ -112,6 +114,8 @@ class Scheduler:
         self._session = session
         self._prompts = enumerate(prompts)
         self._options = options
+        # Not `to_send`: kept answers need no budget, and sending checks it once more.
+        self._asking = Asking(to_send=False, aside=True, target=target)
         self._source = source
         self._pace = pace
         self._cache = cache
@@ -162,7 +166,7 @@ class Scheduler:
                     continue
                 work = _Work(prompt, "", [position])
             try:
-                turn = self._turn(work.prompt)
+                turn = self._session.turn(work.prompt, self._options, self._asking)
                 if not work.key:
                     work.key = Asked.of(turn.opening.target.endpoint, turn.opening.request).hash()
                     if (waiting := self._pending.get(work.key)) is not None:
@@ -193,10 +197,6 @@ class Scheduler:
 
     def _due(self) -> _Work | None:
         return heapq.heappop(self._again)[-1] if self._is_due() else None
-
-    def _turn(self, prompt: str) -> Turn:
-        # Not `to_send`: kept answers need no budget, and sending checks it once more.
-        return self._session.turn(prompt, self._options, Asking(to_send=False, aside=True))
 
     async def _answer(self, work: _Work, turn: Turn) -> Answer:
         """The answer that is already known, or the one that the service gives now."""

@@ -13,7 +13,7 @@ from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import InputError
 from glm_jupyter.language import _, sentences
 
-from .secrets import leaked, redacted
+from .secrets import Secrets, leaked, redacted
 from .values import Shown, as_text
 
 
@@ -37,13 +37,18 @@ class Prompt(NamedTuple):
     values: tuple[Value, ...] = ()
 
 
-def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> Prompt:
+def expand(
+    text: str,
+    namespace: Mapping[str, Any],
+    room: int | None = None,
+    secrets: Secrets | None = None,
+) -> Prompt:
     """Replace each `{{ expression }}` by the text of its value in `namespace`.
 
     Values are put in as they are, a table on lines of its own: braces inside a value are never
     evaluated. Single braces and an empty `{{}}` are left alone. Values are cut so that all fit
     into `room` tokens. Raises InputError where an expression cannot be read or evaluated, or its
-    value holds a secret of the environment.
+    value holds one of the `secrets`, which are the environment's.
     """
     parts: list[str] = []
     values: list[Value] = []
@@ -59,7 +64,7 @@ def expand(text: str, namespace: Mapping[str, Any], room: int | None = None) -> 
             parts.append("{{}}")
             continue
         shown = _shown(expression, namespace, left)
-        _refuse_secrets(expression, shown.text)
+        _refuse_secrets(expression, shown.text, secrets)
         whole = str(shown).encode(errors="replace").decode()  # no half characters
         parts.append(_apart(whole, "".join(parts), text[position:]) if shown.table else whole)
         values.append(Value(expression, tokens.estimate(str(shown)), shown.cut_in_words))
@@ -171,8 +176,8 @@ def _said(error: Exception) -> str:
     return redacted(f"{type(error).__name__}: {error}")
 
 
-def _refuse_secrets(expression: str, text: str) -> None:
-    if name := leaked(text):
+def _refuse_secrets(expression: str, text: str, secrets: Secrets | None) -> None:
+    if name := leaked(text, secrets):
         raise InputError(
             _(
                 "`{written}` holds the value of the environment variable {name}, which looks "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 from urllib.parse import quote
 
 from glm_jupyter.api.endpoints import bare
@@ -17,20 +18,26 @@ _NAME = re.compile(rf"(?:^|_)(?:{_WORDS})S?(?:_|$)|PASSWORD|PASSWD", re.IGNORECA
 # Shorter values ("true", "none") are no secrets, and stand in many texts.
 SHORTEST = 8
 
+Secrets: TypeAlias = Iterable[tuple[str, str]]  # the variable's name, and one spelling of its value
 
-def leaked(text: str) -> str | None:
-    """The name of an environment variable that holds a secret which is in `text`, if any."""
-    return next((name for name, value in _secrets() if value in text), None)
+
+def leaked(text: str, known: Secrets | None = None) -> str | None:
+    """The name of an environment variable that holds a secret which is in `text`, if any.
+
+    Where there are many texts, the `known` secrets are looked up once: `list(secrets())`.
+    """
+    known = secrets() if known is None else known
+    return next((name for name, value in known if value in text), None)
 
 
 def redacted(text: str) -> str:
     """`text` without the environment's secrets."""
-    for name, value in _secrets():
+    for name, value in secrets():
         text = text.replace(value, f"(the value of {name})")
     return text
 
 
-def _secrets() -> Iterator[tuple[str, str]]:
+def secrets() -> Iterator[tuple[str, str]]:
     """Each secret as it is, without what was copied along, inside quotes, in JSON, in a URL."""
     for name, value in os.environ.items():
         if not _NAME.search(name):

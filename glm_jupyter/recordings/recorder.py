@@ -49,7 +49,11 @@ class Asked:
     @classmethod
     def of(cls, endpoint: Endpoint, request: Request) -> Asked:
         """What `request` asks of `endpoint`."""
-        body = request.body(endpoint.dialect)
+        return cls.of_body(endpoint, request.body(endpoint.dialect))
+
+    @classmethod
+    def of_body(cls, endpoint: Endpoint, body: dict[str, Any]) -> Asked:
+        """What a request with this body asks of `endpoint`."""
         kept = {name: body[name] for name in sorted(body) if name not in _TRANSPORT}
         return cls(endpoint.name, _without_data(kept))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from traitlets import Bool, Float, Int, List, TraitError, Unicode
 
@@ -13,6 +14,9 @@ from glm_jupyter.api.errors import InputError
 from glm_jupyter.language import N_, _, sentences
 
 from .settings import Choices
+
+if TYPE_CHECKING:
+    from .target import Target
 
 # What a word on the line stands for: itself, an expression of the notebook's, several of them
 # with commas between, several words, or a variable, a URL or a path.
@@ -275,15 +279,18 @@ class Asking:
 
     `cell` tells which cell asks, so that running it again replaces its exchange; without one it
     is always a further exchange. What is not `to_send` needs no key; what is asked `aside` takes
-    no part in the conversation. `notes` come into the answer's last line.
+    no part in the conversation. `notes` come into the answer's last line. `target` is who answers,
+    where that was decided before, for many questions.
     """
 
     cell: str | None = None
     to_send: bool = True
     aside: bool = False
     notes: tuple[str, ...] = ()
+    target: Target | None = None
 
 
+@cache
 def flags() -> dict[str, Flag]:
     """The options that can be written on a line: name -> flag, in the order of the help."""
     found = ((each.name, each.metadata.get("flag")) for each in fields(AskOptions))

@@ -89,7 +89,7 @@ class Session(Choices):
                     kind=type(prompt).__name__
                 )
             )
-        target = self.target(options, to_send=asking.to_send)
+        target = asking.target or self.target(options, to_send=asking.to_send)
         kind = kind_of(target)
         check_options(options, kind, target.model)
         if not prompt.strip() and needs_words(kind, options):

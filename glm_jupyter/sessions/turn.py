@@ -38,6 +38,7 @@ from .notebook import notebook_path
 from .request import ModelRequest
 
 if TYPE_CHECKING:
+    from glm_jupyter.api.catalogue import Model
     from glm_jupyter.api.transport import Transport
     from glm_jupyter.money.budget import Budgets
     from glm_jupyter.recordings.recorder import Recorder
@@ -339,7 +340,7 @@ class Turn:
                 call["id"] = shown["id"] = call["id"] or f"call_{number}"  # some servers give none
                 arguments = normalized(call["function"]["arguments"])
                 call["function"]["arguments"] = shown["function"]["arguments"] = arguments
-            further = [_assistant(one), *map(_result, made)]
+            further = [_assistant(said, one.model), *map(_result, made)]
             self._between += further
             return further, ev.NextRound()
         if self._schema:
@@ -363,8 +364,7 @@ class Turn:
                 if self._repaired:
                     raise
                 self._repaired = True
-                complaint = {"role": "user", "content": misfit.complaint}
-                return [_assistant(one), complaint], ev.NextRound(keeps_text=False)
+                return repair(said, one.model, misfit), ev.NextRound(keeps_text=False)
         return None
 
     def _after(self, one: ModelRequest, further: list[Message]) -> ModelRequest:
@@ -381,13 +381,17 @@ class Turn:
         return one.followed_by(further, self.answer.cost or Decimal(0))
 
 
-def _assistant(one: ModelRequest) -> Message:
+def repair(said: Answer, model: Model | None, misfit: SchemaError) -> list[Message]:
+    """The messages that ask once more for a value, after an answer that is none."""
+    return [_assistant(said, model), {"role": "user", "content": misfit.complaint}]
+
+
+def _assistant(said: Answer, model: Model | None) -> Message:
     """What the model said, as the API wants to be told it."""
-    said = one.answer
     message: Message = {"role": "assistant", "content": said.text}
     # A model that thinks between calls must be given its thoughts back; where thoughts are part
     # of the text, it has been trained not to see them again.
-    if said.reasoning and not (one.model and one.model.thinking == "inline"):
+    if said.reasoning and not (model and model.thinking == "inline"):
         message["reasoning_content"] = said.reasoning
     if said.tool_calls:
         message["tool_calls"] = [

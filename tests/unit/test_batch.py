@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from glm_jupyter.mapping import MapInterrupted, MapStopped, batch_run, batch_sta
 from glm_jupyter.money.budget import Budgets
 from glm_jupyter.money.ledger import Ledger
 from glm_jupyter.money.limit import BudgetError
+from glm_jupyter.recordings.recorder import Recorder
+from glm_jupyter.recordings.replayer import Replayer
 from glm_jupyter.schema import SchemaError
 from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.session import Session
@@ -28,6 +33,7 @@ from tests.protocol_server import ProtocolServer, Reply, Request
 
 MODEL = "glm-4-airx"  # 10 RMB for a million tokens; in a batch 5
 BAD = Reply(status=400, body={"error": {"code": "1301", "message": "unsafe"}})
+GOOD = Reply(text='{"positive": true}', prompt_tokens=2, completion_tokens=98)
 BUSY = {"error": {"code": "1302", "message": "slow down"}}
 
 
@@ -80,6 +86,25 @@ def posts(server: ProtocolServer, path: str) -> int:
     return len([request for request in sent if request.path.endswith(path)])
 
 
+def lines(server: ProtocolServer) -> list[bytes]:
+    """The lines of all files that were handed in."""
+    handed_in = [job["input_file_id"] for job in server.batching.jobs.values()]
+    return [line for file in handed_in for line in server.batching.files[file].splitlines()]
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, turn: int) -> None:
+    """Interrupt the kernel when a batch is asked about for the `turn`th time."""
+    asked, left = batches.retrieved, [turn]
+
+    async def interrupted(*args: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return await asked(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batches, "retrieved", interrupted)
+
+
 def spent() -> Decimal:
     return sum((line.cost for line in Ledger().lines()), Decimal(0))
 
@@ -90,15 +115,14 @@ def test_answers_come_in_order_at_half_the_price(server: ProtocolServer) -> None
     # 100 tokens each; a duplicate is asked once.
     assert answers.cost == Decimal("0.0015")
     assert spent() == Decimal("0.0015")
-    (file,) = [text for text in server.batching.files.values() if b"/v4/" in text]
-    lines = [json.loads(line) for line in file.splitlines()]
-    assert [line["body"]["messages"][-1]["content"] for line in lines] == [
+    sent = [json.loads(line) for line in lines(server)]
+    assert [line["body"]["messages"][-1]["content"] for line in sent] == [
         "Say a",
         "Say b",
         "Say c",
     ]
-    assert "stream" not in lines[0]["body"]
-    assert lines[0]["url"] == "/v4/chat/completions"
+    assert "stream" not in sent[0]["body"]
+    assert sent[0]["url"] == "/v4/chat/completions"
     assert posts(server, "chat/completions") == 0
 
 
@@ -131,14 +155,56 @@ def test_one_item_s_error_is_at_its_position_and_asked_again(server: ProtocolSer
 
 
 def test_a_schema_gives_values(server: ProtocolServer) -> None:
-    good, bad = Reply(text='{"positive": true}'), Reply(text="Well.")
-    server.respond = but({"good": good, "bad": bad})
-    answers = ask(["good", "bad"], schema=Review)
-    assert answers[0] is not None
-    assert answers[0].parsed == Review(positive=True)
-    assert isinstance(answers.errors[1], SchemaError)
+    server.respond = but({"good": GOOD})
+    assert ask(["good"], schema=Review).parsed == [Review(positive=True)]
     assert ask(["good"], schema=Review).parsed == [Review(positive=True)]
     assert posts(server, "/batches") == 1
+
+
+def second_try(request: Request) -> Reply:
+    """No value at first; at the second try one for "slow", none for "bad"."""
+    first = request.json["messages"][1]["content"]
+    if first == "good" or (first == "slow" and "does not fit" in question(request)):
+        return GOOD
+    return Reply(text=f"Well, {first}.", prompt_tokens=2, completion_tokens=98)
+
+
+def test_what_does_not_fit_is_asked_once_more_in_a_second_batch(server: ProtocolServer) -> None:
+    server.respond = second_try
+    answers = ask(["good", "slow", "bad", "slow"], schema=Review)
+    yes = Review(positive=True)
+    assert answers.parsed == [yes, yes, None, yes]
+    assert isinstance(answers.errors[2], SchemaError)
+    assert len(answers.batches) == len(server.batching.jobs) == 2
+    # Its first answer is paid, too.
+    assert answers[1] is not None
+    assert answers[1].usage.total_tokens == 200
+    assert answers[1].cost == Decimal("0.001")
+    assert spent() == Decimal("0.0025")
+    assert {job.state for job in Ledger().jobs()} == {"completed"}
+    # A plain map asks the same, in the same words.
+    asked = [json.loads(line)["body"]["messages"] for line in lines(server)]
+    glm.map(["slow"], model=MODEL, schema=Review, fresh=True)
+    assert server.chats[-1].json["messages"] in asked
+    for batch in answers.batches:
+        again = glm.batch(batch, schema=Review)
+        assert again.parsed == answers.parsed
+        assert set(again.errors) == {2}
+    assert ask(["good", "slow"], schema=Review).parsed == [Review(positive=True)] * 2
+    assert len(server.batching.jobs) == 2
+
+
+def test_the_second_batch_is_within_the_budget(server: ProtocolServer) -> None:
+    server.respond = lambda request: replace(second_try(request), completion_tokens=998)
+    options = {"schema": Review, "max_tokens": 1000}
+    with pytest.raises(MapStopped, match="budget of this map") as stopped:
+        ask(["good", "slow"], budget="0.015 RMB", **options)
+    assert stopped.value.answers.parsed == [Review(positive=True), None]
+    assert len(server.batching.jobs) == 1
+    answers = ask(["good", "slow"], budget="0.016 RMB", **options)
+    assert answers.parsed == [Review(positive=True)] * 2
+    assert len(server.batching.jobs) == 2
+    assert spent() == Decimal("0.015")
 
 
 @pytest.mark.parametrize("state", ["cancelled", "expired"])
@@ -262,6 +328,53 @@ def test_two_kernels_do_not_hand_in_the_same(server: ProtocolServer) -> None:
     assert texts(ask(["a"])) == ["re a"]
 
 
+@pytest.mark.parametrize("found", [False, True])
+def test_a_recorded_batch_is_replayed_without_the_service(
+    server: ProtocolServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: bool
+) -> None:
+    server.respond = second_try
+    items = ["good", "slow", "bad", "slow"]
+    if found:  # begun before the recording
+        server.batching.states = ["in_progress"]
+        stop_at(monkeypatch, 2)
+        with pytest.raises(MapInterrupted):
+            ask(items, schema=Review)
+        server.batching.states = ["completed"]
+    session = new_session(monkeypatch)
+    session.recorder = Recorder(tmp_path / "lesson.jsonl")
+    answers = ask(items, schema=Review)
+    assert len(server.batching.jobs) == 2
+    assert session.recorder.count == 5
+    monkeypatch.setenv("ZAI_BASE_URL", "http://127.0.0.1:9/gone")
+    monkeypatch.delenv("ZAI_API_KEY")
+    session = new_session(monkeypatch)
+    session.replayer = Replayer(str(tmp_path / "lesson.jsonl"))
+    played = ask(items, schema=Review)
+    assert played.parsed == answers.parsed
+    assert set(played.errors) == {2}
+    assert played.cost == 0
+
+
+def test_kept_answers_of_a_batch_cannot_be_recorded(
+    server: ProtocolServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    glm.map(["a"], model=MODEL)
+    server.batching.states = ["in_progress"]
+    stop_at(monkeypatch, 2)
+    with pytest.raises(MapInterrupted):
+        ask(["a", "b"])
+    server.batching.states = ["completed"]
+    session = new_session(monkeypatch)
+    session.recorder = Recorder(tmp_path / "lesson.jsonl")
+    with pytest.raises(InputError, match="begun without a recording"):
+        ask(["a", "b"])
+    session.recorder = None
+    assert texts(ask(["a", "b"])) == ["re a", "re b"]
+    session.recorder = Recorder(tmp_path / "lesson.jsonl")
+    assert texts(ask(["a", "b"])) == ["re a", "re b"]
+    assert session.recorder.count == 2
+
+
 def test_a_batch_by_its_id(server: ProtocolServer, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = ask(["a", "b", "a"])
     new_session(monkeypatch)
@@ -278,18 +391,10 @@ def test_an_interrupt_leaves_the_batch_and_its_money_held(
     server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.batching.states = ["in_progress"]
-    asked = batches.retrieved
-
-    async def interrupted(*args: object) -> object:
-        await asked(*args)  # type: ignore[arg-type]
-        os.kill(os.getpid(), signal.SIGINT)
-        return await asked(*args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(batches, "retrieved", interrupted)
+    stop_at(monkeypatch, 2)
     with pytest.raises(MapInterrupted) as stopped:
         ask(["a"], max_tokens=1000)
     assert "The batch goes on" in stopped.value._render_traceback_()[0]
-    monkeypatch.setattr(batches, "retrieved", asked)
     for budgets in (sessions.current().budgets, new_session(monkeypatch).budgets):
         budgets.set("day", "RMB", Decimal(1))
         (limit,) = budgets.limits("RMB")
@@ -304,6 +409,7 @@ def test_an_interrupt_leaves_the_batch_and_its_money_held(
 # Dies before or after a step, as a kernel does that is killed.
 KILLED = """
 import os, sys
+import pydantic
 import glm_jupyter as glm
 from glm_jupyter.mapping import batch_run, batch_state
 from glm_jupyter.money.ledger import Ledger
@@ -319,6 +425,7 @@ def die():
         os.kill(os.getpid(), 9)
 
 places = {"note": batch_state.BatchState, "finish": batch_state.BatchState,
+          "add_misfit": batch_state.BatchState, "ask_again": batch_state.BatchState,
           "settled": batch_state.Draft, "reserve": batch_run.Quote,
           "add_job": Ledger, "end_job": Ledger}
 if step != "none":
@@ -341,7 +448,13 @@ if step != "none":
                 die()
             return result
     setattr(home, step, wrapped)
-answers = glm.map(["a", "b", "a", "c"], model="glm-4-airx", batch=True)
+items, more = ["a", "b", "a", "c"], {}
+if sys.argv[4:]:
+    class Review(pydantic.BaseModel):
+        positive: bool
+
+    items, more = ["good", "slow"], {"schema": Review}
+answers = glm.map(items, model="glm-4-airx", batch=True, **more)
 print(list(answers.text))
 """
 
@@ -360,8 +473,18 @@ STEPS = [
 ]
 
 
-def in_a_process(when: str, step: str, turn: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", KILLED, when, step, str(turn)]
+# Of a map whose second item has to be asked once more.
+SECOND_STEPS = [
+    ("after", "add_misfit", 1),
+    ("after", "ask_again", 1),
+    ("after", "uploaded", 2),
+    ("after", "created", 2),
+    ("after", "saved", 2),
+]
+
+
+def in_a_process(when: str, step: str, turn: int, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", KILLED, when, step, str(turn), *more]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -377,3 +500,68 @@ def test_a_kill_at_any_step_neither_loses_nor_repeats(
     assert spent() == Decimal("0.0015")
     assert {job.state for job in Ledger().jobs()} == {"completed"}
     assert len(Ledger().jobs()) == 2
+
+
+@pytest.mark.parametrize(("when", "step", "turn"), SECOND_STEPS)
+def test_a_kill_during_the_second_try_neither_loses_nor_repeats(
+    server: ProtocolServer, when: str, step: str, turn: int
+) -> None:
+    server.respond = second_try
+    killed = in_a_process(when, step, turn, "schema")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    again = in_a_process("", "none", 0, "schema")
+    assert again.stdout.strip() == str([GOOD.text] * 2), again.stderr
+    assert len(server.batching.jobs) == 2
+    assert spent() == Decimal("0.0015")
+    assert {job.state for job in Ledger().jobs()} == {"completed"}
+
+
+class Disk:
+    """A service that is nothing but files, so that the memory of a test is the map's own."""
+
+    def __init__(self) -> None:
+        self.files: list[Path] = []
+
+    async def uploaded(self, http: object, endpoint: object, path: Path) -> str:
+        self.files.append(path)
+        return str(len(self.files) - 1)
+
+    async def created(self, http: object, endpoint: object, file: str, key: str) -> batches.Batch:
+        return await self.retrieved(http, endpoint, file)
+
+    async def retrieved(self, http: object, endpoint: object, batch: str) -> batches.Batch:
+        return batches.Batch(batch, "completed", output_file=batch)
+
+    async def saved(self, http: object, endpoint: object, file: str, path: Path) -> None:
+        with self.files[int(file)].open() as asked, path.open("w") as out:
+            for line in asked:
+                body = {**GOOD.whole(MODEL), "request_id": "request"}
+                response = {"status_code": 200, "body": body}
+                name = json.loads(line)["custom_id"]
+                out.write(json.dumps({"custom_id": name, "response": response}) + "\n")
+
+
+def test_the_memory_does_not_grow_with_the_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Disk()
+    for step in ("uploaded", "created", "retrieved", "saved"):
+        monkeypatch.setattr(batches, step, getattr(service, step))
+    monkeypatch.setattr("glm_jupyter.mapping.batch_state.MOST_LINES", 100)
+
+    async def run(name: str, count: int) -> int:
+        """The most bytes that a map of so many items of 1,000 characters has had."""
+        tracemalloc.reset_peak()
+        items = (f"{name} {number} ".ljust(1000, "x") for number in range(count))
+        answered = 0
+        async for result in glm.amap(items, "Good? {{ item }}", model=MODEL, batch=True):
+            answered += result.answer is not None
+        assert answered == count
+        return tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    try:
+        asyncio.run(run("warm", 100))
+        few, many = asyncio.run(run("few", 200)), asyncio.run(run("many", 1200))
+    finally:
+        tracemalloc.stop()
+    # Of 1,000 more items, not 200 bytes of each.
+    assert many - few < 1000 * 200, (few, many)
