@@ -114,8 +114,9 @@ class Lab:
             "--IdentityProvider.token=",
             f"--ServerApp.root_dir={self.files}",
             f"--LabServerApp.extra_labextensions_path={extensions}",
-            "--expose-app-in-browser",
         ]
+        if app != "nbclassic":
+            options.append("--expose-app-in-browser")
         self.log = home / "server.log"
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
