@@ -112,8 +112,9 @@ const answers: JupyterFrontEndPlugin<Shared> = {
       connect();
       panel.context.saveState.connect((_, state) => {
         const kernel = panel.sessionContext.session?.kernel;
-        if (state === 'started' && kernel) {
-          links.get(kernel)?.keep(); // so that a save in mid-answer has what there is
+        // So that a save in mid-answer has what there is. A shared notebook is saved by the server.
+        if (state === 'started' && kernel && !panel.context.model.collaborative) {
+          links.get(kernel)?.keep();
         }
       });
       // Only now are the cells there that an unfinished answer may be in.

@@ -11,10 +11,18 @@ import type { Live, Notebooks, Place } from './stream.js';
 
 export const MIME = 'application/vnd.glm-jupyter.answer+json';
 
+// How long what another page writes into a shared notebook may take to come here.
+const SHARED_SECONDS = 3;
+
 interface Shown {
   outputs: IOutputAreaModel;
   index: number;
   data: AnswerData;
+}
+
+/** What a shared notebook knows of the pages that have it open. */
+interface Shared {
+  awareness: { clientID: number; getStates: () => Map<number, { user?: unknown }> };
 }
 
 /** The open notebooks, as the streams and the answers see them. */
@@ -26,7 +34,8 @@ export class OpenNotebooks implements Notebooks {
   ) {}
 
   began(kernelId: string, live: Live): void {
-    if (!this._find(kernelId, live.data.id).length) {
+    const shared = this._cell(kernelId, live.place)?.[0].content.model?.collaborative;
+    if (!shared && !this._find(kernelId, live.data.id).length) {
       this._adopt(kernelId, live.place, bundle(live.data, live.shown));
     }
   }
@@ -36,17 +45,27 @@ export class OpenNotebooks implements Notebooks {
     return found.length > 0 && !found.some(({ data }) => isRunning(data));
   }
 
-  finish(kernelId: string, id: string, place: Place, bundle: Record<string, unknown>): void {
-    const found = this._find(kernelId, id);
-    if (!found.length) {
-      this._adopt(kernelId, place, bundle);
-    }
-    replace(found, bundle);
+  finish(
+    kernelId: string,
+    id: string,
+    place: Place,
+    bundle: Record<string, unknown>
+  ): Promise<void> {
+    return this._write(kernelId, place, () => {
+      const found = this._find(kernelId, id);
+      if (!found.length) {
+        this._adopt(kernelId, place, bundle);
+      }
+      replace(found, bundle);
+    });
   }
 
   /** Until the kernel's own comes, this is what readers elsewhere get. */
   keep(kernelId: string, live: Live): void {
-    replace(this._find(kernelId, live.data.id), bundle(live.data, live.shown));
+    const kept = bundle(live.data, live.shown);
+    void this._write(kernelId, live.place, () => {
+      replace(this._find(kernelId, live.data.id), kept);
+    });
   }
 
   above(kernelId: string, cell: string): JSONArray | null {
@@ -86,23 +105,40 @@ export class OpenNotebooks implements Notebooks {
   }
 
   /**
+   * Write into the notebook; into one that several pages share, one page only, or what is written
+   * would stand there once for each. That is the page that has run the cell. It may have gone: one
+   * after the other, those that are left look whether it has written, and write where it has not.
+   */
+  private async _write(kernelId: string, place: Place, write: () => void): Promise<void> {
+    const [panel, cell] = this._cell(kernelId, place) ?? [];
+    if (panel?.content.model?.collaborative && !(cell && runsHere(cell, place.request))) {
+      const turn = (pagesBefore(panel) + 1) * SHARED_SECONDS * 1000;
+      await new Promise(resolve => setTimeout(resolve, turn));
+    }
+    write();
+  }
+
+  /**
    * Show an answer in a cell that another page had run, or this page before it was reloaded:
    * its display messages go to the page that asked for them only.
    */
   private _adopt(kernelId: string, place: Place, data: Record<string, unknown>): void {
-    for (const [panel, cell] of this._cells(kernelId)) {
-      if (cell.model.id !== place.cell || runsHere(cell, place.request)) {
-        continue;
-      }
-      const adopted = this._adopted.get(panel) ?? new Set();
-      this._adopted.set(panel, adopted);
-      const { outputs } = cell.model;
-      if (!adopted.has(place.request)) {
-        adopted.add(place.request);
-        outputs.clear(); // they are of an earlier run
-      }
-      outputs.add(display(data));
+    const [panel, cell] = this._cell(kernelId, place) ?? [];
+    if (!panel || !cell || runsHere(cell, place.request)) {
+      return;
     }
+    const adopted = this._adopted.get(panel) ?? new Set();
+    this._adopted.set(panel, adopted);
+    const { outputs } = cell.model;
+    if (!adopted.has(place.request)) {
+      adopted.add(place.request);
+      outputs.clear(); // they are of an earlier run
+    }
+    outputs.add(display(data));
+  }
+
+  private _cell(kernelId: string, place: Place): [NotebookPanel, CodeCell] | undefined {
+    return [...this._cells(kernelId)].find(([, { model }]) => model.id === place.cell);
   }
 
   /** All places of an answer: its cell may have been copied. */
@@ -154,6 +190,13 @@ function lean(cell: ICell): JSONObject {
     return { ...output, data: Object.fromEntries(kept) as Record<string, unknown> };
   });
   return { cell_type, source, outputs: texts } as JSONObject;
+}
+
+/** How many pages come before this one, by their numbers, among those that share the notebook. */
+function pagesBefore(panel: NotebookPanel): number {
+  const { awareness } = panel.content.model?.sharedModel as unknown as Shared;
+  const pages = [...awareness.getStates()].filter(([, { user }]) => user);
+  return pages.filter(([client]) => client < awareness.clientID).length;
 }
 
 function runsHere(cell: CodeCell, request: string | null): boolean {

@@ -26,7 +26,12 @@ export interface Notebooks {
   /** Whether the notebook has the final display of the answer `id`. */
   isFinal(kernelId: string, id: string): boolean;
   /** Put the final display of the answer `id` where it belongs. */
-  finish(kernelId: string, id: string, place: Place, bundle: Record<string, unknown>): void;
+  finish(
+    kernelId: string,
+    id: string,
+    place: Place,
+    bundle: Record<string, unknown>
+  ): Promise<void>;
   /** Take up what has come of an answer. */
   keep(kernelId: string, live: Live): void;
   /** The cells above the one with the id `cell`, as they are now. */
@@ -360,8 +365,9 @@ export class Link {
 
   private _end(message: Message & { type: 'end' }): void {
     if ('bundle' in message) {
-      this._notebooks.finish(this._kernel.id, message.id, message, message.bundle);
-      this._finish(message.id);
+      void this._notebooks.finish(this._kernel.id, message.id, message, message.bundle).then(() => {
+        this._finish(message.id);
+      });
     } else if (this._notebooks.isFinal(this._kernel.id, message.id)) {
       this._finish(message.id);
     } else {

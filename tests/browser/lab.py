@@ -64,6 +64,7 @@ class Lab:
         disabled: Sequence[str] = (),
         app: str = "jupyterlab",
         locale: str = "",
+        shared: bool = False,  # real-time collaboration
     ) -> None:
         if not (EXTENSION / "package.json").exists():
             raise FileNotFoundError(
@@ -72,6 +73,7 @@ class Lab:
         self.files = home / "files"
         self.files.mkdir(parents=True)
         config = home / "config"
+        (home / "data").mkdir()  # where jupyter-server-fileid keeps a database, and makes no folder
         # This tree's build goes before one that may be installed.
         extensions = home / "labextensions"
         extensions.mkdir()
@@ -79,8 +81,15 @@ class Lab:
         (config / "labconfig").mkdir(parents=True)
         off = [*disabled, "@jupyterlab/apputils-extension:announcements"]
         off += [] if extension else ["glm-jupyter"]
+        off += (
+            [] if shared else ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
+        )
         page_config = json.dumps({"disabledExtensions": dict.fromkeys(off, True)})
         (config / "labconfig" / "page_config.json").write_text(page_config)
+        servers = dict.fromkeys(("jupyter_server_ydoc", "jupyter_server_fileid"), shared)
+        (config / "jupyter_server_config.json").write_text(
+            json.dumps({"ServerApp": {"jpserver_extensions": servers}})
+        )
         if locale:
             chosen = home / "settings" / "@jupyterlab" / "translation-extension"
             chosen.mkdir(parents=True)
@@ -114,8 +123,9 @@ class Lab:
             "--IdentityProvider.token=",
             f"--ServerApp.root_dir={self.files}",
             f"--LabServerApp.extra_labextensions_path={extensions}",
-            "--expose-app-in-browser",
         ]
+        if app != "nbclassic":
+            options.append("--expose-app-in-browser")
         self.log = home / "server.log"
         with self.log.open("w") as log:
             self._process = subprocess.Popen(

@@ -91,8 +91,10 @@ class FakeNotebooks implements Notebooks {
 
   began = (_: string, live: Live) => this.adopted.push(live.data.id);
   isFinal = () => this.final;
-  finish = (_: string, __: string, ___: Place, bundle: Record<string, unknown>) =>
+  finish = (_: string, __: string, ___: Place, bundle: Record<string, unknown>) => {
     this.finished.push(bundle);
+    return Promise.resolve();
+  };
   keep = (_: string, live: Live) => this.kept.push(live.shown.text.markdown);
   above = () => [];
   unfinished = () => this.waiting;
