@@ -21,6 +21,7 @@ from . import gateways
 from .endpoints import Endpoint, Secret, not_a_base_url
 from .errors import GLMError, NetworkError, clean, not_the_api, refusal
 from .network import unreachable
+from .pools import Pools
 from .proxies import proxy_for
 from .redact import hidden, hidden_whole, hide_in_logs, unframed
 
@@ -140,21 +141,25 @@ async def _sent(
 
 def _client(endpoint: Endpoint) -> httpx.AsyncClient:
     hide_in_logs(endpoint.key)
-    return http_client(
-        endpoint.base_url,
-        timeout=TIMEOUT,
-        limits=httpx.Limits(),  # how many are in flight is for the caller to say
-        auth=Bearer(endpoint.key),
-    )
+    return http_client(endpoint.base_url, timeout=TIMEOUT, auth=Bearer(endpoint.key))
 
 
 def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
     """A client for `base_url`, by its `connection`; `options` are others of httpx.
 
-    Raises NetworkError where a proxy or certificates that the environment names cannot be used.
+    How many requests are in flight is for the caller to say. Raises NetworkError where a proxy or
+    certificates that the environment names cannot be used.
     """
     try:
-        return httpx.AsyncClient(headers=HEADERS, **connection(base_url), **options)
+        pools = Pools(limits=httpx.Limits(), **connection(base_url))
+        return httpx.AsyncClient(
+            headers=HEADERS,
+            transport=pools,
+            trust_env=False,
+            # Where a redirect leads is not where the key was meant to go.
+            follow_redirects=False,
+            **options,
+        )
     except (ImportError, ValueError, httpx.InvalidURL):
         proxy = proxy_for(base_url)
         named = proxy.named_in if proxy else _("the environment")
@@ -176,8 +181,6 @@ def connection(base_url: str) -> dict[str, Any]:
     proxy = proxy_for(base_url)
     return {
         "verify": _ssl_context() if base_url.startswith("https:") else _no_tls(),
-        # Where a redirect leads is not where the key was meant to go.
-        "follow_redirects": False,
         "proxy": proxy.url if proxy else None,
         "trust_env": False,  # httpx reads NO_PROXY in its own way, and fails at some entries
     }

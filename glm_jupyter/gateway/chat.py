@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from decimal import Decimal
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import httpx
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from .users import User
 
 LARGEST_REQUEST = 32 << 20  # bytes; pictures come within
-CLIENTS = 16
 # A model may think long before its first byte.
 TIMEOUT = httpx.Timeout(connect=10, read=300, write=60, pool=None)
 # How often the place of one that waits is looked at, and told though it is the same: what stands
@@ -273,33 +271,22 @@ class _Reply:
 
 
 class Service:
-    """Opens requests to the service, over connections that are kept open for the next ones.
-
-    Through several clients: what httpx does for each request grows with the square of the
-    connections that a client has.
-    """
+    """Opens requests to the service, over connections that are kept open for the next ones."""
 
     def __init__(self, config: Config) -> None:
         self._url = f"{config.endpoint.base_url}/chat/completions"
         self._key = config.endpoint.key
         hide_in_logs(self._key)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        base_url = config.endpoint.base_url
-        self._clients = [
-            http_client(base_url, timeout=TIMEOUT, limits=limits) for _ in range(CLIENTS)
-        ]
-        self._turn = cycle(self._clients)
+        self._client = http_client(config.endpoint.base_url, timeout=TIMEOUT)
 
     def stream(self, body: bytes) -> AbstractAsyncContextManager[httpx.Response]:
         """The response to a request for an answer."""
-        return next(self._turn).stream(
-            "POST", self._url, content=body, headers=authorization(self._key)
-        )
+        headers = authorization(self._key)
+        return self._client.stream("POST", self._url, content=body, headers=headers)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for client in self._clients:
-            await client.aclose()
+        await self._client.aclose()
 
 
 async def _body(request: Request) -> bytes:

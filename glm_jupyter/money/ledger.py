@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -104,7 +105,9 @@ class Ledger:
         self.path = path or data / "ledger.sqlite"
         self._file = LedgerFile(self.path)
         self._lock = RLock()
-        self._waiting: list[Row] = []  # to be written before anything is read
+        # To be written before anything is read. Rows are added without the lock, under which only
+        # `_use` takes them away: an event loop must not wait for the disk.
+        self._waiting: deque[Row] = deque()
         self._untold: dict[tuple[str, str], Job] = {}  # jobs that are still to be written
         self._batches = 0
         self._budgets: dict[tuple[Period, str], Decimal] = {}  # as they were last read
@@ -181,11 +184,11 @@ class Ledger:
             db.execute("COMMIT")
             return True
 
+        if self._batches and not self._limited(currency, periods):
+            allow(Standing())
+            self._write(row)
+            return
         with self._lock:
-            if self._batches and not self._limited(currency, periods):
-                allow(Standing())
-                self._write(row)
-                return
             wait = not self._seen or self._limited(currency, periods)
             if not self._use(work, False, wait=wait, again=not wait):
                 allow(None)
@@ -334,8 +337,7 @@ class Ledger:
 
     def budgets(self) -> dict[tuple[Period, str], Decimal]:
         """The user's budgets: (period, currency) -> amount."""
-        with self._lock:
-            return dict(self._budgets) if self._batches else self._read_budgets()
+        return dict(self._budgets) if self._batches else self._read_budgets()
 
     def set_budget(self, period: Period, currency: str, amount: Decimal | None) -> bool:
         """Keep a budget for all kernels, or none; False where it could not be kept."""
@@ -389,33 +391,41 @@ class Ledger:
     ) -> T:
         """Do `work` with the file, after all that waits to be written; options as of its `use`."""
 
+        rows: list[Row] = []
+
+        def taken() -> None:
+            for _ in rows:
+                self._waiting.popleft()
+            rows.clear()
+
         def both(db: sqlite3.Connection) -> T:
-            if self._waiting or self._untold:
+            if rows or self._untold:
                 db.execute("BEGIN IMMEDIATE")
-                for row in self._waiting:
+                for row in rows:
                     _write_row(db, row)
                 for job in self._untold.values():
                     _write_job(db, job)
                 if self._batches:
                     self._budgets = _budgets(db)
                 db.execute("COMMIT")
-                self._waiting.clear()
+                taken()
                 self._untold.clear()
             return work(db)
 
         with self._lock:
+            rows += self._waiting.copy()  # whole, whatever is added meanwhile
             result = self._file.use(both, otherwise, wait=wait, again=again)
-            if self._waiting and not self._file.locked:
-                self._waiting.clear()  # it cannot be written, and `next_warning` says why
+            if not self._file.locked:
+                taken()  # what cannot be written, and `next_warning` says why
             return result
 
     def _write(self, row: Row) -> None:
+        self._waiting.append(row)
+        if self._batches:
+            self._write_soon()
+            return
         with self._lock:
-            self._waiting.append(row)
-            if self._batches:
-                self._write_soon()
-            else:
-                self._flush()
+            self._flush()
 
     def _flush(self) -> None:
         self._use(lambda db: None, None, wait=False, again=True)
@@ -441,7 +451,10 @@ class Ledger:
                 self._use(lambda db: None, None, wait=False, again=not last)
                 if last or not (self._waiting or self._untold):
                     self._writing = False
-                    return
+                    # Who has added a row just now may have seen that it is being written.
+                    if last or not self._waiting:
+                        return
+                    self._writing = True
             time.sleep(RETRY_SECONDS)
 
 
