@@ -196,6 +196,7 @@ class BatchRun:
         self.tally = Tally()
         self.stopped: GLMError | None = None
         self.batches: list[str] = []  # their ids at the service
+        self.under_way = True  # some of them, there
         self._session = session
         self._options = options
         self._target = target
@@ -211,8 +212,7 @@ class BatchRun:
         """The results as they come. Where it is closed, the batch goes on at the service."""
         with on_disk():
             state = await self._opened(self.tally)
-            shards = state.shards()
-            first = [shard for shard in shards if not shard.second]
+            first = [shard for shard in state.shards() if not shard.second]
             try:
                 self._check_recording(state)
                 await self._check(first)
@@ -222,7 +222,9 @@ class BatchRun:
                             yield result
                 except GLMError as error:
                     self.stopped = error
+                    self.under_way = any(s.batch and not s.booked for s in state.shards())
                     return
+                self.under_way = False
                 state.finish()
             finally:
                 shards = state.shards()

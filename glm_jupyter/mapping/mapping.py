@@ -243,9 +243,10 @@ async def _fill(answers: Answers, dispatch: Scheduler | BatchRun) -> None:
         async with aclosing(dispatch.results()) as results:
             async for position, answer, error in results:
                 answers.put(position, answer, error)
+    if isinstance(dispatch, BatchRun):
+        answers.under_way = dispatch.under_way
     if dispatch.stopped:
         raise MapStopped(dispatch.stopped, answers) from dispatch.stopped
-    answers.under_way = False
 
 
 @asynccontextmanager

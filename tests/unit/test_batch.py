@@ -200,6 +200,7 @@ def test_the_second_batch_is_within_the_budget(server: ProtocolServer) -> None:
     with pytest.raises(MapStopped, match="budget of this map") as stopped:
         ask(["good", "slow"], budget="0.015 RMB", **options)
     assert stopped.value.answers.parsed == [Review(positive=True), None]
+    assert "What is answered is kept" in stopped.value.remedy
     assert len(server.batching.jobs) == 1
     answers = ask(["good", "slow"], budget="0.016 RMB", **options)
     assert answers.parsed == [Review(positive=True)] * 2
