@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
@@ -49,8 +50,9 @@ class Http:
         self._kept: dict[tuple[str, str], httpx.AsyncClient] | None = None
 
     async def __aenter__(self) -> Http:
-        with suppress(NetworkError):  # which plain http does not care about
-            await asyncio.to_thread(_ssl_context)  # takes tens of milliseconds
+        if sys.platform != "emscripten":  # where the browser looks after TLS
+            with suppress(NetworkError):  # which plain http does not care about
+                await asyncio.to_thread(_ssl_context)  # takes tens of milliseconds
         self._kept = {}
         return self
 
@@ -173,6 +175,10 @@ def connection(base_url: str) -> dict[str, Any]:
 
     Raises NetworkError where the certificates cannot be read.
     """
+    if sys.platform == "emscripten":
+        from .browser import Fetch
+
+        return {"transport": Fetch(), "follow_redirects": False}
     proxy = proxy_for(base_url)
     return {
         "verify": _ssl_context() if base_url.startswith("https:") else _no_tls(),

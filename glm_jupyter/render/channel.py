@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class Channel:
         """
         from .stream import Stream  # reads markdown, which %load_ext need not wait for
 
-        parent = self._shell.kernel.get_parent("shell")  # type: ignore[attr-defined]
+        parent = self._shell.kernel.get_parent()  # type: ignore[attr-defined]
         place = {
             "display": display_id,
             "cell": parent.get("metadata", {}).get("cellId"),
@@ -188,8 +189,10 @@ def _fulfil(future: asyncio.Future[Any], value: Any) -> None:
 
 def _is_batch(shell: InteractiveShell) -> bool:
     """Whether nbclient runs the notebook, for nbconvert, papermill or a test: it has a kernel
-    that keeps no history.
+    that keeps no history. So has JupyterLite, where somebody looks on.
     """
+    if sys.platform == "emscripten":
+        return False
     history = getattr(shell, "history_manager", None)
     return getattr(history, "hist_file", None) == ":memory:"
 
