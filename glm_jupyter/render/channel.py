@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -189,10 +188,8 @@ def _fulfil(future: asyncio.Future[Any], value: Any) -> None:
 
 def _is_batch(shell: InteractiveShell) -> bool:
     """Whether nbclient runs the notebook, for nbconvert, papermill or a test: it has a kernel
-    that keeps no history. So has JupyterLite, where somebody looks on.
+    that keeps no history.
     """
-    if sys.platform == "emscripten":
-        return False
     history = getattr(shell, "history_manager", None)
     return getattr(history, "hist_file", None) == ":memory:"
 

@@ -106,7 +106,9 @@ def _wheels(work: Path) -> Iterator[Path]:
         code = {
             Path(file): Path(str(file.locate()))
             for file in found.files or ()
-            if file.suffix != ".pyc" and ".." not in file.parts and "dist-info" not in str(file)
+            if file.suffix not in (".pyc", ".so", ".pyd")
+            and ".." not in file.parts
+            and "dist-info" not in str(file)
         }
         yield _wheel(work, re.sub(r"[-.]", "_", name), found.version, code)
 

@@ -53,6 +53,7 @@ def test_questions_from_a_page(site: str, context: BrowserContext, server: Proto
 
     env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
     run(f"import os\nos.environ.update({env})\n%load_ext glm_jupyter")
+    expect(page.locator(".glm-StatusItem")).to_contain_text("glm-4.7-flash")
     refused = run("%%glm -m glm-4.7\nHello")
     expect(refused).to_contain_text("A page may ask only a server that allows it")
 
