@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,13 @@ def iterate(items: AsyncIterator[T]) -> Iterator[T]:
                     return
         finally:
             drive(close())
+
+
+async def in_thread(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call what may take its time in another thread; in a browser, which has none, in this one."""
+    if sys.platform == "emscripten":
+        return function(*args, **options)
+    return await asyncio.to_thread(function, *args, **options)
 
 
 @contextmanager
@@ -103,6 +111,9 @@ def short_when_stopped(says: str) -> Iterator[None]:
 
 @contextmanager
 def _bridge() -> Iterator[Drive]:
+    if sys.platform == "emscripten":
+        yield _in_page
+        return
     loop = _running_loop()
     if loop is None:
         with asyncio.Runner() as runner:
@@ -146,6 +157,20 @@ def _nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) 
         with suppress(asyncio.CancelledError):
             loop.run_until_complete(task)
         raise
+
+
+def _in_page(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Pyodide has one thread and a loop that cannot be nested, but can suspend its whole stack."""
+    from pyodide.ffi import can_run_sync, run_sync
+
+    if not can_run_sync():
+        coroutine.close()
+        raise RuntimeError(
+            "Python cannot wait in this browser. Await `glm.aask`, iterate over `glm.astream` or "
+            "`glm.amap` with `async for`, or take a browser with JSPI: Chrome or Edge from 137 on."
+        )
+    result: T = run_sync(coroutine)
+    return result
 
 
 def _in_thread(portal: BlockingPortal, coroutine: Coroutine[Any, Any, T]) -> T:

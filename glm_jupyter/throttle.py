@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Callable
 from threading import Lock, Timer
 from time import monotonic
@@ -20,7 +22,7 @@ class Throttle:
         self._draw = draw
         self._lock = Lock()
         self._last = 0.0
-        self._timer: Timer | None = None
+        self._timer: object = None
 
     def now(self) -> None:
         """Draw without waiting."""
@@ -35,9 +37,7 @@ class Throttle:
                 return
             wait = self._last + INTERVAL - monotonic()
             if wait > 0:
-                self._timer = Timer(wait, self._late)
-                self._timer.daemon = True
-                self._timer.start()
+                self._timer = _call_later(wait, self._late)
                 return
         self.now()
 
@@ -47,3 +47,12 @@ class Throttle:
             self._timer = None
             self._last = monotonic()
         self.now()
+
+
+def _call_later(seconds: float, draw: Callable[[], object]) -> object:
+    if sys.platform == "emscripten":  # no threads, and one loop that never ends
+        return asyncio.get_running_loop().call_later(seconds, draw)
+    timer = Timer(seconds, draw)
+    timer.daemon = True
+    timer.start()
+    return timer

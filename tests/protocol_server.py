@@ -193,6 +193,7 @@ class ProtocolServer:
         self.default = Reply()
         self.respond: Callable[[Request], Reply] | None = None
         self.key: str | None = None  # the key a client must show
+        self.allows_pages = False  # of any origin (CORS)
         self.models = ["glm-4.7", "glm-4.7-flash"]
         self.making = making_server.Making()
         self.batching = batch_server.Batching()
@@ -213,7 +214,11 @@ class ProtocolServer:
     @property
     def chats(self) -> list[Request]:
         """The requests for an answer, without those for the list of models."""
-        return [r for r in self.requests if r.path.endswith("/chat/completions")]
+        return [
+            request
+            for request in self.requests
+            if request.path.endswith("/chat/completions") and request.method == "POST"
+        ]
 
     @property
     def stopping(self) -> bool:
@@ -270,6 +275,9 @@ class _Handler(tornado.web.RequestHandler):
         self.server = server
 
     def prepare(self) -> None:
+        if self.server.allows_pages:
+            self.set_header("Access-Control-Allow-Origin", "*")
+            self.set_header("Access-Control-Allow-Headers", "authorization, content-type")
         self.record = Request(
             method=self.request.method or "",
             path=self.request.path,
@@ -279,9 +287,18 @@ class _Handler(tornado.web.RequestHandler):
         )
         self.server.requests.append(self.record)
         shown = self.record.headers.get("authorization")
-        if self.server.key is not None and not self.open and shown != f"Bearer {self.server.key}":
+        asks_first = self.request.method == "OPTIONS"
+        if (
+            self.server.key is not None
+            and not (self.open or asks_first)
+            and shown != f"Bearer {self.server.key}"
+        ):
             self.set_status(401)
             self.send(NO_AUTHORIZATION if shown is None else WRONG_KEY)
+
+    def options(self) -> None:
+        """A browser asks whether a page may ask."""
+        self.set_status(204)
 
     def send(self, body: dict[str, Any]) -> None:
         self.set_header("Content-Type", "application/json; charset=UTF-8")

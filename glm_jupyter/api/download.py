@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
+from glm_jupyter import bridge
 from glm_jupyter.language import _, sentences
 
 from . import events as ev
@@ -122,7 +123,7 @@ async def _in_memory(url: str, endpoint: Endpoint, kept: str) -> tuple[bytes, st
 
 
 async def _in_file(url: str, endpoint: Endpoint, kept: str) -> tuple[Path, str]:
-    handle, name = await asyncio.to_thread(tempfile.mkstemp, prefix="glm-", suffix=".part")
+    handle, name = await bridge.in_thread(tempfile.mkstemp, prefix="glm-", suffix=".part")
     path, head = Path(name), b""
     try:
         with os.fdopen(handle, "wb") as file:
@@ -132,7 +133,7 @@ async def _in_file(url: str, endpoint: Endpoint, kept: str) -> tuple[Path, str]:
                         head = (head + piece)[:_HEAD]
                         if len(head) == _HEAD:
                             _type(head, "video")
-                    await asyncio.to_thread(file.write, piece)
+                    await bridge.in_thread(file.write, piece)
         return path, _type(head, "video")
     except OSError as error:
         _drop(path)

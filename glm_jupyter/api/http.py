@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
@@ -50,8 +51,9 @@ class Http:
         self._kept: dict[tuple[str, str], httpx.AsyncClient] | None = None
 
     async def __aenter__(self) -> Http:
-        with suppress(NetworkError):  # which plain http does not care about
-            await asyncio.to_thread(_ssl_context)  # takes tens of milliseconds
+        if sys.platform != "emscripten":  # where the browser looks after TLS
+            with suppress(NetworkError):  # which plain http does not care about
+                await asyncio.to_thread(_ssl_context)  # takes tens of milliseconds
         self._kept = {}
         return self
 
@@ -151,10 +153,9 @@ def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
     certificates that the environment names cannot be used.
     """
     try:
-        pools = Pools(limits=httpx.Limits(), **connection(base_url))
         return httpx.AsyncClient(
             headers=HEADERS,
-            transport=pools,
+            transport=_transport(base_url),
             trust_env=False,
             # Where a redirect leads is not where the key was meant to go.
             follow_redirects=False,
@@ -171,6 +172,14 @@ def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
                 "otherwise correct {named}, or remove it."
             ).format(named=named),
         ) from None
+
+
+def _transport(base_url: str) -> httpx.AsyncBaseTransport:
+    if sys.platform == "emscripten":
+        from .browser import Fetch
+
+        return Fetch()
+    return Pools(limits=httpx.Limits(), **connection(base_url))
 
 
 def connection(base_url: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -27,6 +28,15 @@ def unreachable(error: httpx.HTTPError, base_url: str) -> NetworkError:
 
 def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str, bool]:
     """What happened, what to do, and whether to try again; `proxy` is where one is named."""
+    if sys.platform == "emscripten" and isinstance(error, httpx.ConnectError):
+        return (
+            _("the browser got no answer that it may show to this page"),
+            _(
+                "Check the base URL and the network. A page may ask only a server that allows it "
+                "(CORS): your own or a gateway can be set up so."
+            ),
+            False,
+        )
     causes = list(_causes(error))
     lost = any(isinstance(cause, socket.gaierror | ConnectionRefusedError) for cause in causes)
     if proxy and (lost or isinstance(error, httpx.ProxyError)):

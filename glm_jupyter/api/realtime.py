@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -218,6 +219,11 @@ async def _connected(endpoint: Endpoint) -> AsyncIterator[ClientConnection]:
         def process_redirect(self, exc: Exception) -> Exception | str:
             return exc  # where a redirect leads is not where the key was meant to go
 
+    if sys.platform == "emscripten":  # whose WebSockets take no key
+        raise InputError(
+            _("Models that listen and speak cannot be asked from a browser."),
+            remedy=_("Ask them in a Jupyter with a server."),
+        )
     hide_in_logs(endpoint.key)
     secure = endpoint.base_url.startswith("https:")
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx_sse
 
+from glm_jupyter import bridge
 from glm_jupyter.language import _
 
 from . import events as ev
@@ -141,7 +142,7 @@ class TranscriptionRequest(MakingRequest):
         Where a piece of several fails, the others are kept, and IncompleteError says which
         seconds are missing.
         """
-        parts = await asyncio.to_thread(cut, self.audio) if self.mime == "audio/wav" else []
+        parts = await bridge.in_thread(cut, self.audio) if self.mime == "audio/wav" else []
         if len(parts) < 2:
             async for event in self._piece(http, endpoint, self.audio):
                 yield event

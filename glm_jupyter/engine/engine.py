@@ -7,6 +7,7 @@ import atexit
 import importlib.util
 import os
 import secrets
+import sys
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -171,6 +172,11 @@ class Engine:
         return name
 
     def _resolve(self, model: str | Path | None) -> str:
+        if sys.platform == "emscripten":
+            raise InputError(
+                _("The embedded engine cannot run in a browser."),
+                remedy=_("Name a hosted model, or a server that lets pages ask it."),
+            )
         if not installed():
             raise InputError(
                 _("The embedded engine is not installed."),

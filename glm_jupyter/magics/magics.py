@@ -357,9 +357,9 @@ def _document(shell: InteractiveShell) -> None:
     IPython looks up Python names only, and has no hook for others. What is offered by Tab gets a
     hint in the place of a signature, which only functions of Python have.
     """
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return
+    kernel: Any = getattr(shell, "kernel", None)
+    if not hasattr(kernel, "do_inspect"):
+        return  # there is none, or Pyodide's, which has no hook either
     of_python, completions = kernel.do_inspect, kernel.do_complete
 
     def do_inspect(code: str, cursor_pos: int, *args: Any, **options: Any) -> Any:

@@ -69,6 +69,7 @@ class Parser(MagicArgumentParser):
     misplaced = _ALL
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs.pop("color", None)  # which Python 3.14 hands to subparsers, and IPython's has not
         # IPython's own formatter writes reStructuredText, which help in a cell is not.
         super().__init__(  # type: ignore[no-untyped-call]
             formatter_class=_Formatter, **kwargs

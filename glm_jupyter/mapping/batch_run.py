@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from glm_jupyter import bridge
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import batches, files
 from glm_jupyter.api import events as ev
@@ -322,7 +323,7 @@ class BatchRun:
             allowance.paid = add(self.tally.paid, handed_in)
             allowance.check(whole.worst)
         if not any(shard.attempt for shard in waiting):
-            await asyncio.to_thread(self._session.budgets.check, whole)
+            await bridge.in_thread(self._session.budgets.check, whole)
 
     async def _known(self, state: BatchState) -> AsyncGenerator[Mapped, None]:
         """The results that need no request."""
@@ -601,9 +602,9 @@ class BatchRun:
         budgets, quote, notebook = self._session.budgets, self._quote([shard]), notebook_path()
         if anyway:
             most: dict[str, Any] = {"most": quote.worst, "currency": quote.currency}
-            await asyncio.to_thread(budgets.ledger.begin, held, notebook=notebook, **most)
+            await bridge.in_thread(budgets.ledger.begin, held, notebook=notebook, **most)
         else:
-            await asyncio.to_thread(budgets.reserve, quote, held, None, notebook)
+            await bridge.in_thread(budgets.reserve, quote, held, None, notebook)
 
     def _void(self, shard: Shard) -> None:
         """Note that an attempt has cost nothing: the service did not take it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from threading import Lock, Thread
 
@@ -26,7 +27,8 @@ class GatewaySums:
 
     def refresh(self) -> None:
         """Fetch the sums anew."""
-        if gateway_usage.known() is None:
+        # A browser has no threads, and cannot wait here.
+        if sys.platform == "emscripten" or gateway_usage.known() is None:
             self.widget.value = ""
             return
         with self._lock:

@@ -8,7 +8,6 @@ the request, kind, value]`. No date and no request id: recorded again, only what
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
+from glm_jupyter import bridge
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import GLMError, InputError, clean
@@ -140,7 +140,7 @@ class Recorder:
     async def keep(self, event: ev.Media) -> RecordedMedia:
         """Keep what was made beside the file. Raises GLMError where that is not possible."""
         try:
-            return await asyncio.to_thread(kept, event, self.path.parent)
+            return await bridge.in_thread(kept, event, self.path.parent)
         except OSError as error:
             raise GLMError(
                 _("What was made is here, but it was not recorded beside {file}: {error}.").format(

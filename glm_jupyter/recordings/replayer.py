@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from glm_jupyter import bridge
 from glm_jupyter.api import events as ev
 from glm_jupyter.api.endpoints import Endpoint
 from glm_jupyter.api.errors import InputError, clean
@@ -78,7 +79,7 @@ class Replayer:
             due = begun + milliseconds / 1000 / self.speed
             await asyncio.sleep(max(0.0, due - loop.time()))
             if isinstance(event, RecordedMedia):
-                yield await asyncio.to_thread(event.event, self._folders[id(recorded)])
+                yield await bridge.in_thread(event.event, self._folders[id(recorded)])
             else:
                 yield event
 

@@ -73,7 +73,7 @@ class Channel:
         """
         from .stream import Stream  # reads markdown, which %load_ext need not wait for
 
-        parent = self._shell.kernel.get_parent("shell")  # type: ignore[attr-defined]
+        parent = self._shell.kernel.get_parent()  # type: ignore[attr-defined]
         place = {
             "display": display_id,
             "cell": parent.get("metadata", {}).get("cellId"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -15,7 +16,7 @@ _CONSOLES = frozenset(
 
 def shows_updates(shell: Any) -> bool:
     """Whether what `shell` displays can be brought up to date: no terminal or console does that."""
-    return hasattr(shell, "kernel") and not _in_console()
+    return hasattr(shell, "kernel") and not (sys.platform != "emscripten" and _in_console())
 
 
 @cache

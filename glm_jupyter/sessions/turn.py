@@ -8,7 +8,6 @@ from asyncio import (
     Task,
     current_task,
     get_running_loop,
-    to_thread,
 )
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from glm_jupyter import bridge
 from glm_jupyter import engine as embedded
 from glm_jupyter.answer import Answer
 from glm_jupyter.api import events as ev
@@ -237,7 +237,7 @@ class Turn:
             asked=words_of(one.request.messages[-1])[:LONGEST_ASKED],
             notebook=notebook_path(),
         )
-        if not await to_thread(self.budgets.ledger.add_job, self._job):
+        if not await bridge.in_thread(self.budgets.ledger.add_job, self._job):
             self.answer.notes.append(
                 _("task {id} could not be written down: keep its id").format(id=task)
             )
@@ -252,11 +252,11 @@ class Turn:
     async def _keep(self, event: ev.Media) -> None:
         """Keep what was made beside the notebook."""
         asked = words_of(self.opening.request.messages[-1])
-        made, complaint = await to_thread(keep, event, asked)
+        made, complaint = await bridge.in_thread(keep, event, asked)
         self.answer.media.append(made)
         if complaint:
             self.answer.notes.append(complaint)
-        await to_thread(self._end_job, "SUCCESS")
+        await bridge.in_thread(self._end_job, "SUCCESS")
 
     async def _consult(self, transport: Transport, endpoint: Endpoint) -> ev.Sources:
         """Put the passages that fit the question before it, and list them as sources.

@@ -80,6 +80,7 @@ class Lab:
         (extensions / "glm-jupyter").symlink_to(EXTENSION)
         (config / "labconfig").mkdir(parents=True)
         off = [*disabled, "@jupyterlab/apputils-extension:announcements"]
+        off += ["@jupyterlite/pyodide-kernel-extension"]  # which is for JupyterLite's pages
         off += [] if extension else ["glm-jupyter"]
         off += (
             [] if shared else ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
@@ -88,7 +89,12 @@ class Lab:
         (config / "labconfig" / "page_config.json").write_text(page_config)
         servers = dict.fromkeys(("jupyter_server_ydoc", "jupyter_server_fileid"), shared)
         (config / "jupyter_server_config.json").write_text(
-            json.dumps({"ServerApp": {"jpserver_extensions": servers}})
+            json.dumps(
+                {
+                    "ServerApp": {"jpserver_extensions": servers},
+                    "SQLiteYStore": {"db_path": str(home / "ystore.db")},
+                }
+            )
         )
         if locale:
             chosen = home / "settings" / "@jupyterlab" / "translation-extension"

@@ -1,4 +1,4 @@
-"""nbclassic, the page of Notebook 6: answers by updates, its own MathJax 2, its own Stop and Tab."""
+"""nbclassic, the page of Notebook 6: answers by updates, MathJax 2, its own Stop and Tab."""
 
 from __future__ import annotations
 

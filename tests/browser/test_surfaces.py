@@ -125,8 +125,8 @@ LOOK = r"""(cell, own) => {
                 }
                 if (/^(src|srcset|(xlink:)?href|poster|action|data)$/.test(attribute)) {
                     const web = name === 'a' && /^(https?:\/\/|mailto:)/i.test(value);
-                    const path = URL.canParse(value, location) ? new URL(value, location).pathname : '';
-                    const kept = /(^|\/)glm-media\/[\w%.-]+$/.test(path);
+                    const url = URL.canParse(value, location) ? new URL(value, location) : null;
+                    const kept = /(^|\/)glm-media\/[\w%.-]+$/.test(url?.pathname ?? '');
                     const held = /^(data:(image|audio)\/|blob:|#)/.test(value);
                     // Plain text is made links of by JupyterLab itself.
                     if (!web && !kept && !held && !node.closest('.jp-RenderedText')) {

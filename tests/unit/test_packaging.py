@@ -15,6 +15,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 # What users pass in, and what an error tells to install where it is wanted.
 OF_THE_USER = {"pandas", "pillow", "jsonschema", "referencing"}
 
+# What a browser's Python comes with, and no other.
+OF_PYODIDE = {"js", "pyodide"}
+
 
 def names(requirements: list[str]) -> set[str]:
     found = [re.split(r"[^\w.-]", each)[0] for each in requirements]
@@ -30,7 +33,7 @@ def imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found.add(node.module.partition(".")[0])
-    return found - sys.stdlib_module_names - {"glm_jupyter"}
+    return found - sys.stdlib_module_names - OF_PYODIDE - {"glm_jupyter"}
 
 
 def test_every_package_that_is_imported_is_declared() -> None:
