@@ -46,6 +46,15 @@ def installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
+def check_place() -> None:
+    """Raise InputError where there are no processes for an engine."""
+    if sys.platform == "emscripten":
+        raise InputError(
+            _("The embedded engine cannot run in a browser."),
+            remedy=_("Name a hosted model, or a server that lets pages ask it."),
+        )
+
+
 def engine() -> Engine:
     """The one engine of this process; it ends with the process."""
     global _engine
@@ -172,11 +181,7 @@ class Engine:
         return name
 
     def _resolve(self, model: str | Path | None) -> str:
-        if sys.platform == "emscripten":
-            raise InputError(
-                _("The embedded engine cannot run in a browser."),
-                remedy=_("Name a hosted model, or a server that lets pages ask it."),
-            )
+        check_place()
         if not installed():
             raise InputError(
                 _("The embedded engine is not installed."),

@@ -133,6 +133,7 @@ def _replayed(replayer: Replayer, place: str | None, name: str | None) -> Target
 
 def _embedded(name: str | None) -> Target:
     """The embedded engine, which answers for its own model only."""
+    embedded.check_place()
     if not embedded.installed():
         raise InputError(
             _("The embedded engine is not installed."),
