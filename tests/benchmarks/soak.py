@@ -154,7 +154,7 @@ class Service:
             case "item":
                 return Reply(f"Item {n}.")
             case "slow":
-                return Reply(text, chunk=5, pause=0.05)
+                return Reply(text, chunk=5, pause=0.2)
             case "cut":
                 return Reply(text, chunk=40, finish_reason="length")
             case "dropped":
@@ -196,7 +196,7 @@ class Page:
                 continue
             self.notebook.start(number)
             if code == STOPPED:
-                page.locator(".glm-stop:visible").first.click(timeout=20_000)
+                page.locator(".glm-stop:visible").first.click(timeout=60_000)
             page.evaluate("() => window.lastRun")
         self.notebook.save()
         page.evaluate("() => jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
