@@ -94,7 +94,8 @@ STOPPED = "%%glm -m glm-4.7\nslow: tell me"
 CELLS = [
     *(ASK.format(word=word, options=options) for word, options in QUESTIONS.items()),
     "%%glm --compare glm-4.7,glm-4.5-air\nprose: tell me",
-    "answers = glm.map(range(12), 'item: {{ item }}', model='glm-4.7', fresh=True)\nanswers",
+    # Not as the cell's value, which IPython keeps in Out.
+    "display(glm.map(range(12), 'item: {{ item }}', model='glm-4.7', fresh=True))",
     "print(glm.ask('table: tell me', model='glm-4.7'))",
     "for event in glm.stream('prose: tell me', model='glm-4.7'):\n    pass",
     "%%glm -m glm-4.7 --dry-run\nmathematics: tell me",

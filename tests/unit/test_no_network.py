@@ -40,7 +40,7 @@ print(len(names))
 def test_importing_every_module_and_loading_the_extension_try_no_connection() -> None:
     pytest.importorskip("dask")  # which the lowest versions are tested without
     run = subprocess.run(
-        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False, timeout=120
     )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) > 150
