@@ -5,6 +5,8 @@
 #   make lowest  unit and kernel tests with the lowest versions that pyproject.toml allows
 #   make coverage  which lines of the package the tests of Python run
 #   make bench   the benchmarks
+#   make fuzz    a minute of fuzzing for each of what reads a model's text (TIME=600: seconds)
+#   make reproducible  builds the wheel in two places and compares them
 #   make translations  brings the catalogues of texts up to date with the code, and compiles them
 #   make clean   remove all that these have made
 # PYTHON=python3.12 make ... chooses the Python that .venv is made with (3.11 or later).
@@ -16,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style labextension/schema -type f)
 
-.PHONY: demo test coverage lint lowest bench translations clean
+.PHONY: demo test coverage lint lowest bench fuzz reproducible translations clean
 
 demo: .venv/installed
 	$(BIN)/python demo_notebooks/demo.py
@@ -54,6 +56,17 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.ledger
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
 	  $(BIN)/python -m tests.benchmarks.browser
+
+# Atheris has wheels for Linux only, so nothing else asks for it.
+TIME ?= 60
+fuzz: .venv/installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python atheris
+	$(BIN)/python -m tests.fuzz reader -max_total_time=$(TIME)
+	$(BIN)/python -m tests.fuzz stream -max_total_time=$(TIME)
+	$(BIN)/python -m tests.fuzz tex -max_total_time=$(TIME)
+
+reproducible: .venv/installed
+	$(BIN)/python -m tests.reproducible
 
 translations: .venv/installed
 	mkdir -p build

