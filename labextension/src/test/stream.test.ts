@@ -213,13 +213,14 @@ test('a page that comes late asks for the state', () => {
   assert.deepEqual(notebooks.adopted, ['a']);
 });
 
-test('a page that missed the final display asks for it', () => {
+test('a page that missed the final display asks for it', async () => {
   const { kernel, notebooks, streams } = setUp();
   kernel.receive(state(0, 'one'));
   kernel.receive({ type: 'end', id: 'a' });
   assert.deepEqual(kernel.asked, [{ type: 'state', id: 'a' }]);
   kernel.receive({ type: 'end', id: 'a', bundle: { 'text/plain': 'one' } });
   assert.deepEqual(notebooks.finished, [{ 'text/plain': 'one' }]);
+  await Promise.resolve(); // for the notebook to be written
   assert.equal(streams.get('a'), undefined);
 });
 
