@@ -9,7 +9,7 @@ import httpx
 
 # What httpcore does for each request grows with the connections of its pool: with some hundreds
 # in flight it would take more time than all else.
-POOL_SIZE = 8
+POOL_SIZE = 4
 
 
 class Pools(httpx.AsyncBaseTransport):
