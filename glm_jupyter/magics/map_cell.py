@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glm_jupyter.api.errors import GLMError, InputError
 from glm_jupyter.language import _, ngettext, sentences
 from glm_jupyter.mapping.answers import Answers
-from glm_jupyter.mapping.batch_run import check, half
+from glm_jupyter.mapping.batch_draft import check, half
 from glm_jupyter.mapping.budget import Allowance
 from glm_jupyter.mapping.items import each, prompt_for
 from glm_jupyter.mapping.mapping import answers_for, fill

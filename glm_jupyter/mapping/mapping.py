@@ -14,8 +14,9 @@ from glm_jupyter.sessions import session as sessions
 from glm_jupyter.sessions.options import AskOptions
 
 from .answers import Answers
-from .batch_run import BatchRun, drafted
-from .batch_run import check as check_batch
+from .batch_draft import check as check_batch
+from .batch_draft import drafted
+from .batch_run import BatchRun
 from .batch_state import BatchState
 from .batch_state import find as find_batch
 from .budget import Allowance
