@@ -67,6 +67,7 @@ def test_questions_from_a_page(site: str, context: BrowserContext, server: Proto
     expect(answer).to_contain_text("The end.")
     expect(answer.locator("mjx-container")).to_have_count(1)
     expect(answer).to_contain_text("0.000296 RMB")
+    expect(page.locator(".glm-StatusItem")).to_contain_text("0.000296 RMB")
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / "lite.png")
 
