@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nbformat.reader import NotJSONError
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.lab import MIME, Lab, Notebook
@@ -35,8 +37,10 @@ def half(server: ProtocolServer) -> threading.Event:
 
 def saved(notebook: Notebook, cell: int) -> list[Any]:
     """The outputs on disk, where the server saves what the pages share."""
-    for _ in range(100):
-        outputs = notebook.lab.read(notebook.name).cells[cell].outputs
+    outputs: list[Any] = []
+    for _ in range(300):
+        with suppress(NotJSONError):  # which it is while it is being written
+            outputs = notebook.lab.read(notebook.name).cells[cell].outputs
         if outputs and outputs[0].data[MIME]["complete"]:
             break
         time.sleep(0.1)
