@@ -13,8 +13,8 @@ from tests.protocol_server import Reply
 
 @pytest.fixture
 def subshell(running: Kernel) -> str:
-    if version_info < (7,):
-        pytest.skip("an older ipykernel has no subshells")
+    if version_info < (7, 4):
+        pytest.skip("in an older ipykernel's subshells, if it has them, `glm.ask` waits for ever")
     return running.open_subshell()
 
 

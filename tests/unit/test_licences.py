@@ -23,11 +23,13 @@ PERMISSIVE = {"MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD"
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same build with source maps, which tell whose code is in it."""
+    binaries = Path(sys.executable).parent
+    if not shutil.which("jupyter-builder", path=binaries):
+        pytest.skip("the extension's builder is one of the developers' tools")
     source = tmp_path_factory.mktemp("build") / "labextension"
     left = shutil.ignore_patterns("node_modules", "test")
     shutil.copytree(ROOT / "labextension", source, ignore=left)
     (source / "node_modules").symlink_to(ROOT / "labextension" / "node_modules")
-    binaries = Path(sys.executable).parent
     subprocess.run(
         [binaries / "jupyter-builder", "build", "--source-map=True", "."],
         cwd=source,
