@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -31,10 +32,10 @@ class Pools(httpx.AsyncBaseTransport):
         try:
             response = await self._pools[number].handle_async_request(request)
         except BaseException:
-            self._in_flight[number] -= 1
+            self._ended(number)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Told(response.stream, lambda: self._ended(number))
+        response.stream = _Told(response.stream, partial(self._ended, number))
         return response
 
     async def aclose(self) -> None:

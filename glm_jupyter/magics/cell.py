@@ -71,13 +71,20 @@ def read(
     notes = [str(value) for value in prompt.values if value.cut]
     text = prompt.text.strip("\n")
     if args.above is not None:
-        cells, where = cells_above()
-        context = above(cells, args.above, room or session.room(options), where)
-        text = context.text + text
-        notes.append(context.note)
+        text, note = below(text, args.above, room or session.room(options), cells_above)
+        notes.append(note)
     asking = Asking(to_send=not args.dry_run, notes=tuple(notes))
     written = Template(line, template.text if template else cell)
     return Question(args, text, options, asking, written, prompt.values)
+
+
+def below(
+    text: str, most: int | None, room: int | None, cells_above: AboveCells
+) -> tuple[str, str]:
+    """`text` with the last `most` cells above it, and what of them is sent, in words."""
+    cells, where = cells_above()
+    context = above(cells, most, room, where)
+    return context.text + text, context.note
 
 
 def _together(args: Namespace) -> None:

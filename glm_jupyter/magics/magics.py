@@ -156,11 +156,11 @@ class GLMMagics(Magics):
             self._offer_code(turn.answer)
 
     async def _explain(self, args: Namespace) -> None:
-        from glm_jupyter.prompt.above import above
         from glm_jupyter.sessions import session as sessions
         from glm_jupyter.sessions.options import Asking, AskOptions
 
         from . import explain
+        from .cell import below
         from .dry_run import preview
 
         session = sessions.current()
@@ -168,10 +168,9 @@ class GLMMagics(Magics):
         options = AskOptions(model=args.model, endpoint=args.endpoint, system=explain.SYSTEM)
         notes = []
         if args.above is not None:
-            cells, where = self._cells_above(None)
-            context = above(cells, args.above, session.room(options), where)
-            asked = context.text + asked
-            notes.append(context.note)
+            room = session.room(options)
+            asked, note = below(asked, args.above, room, lambda: self._cells_above(None))
+            notes.append(note)
         asking = Asking(aside=True, to_send=not args.dry_run, notes=tuple(notes))
         turn = session.turn(asked, options, asking)
         if args.dry_run:
