@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer
 
@@ -13,9 +14,8 @@ from tests.protocol_server import ProtocolServer
 def test_the_cells_above_are_those_on_screen(
     notebook: Callable[..., Notebook], server: ProtocolServer
 ) -> None:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
     nb = notebook(
-        f"import os\nos.environ.update({env})\n%load_ext glm_jupyter",
+        loading(server),
         "6 * 7",
         "%%glm -m glm-4.7 --above 2\nWhy?",
         "below = 1",

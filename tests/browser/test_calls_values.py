@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -35,12 +36,7 @@ def look(what: str) -> str:
 
 @pytest.fixture
 def load(server: ProtocolServer, tmp_path: Path) -> str:
-    env = {
-        "ZAI_API_KEY": "id.secret",
-        "ZAI_BASE_URL": server.url,
-        "XDG_DATA_HOME": str(tmp_path),
-    }
-    return f"import os\nos.environ.update({env})\n%load_ext glm_jupyter\n{DEFINITIONS}"
+    return f"{loading(server, XDG_DATA_HOME=str(tmp_path))}\n{DEFINITIONS}"
 
 
 def asks_for(name: str, arguments: dict[str, object], **more: object) -> Reply:

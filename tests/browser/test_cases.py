@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.cells import loading
 from tests.browser.lab import Lab, Notebook
 from tests.front_ends.cases import ANSWERS, FORMULAS, faults
 from tests.protocol_server import ProtocolServer, Reply
@@ -47,8 +48,7 @@ def seen(
 ) -> Seen:
     """What JupyterLab shows of answers of these texts: live, and from the saved notebook."""
     server.enqueue(*(Reply(text, chunk=9) for text in texts))
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url, "XDG_DATA_HOME": str(home)}
-    load = f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
+    load = loading(server, XDG_DATA_HOME=str(home))
     counts = [min(IN_A_CELL, len(texts) - at) for at in range(0, len(texts), IN_A_CELL)]
     lab.write(name, load, *(ASK_ALL.format(count=count) for count in counts))
     with browser.new_context(viewport={"width": 1200, "height": 900}) as context:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -23,8 +24,7 @@ TEXTS = {
 
 @pytest.fixture
 def asking(notebook: Callable[..., Notebook], server: ProtocolServer) -> Notebook:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
-    page = notebook(f"import os\nos.environ.update({env})\n%load_ext glm_jupyter", ASK)
+    page = notebook(loading(server), ASK)
     page.run(0)
     return page
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.cells import LOAD, grow
+from tests.browser.cells import LOAD, grow, loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -25,8 +25,7 @@ Open = Callable[..., Notebook]
 def load(server: ProtocolServer, tmp_path: Path) -> str:
     """The first cell of a notebook whose questions go to `server`."""
     server.key = KEY
-    env = {"ZAI_API_KEY": KEY, "ZAI_BASE_URL": server.url, "XDG_DATA_HOME": str(tmp_path)}
-    return f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
+    return loading(server, ZAI_API_KEY=KEY, XDG_DATA_HOME=str(tmp_path))
 
 
 def select(notebook: Notebook, number: int) -> None:

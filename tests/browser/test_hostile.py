@@ -12,6 +12,7 @@ import pytest
 from nbformat.v4 import new_output
 from playwright.sync_api import BrowserContext
 
+from tests.browser.cells import loading
 from tests.browser.lab import MIME, Lab, Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -124,11 +125,8 @@ def test_an_answer_live_and_reloaded(
     tmp_path: Path,
     fetched: list[str],
 ) -> None:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url, "XDG_DATA_HOME": str(tmp_path)}
     server.enqueue(Reply(TEXT, reasoning=TEXT, sources=SOURCES, chunk=40))
-    nb = notebook(
-        f"import os\nos.environ.update({env})\n%load_ext glm_jupyter", "%%glm -m glm-4.7\nHello"
-    )
+    nb = notebook(loading(server, XDG_DATA_HOME=str(tmp_path)), "%%glm -m glm-4.7\nHello")
     nb.run(0, 1)
     assert_harmless(nb, fetched)
     nb.save()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
 from tests.browser import lite
+from tests.browser.cells import loading
 from tests.protocol_server import ProtocolServer, Reply
 
 SHOTS = Path(__file__).parents[2] / "test-results"
@@ -51,8 +52,7 @@ def test_questions_from_a_page(site: str, context: BrowserContext, server: Proto
         page.evaluate(RUN, source)
         return page.locator(".jp-CodeCell").last.locator(".jp-OutputArea")
 
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
-    run(f"import os\nos.environ.update({env})\n%load_ext glm_jupyter")
+    run(loading(server))
     expect(page.locator(".glm-StatusItem")).to_contain_text("glm-4.7-flash")
     refused = run("%%glm -m glm-4.7\nHello")
     expect(refused).to_contain_text("A page may ask only a server that allows it")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -25,9 +26,8 @@ def test_rows_are_sorted_and_the_rest_is_a_click_away(
         return Reply(text, prompt_tokens=100 * item + 1, completion_tokens=5)
 
     server.respond = answer
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
     nb = notebook(
-        f"import os\nos.environ.update({env})\n%load_ext glm_jupyter",
+        loading(server),
         "%%glm --model glm-4-airx --map range(30) --fresh\nIs comment {{ item }}",
     )
     nb.use_theme(theme)

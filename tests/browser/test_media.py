@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer
 
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 THEMES = ["Light", "Dark"]
-
-
-def loading(server: ProtocolServer) -> str:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
-    return f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
 
 
 @pytest.mark.parametrize("theme", THEMES)

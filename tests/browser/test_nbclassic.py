@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Lab
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -46,8 +47,7 @@ def classic(tmp_path: Path) -> Iterator[Lab]:
 def test_an_answer_stop_the_panel_and_tab(
     classic: Lab, context: BrowserContext, server: ProtocolServer
 ) -> None:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
-    load = f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
+    load = loading(server)
     ask = "%%glm -m glm-4.7\nHello"
     classic.write("a.ipynb", load, ask, ask, "%glm panel", "%%glm --mo")
     page = context.new_page()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -20,11 +21,10 @@ HOSTILE = "<img src=x onerror='window.hacked = 1'>"
 def setup(server: ProtocolServer, tmp_path: Path) -> Callable[..., str]:
     """The first cell of a notebook: a service, and a ledger that no other test has written in."""
     server.key = KEY
-    env = {"ZAI_API_KEY": KEY, "ZAI_BASE_URL": server.url, "XDG_DATA_HOME": str(tmp_path)}
+    load = loading(server, ZAI_API_KEY=KEY, XDG_DATA_HOME=str(tmp_path))
 
     def cell(*more: str) -> str:
-        lines = ["import os", f"os.environ.update({env})", "%load_ext glm_jupyter", *more]
-        return "\n".join(lines)
+        return "\n".join([load, *more])
 
     return cell
 

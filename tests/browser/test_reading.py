@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.cells import LOAD, TEXTS, grow
+from tests.browser.cells import LOAD, TEXTS, grow, loading
 from tests.browser.lab import ROOT, Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -138,8 +138,7 @@ def test_a_saved_unfinished_answer_has_one_wording(notebook: Open) -> None:
 def test_a_cell_that_waits_counts_the_seconds_and_can_be_stopped(
     notebook: Open, server: ProtocolServer
 ) -> None:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
-    load = f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
+    load = loading(server)
     go = threading.Event()
     server.respond = lambda request: Reply("It is singular.", hold=go, hold_after=0)
     nb = notebook(load, "%%glm --model glm-4-airx\nWhy is the matrix singular?")

@@ -13,6 +13,7 @@ import pytest
 from nbformat.reader import NotJSONError
 from playwright.sync_api import BrowserContext, expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import MIME, Lab, Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -50,8 +51,7 @@ def saved(notebook: Notebook, cell: int) -> list[Any]:
 def test_an_answer_is_seen_stopped_and_kept_once_in_both(
     shared: Lab, context: BrowserContext, server: ProtocolServer
 ) -> None:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url}
-    load = f"import os\nos.environ.update({env})\n%load_ext glm_jupyter"
+    load = loading(server)
     shared.write("a.ipynb", load, ASK, ASK, ASK)
     asks = Notebook(shared, context, "a.ipynb")
     looks = Notebook(shared, context, "a.ipynb")

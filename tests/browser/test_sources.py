@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tests.browser.cells import loading
 from tests.browser.lab import Notebook
 from tests.protocol_server import ProtocolServer, Reply
 
@@ -22,10 +23,9 @@ SOURCES: list[dict[str, Any]] = [
 def test_every_source_is_listed_and_only_pages_are_linked(
     notebook: Callable[..., Notebook], server: ProtocolServer, tmp_path: Path
 ) -> None:
-    env = {"ZAI_API_KEY": "id.secret", "ZAI_BASE_URL": server.url, "XDG_DATA_HOME": str(tmp_path)}
     server.enqueue(Reply("The mean is a sum, divided.", sources=SOURCES))
     nb = notebook(
-        f"import os\nos.environ.update({env})\n%load_ext glm_jupyter",
+        loading(server, XDG_DATA_HOME=str(tmp_path)),
         "%%glm -m glm-4.7 --web\nWhat is the mean?",
     )
     nb.run(0, 1)
