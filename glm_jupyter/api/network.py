@@ -33,7 +33,7 @@ def _explained(error: httpx.HTTPError, host: str, proxy: str) -> tuple[str, str,
             _("the browser got no answer that it may show to this page"),
             _(
                 "Check the base URL and the network. A page may ask only a server that allows it "
-                "(CORS): your own or a gateway can be set up so."
+                "(CORS); a server of your own can be set up so."
             ),
             False,
         )
