@@ -16,6 +16,10 @@ BIN := .venv/bin
 # Node and npm come from a wheel in .venv, so that none need be installed.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# What is installed for one test each, which turns it on: the demo's JupyterLab does without.
+FOR_TESTS := @jupyter/collaboration-extension @jupyter/docprovider-extension \
+  @jupyterlite/pyodide-kernel-extension
+
 LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style labextension/schema -type f)
 
 .PHONY: demo test coverage lint lowest bench fuzz reproducible translations clean
@@ -92,4 +96,6 @@ clean:
 .venv/installed: .venv/bin/python pyproject.toml $(LABEXTENSION)
 	rm -rf glm_jupyter/labextension
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	$(BIN)/jupyter labextension disable --level=sys_prefix $(FOR_TESTS)
+	$(BIN)/jupyter server extension disable --sys-prefix jupyter_server_ydoc 2>&1 | tail -1
 	touch $@

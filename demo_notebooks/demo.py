@@ -53,9 +53,7 @@ def main() -> int:
         return 0
     say("Opening it in JupyterLab; Ctrl-C ends that.")
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    # .venv has jupyter-collaboration for a test; alone one needs none.
-    alone = "--YDocExtension.disable_rtc=True"
-    command = [sys.executable, "-m", "jupyter", "lab", str(path), alone, *as_root]
+    command = [sys.executable, "-m", "jupyter", "lab", str(path), *as_root]
     try:
         return subprocess.call(command, env=environment)
     except KeyboardInterrupt:

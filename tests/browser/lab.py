@@ -82,10 +82,9 @@ class Lab:
         off = [*disabled, "@jupyterlab/apputils-extension:announcements"]
         off += ["@jupyterlite/pyodide-kernel-extension"]  # which is for JupyterLite's pages
         off += [] if extension else ["glm-jupyter"]
-        off += (
-            [] if shared else ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
-        )
-        page_config = json.dumps({"disabledExtensions": dict.fromkeys(off, True)})
+        sharing = ("@jupyter/collaboration-extension", "@jupyter/docprovider-extension")
+        turned_off = {**dict.fromkeys(off, True), **dict.fromkeys(sharing, not shared)}
+        page_config = json.dumps({"disabledExtensions": turned_off})
         (config / "labconfig" / "page_config.json").write_text(page_config)
         servers = dict.fromkeys(("jupyter_server_ydoc", "jupyter_server_fileid"), shared)
         (config / "jupyter_server_config.json").write_text(
@@ -111,6 +110,7 @@ class Lab:
             "HOME": str(home),
             "JUPYTER_CONFIG_DIR": str(config),
             "JUPYTER_DATA_DIR": str(home / "data"),
+            "JUPYTER_PREFER_ENV_PATH": "0",  # else .venv's configuration goes before ours
             "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
