@@ -105,6 +105,11 @@ class Model:
         return self.thinking != "none"
 
     @property
+    def priced(self) -> bool:
+        """Whether it is known what it costs."""
+        return bool(self.prices) or self.each is not None
+
+    @property
     def free(self) -> bool:
         """Whether it is known to cost nothing."""
         if self.unit != "token":

@@ -13,14 +13,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from . import pages
-from .chat import Chat, Service
-from .config import Config, money
+from .config import PATHS, Config, money
 from .errors import Refused
+from .exchange import Path, Results, Service
 from .store import Store
 from .turns import Turns
 from .users import User, Users, users_for
 
 API = "api/paas/v4"  # below the prefix: as the service's own
+OFFERED = tuple(dict.fromkeys(path for paths in PATHS.values() for path in paths))
 
 
 class Gateway:
@@ -48,7 +49,11 @@ class Gateway:
         """The application."""
         prefix = self.prefix
         routes: list[BaseRoute] = [
-            Route(f"{prefix}{API}/chat/completions", Chat(self), methods=["POST"]),
+            *(
+                Route(f"{prefix}{API}/{path}", Path(self, path), methods=["POST"])
+                for path in OFFERED
+            ),
+            Route(f"{prefix}{API}/async-result/{{task}}", Results(self), methods=["GET"]),
             Route(f"{prefix}{API}/models", self._models),
             Route(f"{prefix}{API}/usage", self._own_usage),
             Route(f"{prefix}usage", self._page),
@@ -112,7 +117,9 @@ class Gateway:
             return Refused(error.status_code, str(error.status_code), error.detail).response()
         path = request.url.path.removeprefix(f"{self.prefix}{API}/").lstrip("/")
         return Refused(
-            404, "1221", f"The gateway does not offer {path[:100]}. It offers chat/completions."
+            404,
+            "1221",
+            f"The gateway does not offer {path[:100]}. It offers {', '.join(OFFERED)}.",
         ).response()
 
 

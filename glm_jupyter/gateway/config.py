@@ -19,6 +19,18 @@ from glm_jupyter.money.amounts import parse_amount
 
 PERIODS = ("day", "month", "total")
 LEVELS = ("V0", "V1", "V2", "V3")
+# Where the service answers for each kind of model; others are not passed on.
+PATHS = {
+    "chat": ("chat/completions",),
+    "voice": ("chat/completions",),
+    "image": ("images/generations", "async/images/generations"),
+    "video": ("videos/generations",),
+    "speech": ("audio/speech",),
+    "transcription": ("audio/transcriptions",),
+    "document": ("layout_parsing",),
+    "embedding": ("embeddings",),
+    "rerank": ("rerank",),
+}
 SETTINGS = ("models", "level", "database", "teachers", "queue", "budget", "groups", "tokens")
 # In flight at once for a model whose rights the catalogue does not know.
 UNKNOWN_RIGHTS = 5
@@ -140,13 +152,17 @@ class _Reader:
         if "models" not in content:
             known = catalogue.models(endpoint=endpoint.name)
             return {
-                m.name.lower(): m for m in known if m.kind == "chat" and m.prices and not m.retired
+                m.name.lower(): m for m in known if m.kind in PATHS and m.priced and not m.retired
             }
-        return {
+        models = {
             name.lower(): catalogue.find(name, endpoint.name)
             or Model(endpoint=endpoint.name, name=name, currency=endpoint.currency)
             for name in sorted(self._names("models", content["models"]))
         }
+        for model in models.values():
+            if model.kind not in PATHS:
+                raise self._wrong("models", f"has {model.name}, which cannot be passed on")
+        return models
 
     def _group(self, name: str, groups: dict[str, Any], endpoint: Endpoint) -> Group:
         where = f"groups.{name}"
@@ -186,7 +202,7 @@ class _Reader:
 
     def _check_prices(self, config: Config) -> None:
         limited = config.budget or any(group.limits for group in config.groups.values())
-        unpriced = [model.name for model in config.models.values() if not model.prices]
+        unpriced = [model.name for model in config.models.values() if not model.priced]
         if limited and unpriced:
             raise InputError(
                 f"{self._file}: no prices are known of {', '.join(unpriced)}, so no budget can "

@@ -1,18 +1,19 @@
-"""Counting what flows past: the usage in a stream, which may have to be hidden."""
+"""Counting what flows past: what an answer has cost, by the usage in it or by the request."""
 
 from __future__ import annotations
 
 import json
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from glm_jupyter.api import events as ev
 from glm_jupyter.api import tokens
+from glm_jupyter.api.catalogue import Model
 from glm_jupyter.api.errors import GLMError
+from glm_jupyter.api.making import MakingRequest
 from glm_jupyter.api.stream import StreamDecoder
 
-from .asked import Asked
 from .key_filter import FRAME_END
 
 # What is read at once; the rest is text, which counts only where the service gives no usage.
@@ -20,11 +21,94 @@ _TELLING = re.compile(rb'"usage":\s*\{|"finish_reason":\s*"|\[DONE\]|"error"|"we
 _DATA = re.compile(rb"^data:[ ]?(.*)$", re.MULTILINE)
 
 
-class Counter:
+class Counter(Protocol):
     """Reads an answer while it is passed on, and tells what it has cost."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    @property
+    def ended(self) -> bool:
+        """Whether the answer itself is whole."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the service has said that nothing follows."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether an error came within the answer."""
+
+    def pass_on(self, piece: bytes) -> bytes:
+        """What of the stream goes on to the user, now that `piece` has come."""
+
+    def flush(self) -> bytes:
+        """What was held back at the end of the stream."""
+
+    def whole(self, body: bytes) -> None:
+        """Count an answer that came in one piece."""
+
+    def usage(self) -> ev.Usage:
+        """The service's usage; where it gave none, an estimate."""
+
+    def cost(self, usage: ev.Usage) -> Decimal | None:
+        """What the service bills for that usage; None where that is not known."""
+
+
+class ReplyCounter:
+    """Counts a reply that is not a chat's: by its usage, or else by what was asked."""
+
+    def __init__(self, model: Model, request: MakingRequest) -> None:
+        self._model = model
+        self._request = request
+        self._usage: ev.Usage | None = None
+        self.ended = False
+        self.done = False
+        self.broken = False
+
+    def pass_on(self, piece: bytes) -> bytes:
+        """All of the stream goes on."""
+        return piece
+
+    def flush(self) -> bytes:
+        """Nothing was held back."""
+        self.ended = True
+        return b""
+
+    def whole(self, body: bytes) -> None:
+        """Count a reply that came in one piece."""
+        self.ended = True
+        try:
+            usage = json.loads(body)["usage"]
+            prompt, completion, total = (
+                int(usage.get(f"{name}_tokens") or 0) for name in ("prompt", "completion", "total")
+            )
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return
+        prompt = prompt or total  # as a rerank may report
+        if prompt:
+            self._usage = ev.Usage(prompt, completion, prompt + completion)
+
+    def usage(self) -> ev.Usage:
+        """The service's usage; where it gave none, an estimate."""
+        count = self._request.prompt_tokens
+        return self._usage or ev.Usage(prompt_tokens=count, total_tokens=count, estimated=True)
+
+    def cost(self, usage: ev.Usage) -> Decimal | None:
+        """What the service bills, at most where it does not say."""
+        if self._model.unit == "token" and self._usage:
+            return self._model.cost(usage)
+        return self._request.worst(self._model)
+
+
+class ChatCounter:
+    """Reads the answer of a chat, whose usage may have to be hidden."""
+
+    def __init__(
+        self, model: Model, prompt_tokens: int, *, search_price: Decimal, hides_usage: bool
+    ) -> None:
+        self._model = model
+        self._prompt_tokens = prompt_tokens  # estimated
+        self._search_price = search_price
+        # The user has not asked for the usage that the gateway asks for.
+        self._hides_usage = hides_usage
         self._decoder = StreamDecoder()
         self._usage = ev.Usage()
         self._text: list[str] = []
@@ -49,19 +133,19 @@ class Counter:
         ends = [match.end() for match in FRAME_END.finditer(held)]
         start, passed = 0, []
         for frame, end in zip(frames, ends, strict=False):
-            if not (self._count(frame) and self._asked.hides_usage):
+            if not (self._count(frame) and self._hides_usage):
                 passed.append(held[start:end])
             start = end
         before, self._rest = len(self._rest), held[start:]
-        if self._asked.hides_usage:
+        if self._hides_usage:
             return b"".join(passed)
         return held[before:]
 
     def flush(self) -> bytes:
         """What was held back at the end of the stream."""
         rest, self._rest = self._rest, b""
-        hidden = self._count(rest) and self._asked.hides_usage
-        return rest if self._asked.hides_usage and not hidden else b""
+        hidden = self._count(rest) and self._hides_usage
+        return rest if self._hides_usage and not hidden else b""
 
     def whole(self, body: bytes) -> None:
         """Count an answer that came in one piece."""
@@ -77,7 +161,7 @@ class Counter:
             counted = 0
         self._read_text()
         came = max(counted, tokens.estimate("".join(self._text)))
-        asked = self._usage.prompt_tokens or self._asked.prompt_tokens
+        asked = self._usage.prompt_tokens or self._prompt_tokens
         return ev.Usage(
             prompt_tokens=asked,
             completion_tokens=came,
@@ -88,8 +172,8 @@ class Counter:
 
     def cost(self, usage: ev.Usage) -> Decimal | None:
         """What the service bills for that usage, and for a search."""
-        cost = self._asked.model.cost(usage)
-        return cost if cost is None or not self._searched else cost + self._asked.search_price
+        cost = self._model.cost(usage)
+        return cost if cost is None or not self._searched else cost + self._search_price
 
     def _count(self, frame: bytes) -> bool:
         """Count one event; whether it holds nothing but the usage."""

@@ -65,6 +65,12 @@ REFUSALS = sa.Table(
     sa.Column("code", sa.String(40), primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
 )
+TASKS = sa.Table(
+    "glm_tasks",
+    _META,
+    sa.Column("id", _NAME, primary_key=True),  # the service's
+    sa.Column("user", _NAME, nullable=False),
+)
 
 OPEN = ("waiting", "sent")
 NO_LIMIT = 2**63 - 1
@@ -212,6 +218,15 @@ class Store:
         """Count what a request has cost, once, in the place of what was held for it."""
         with self._engine.begin() as db:
             self._close(db, SimpleNamespace(**_row(hold)), state, cost, usage)
+
+    def remember(self, task: str, user: str) -> None:
+        """Whose a task of the service is."""
+        self._insert(TASKS, {"id": task, "user": user})
+
+    def owner(self, task: str) -> str | None:
+        """The user who asked for a task; None where nobody is known to have."""
+        with self._engine.connect() as db:
+            return db.scalar(sa.select(TASKS.c.user).where(TASKS.c.id == task))
 
     def refuse(self, user: str, code: str) -> None:
         """Count a request that was refused."""

@@ -126,7 +126,7 @@ def test_a_model_that_is_not_allowed_never_answers(tmp_path: Path, server: Proto
     assert not server.chats
 
 
-@pytest.mark.parametrize("path", ["embeddings", "images/generations", "../../../files", "batches"])
+@pytest.mark.parametrize("path", ["files", "async/chat/completions", "../../../files", "batches"])
 def test_other_parts_of_the_service_are_refused_by_name(
     running: Running, server: ProtocolServer, path: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Chat: one request from a user, through its turn and the service, to its price."""
+"""Exchange: one request from a user, through its turn and the service, to its price."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from glm_jupyter.api.endpoints import Secret
 from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.gateways import HEADER
@@ -21,9 +21,9 @@ from glm_jupyter.api.http import LARGEST_BODY, authorization, http_client
 from glm_jupyter.api.redact import hidden, hidden_whole, hide_in_logs
 from glm_jupyter.money.words import number
 
-from .asked import Asked, read
+from . import chats, making
+from .asked import Asked
 from .config import Config, money, units
-from .counting import Counter
 from .errors import Refused
 from .key_filter import KeyFilter
 from .store import Hold, OverBudgetError
@@ -40,15 +40,17 @@ TIMEOUT = httpx.Timeout(connect=10, read=300, write=60, pool=None)
 # between here and the user may end a connection that is silent.
 LOOK_SECONDS = 0.5
 REPEAT_LOOKS = 20
+STREAMED = ("text/event-stream", "audio/", "application/octet-stream")
 PASSED_ON = ("content-type", "retry-after", "x-request-id", "x-log-id")
 PERIOD_WORDS = {"day": "today", "month": "this month", "total": "all in all"}
 
 
-class Chat:
-    """The chat completions of the API, as an ASGI application."""
+class Path:
+    """A path of the API at which something is asked for, as an ASGI application."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, path: str) -> None:
         self._gateway = gateway
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,7 +58,7 @@ class Chat:
         user = None
         try:
             user = await gateway.user(request)
-            asked = read(await _body(request), gateway.config)
+            asked = await self._read(request)
             exchange = _Exchange(gateway, user, asked, reply)
             work = asyncio.create_task(exchange.run())
             gone = asyncio.create_task(_gone(receive))
@@ -74,6 +76,40 @@ class Chat:
                 await gateway.store.run(gateway.store.refuse, user.name, refused.code)
             await reply.refuse(refused)
 
+    async def _read(self, request: Request) -> Asked:
+        body, config = await _body(request), self._gateway.config
+        if self._path == chats.PATH:
+            return chats.read(body, config)
+        content_type = request.headers.get("content-type", "")
+        return await making.read(self._path, body, content_type, config)
+
+
+class Results:
+    """What tasks have made, each for the user who asked for it only."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on how one task stands."""
+        gateway, request, reply = self._gateway, Request(scope, receive), _Reply(send)
+        try:
+            user = await gateway.user(request)
+            task = request.path_params["task"]
+            if await gateway.store.run(gateway.store.owner, task) != user.name:
+                raise Refused(404, "1214", "The gateway knows no task of yours by that name.")
+            try:
+                async with gateway.service.result(task) as response:
+                    _check_key(response)
+                    body = await gateway.service.read(response)
+                    await reply.whole(response.status_code, gateway.service.headers(response), body)
+            except httpx.HTTPError:
+                raise Refused(
+                    502, "502", "The service cannot be reached, says the gateway."
+                ) from None
+        except Refused as refused:
+            await reply.refuse(refused)
+
 
 class _Exchange:
     """A request that is allowed: held, waiting, passed on, settled."""
@@ -84,7 +120,7 @@ class _Exchange:
         self._user = user
         self._asked = asked
         self._reply = reply
-        self._counter = Counter(asked)
+        self._counter = asked.counter
         self._turns = gateway.turns[asked.model.name.lower()]
         self._accepted = False  # by the service
         self._failed = False
@@ -135,26 +171,28 @@ class _Exchange:
 
     async def _answer(self) -> None:
         gateway = self._gateway
+        self._accepted = self._asked.paid_once_sent
         try:
-            async with gateway.service.stream(self._asked.body) as response:
-                if response.status_code != 200:
+            async with gateway.service.stream(self._asked) as response:
+                self._accepted = response.status_code == 200
+                if not self._accepted:
                     await self._pass_refusal(response)
-                elif "text/event-stream" in response.headers.get("content-type", ""):
-                    self._accepted = True
+                elif response.headers.get("content-type", "").startswith(STREAMED):
                     await self._pass_stream(response)
                 else:
-                    self._accepted = True
                     await self._pass_whole(response)
         except httpx.HTTPError as error:
             self._failed = True
+            if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                self._accepted = False  # it was not sent
             what = "did not answer in time" if isinstance(error, httpx.TimeoutException) else None
             broke = "broke off the answer" if self._accepted else "cannot be reached"
             raise Refused(502, "502", f"The service {what or broke}, says the gateway.") from None
 
     async def _pass_stream(self, response: httpx.Response) -> None:
         reply, counter = self._reply, self._counter
-        await reply.begin(200, self._headers(response))
-        async for piece in _without_key(response, self._gateway.config.endpoint.key):
+        await reply.begin(200, self._gateway.service.headers(response))
+        async for piece in self._gateway.service.pieces(response):
             passed = counter.pass_on(piece)
             if counter.done:  # what it has cost is known before the user sees the end
                 await self._settle()
@@ -165,51 +203,31 @@ class _Exchange:
         await reply.end(rest)
 
     async def _pass_whole(self, response: httpx.Response) -> None:
-        body = await self._read(response)
+        service = self._gateway.service
+        body = await service.read(response)
         self._counter.whole(body)
         await self._settle()
-        await self._reply.whole(200, self._headers(response), body)
+        if self._asked.task and (task := _field(body, "id")):
+            await self._store.run(self._store.remember, task, self._user.name)
+        await self._reply.whole(200, service.headers(response), body)
 
     async def _pass_refusal(self, response: httpx.Response) -> None:
         self._failed = True
-        body = await self._read(response)
+        service = self._gateway.service
+        body = await service.read(response)
         error = refusal(body, status=response.status_code)
-        if response.status_code == 401 or response.is_redirect:
-            raise Refused(
-                502,
-                "gateway_key",
-                "The service does not accept the gateway's own key. Tell who runs the gateway.",
-            )
+        _check_key(response)
         if self._reply.begun:
             wait = response.headers.get("retry-after")
             after = float(wait) if wait and wait.isdecimal() else None
             raise Refused(
                 response.status_code,
                 error.code or str(response.status_code),
-                _message(body) or str(error),
+                _field(body, "error", "message") or str(error),
                 retry_after=after,
             )
         await self._settle()
-        await self._reply.whole(response.status_code, self._headers(response), body)
-
-    async def _read(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > LARGEST_BODY:
-                raise _too_much()
-        text = body.decode("utf-8", "surrogateescape")
-        key = self._gateway.config.endpoint.key
-        return hidden_whole(text, key).encode("utf-8", "surrogateescape")
-
-    def _headers(self, response: httpx.Response) -> dict[str, str]:
-        """The headers that are passed on."""
-        key = self._gateway.config.endpoint.key
-        return {
-            name: hidden(response.headers[name], key)
-            for name in PASSED_ON
-            if name in response.headers
-        }
+        await self._reply.whole(response.status_code, service.headers(response), body)
 
     async def _settle(self) -> None:
         """Count what the request has cost; once."""
@@ -271,18 +289,53 @@ class _Reply:
 
 
 class Service:
-    """Opens requests to the service, over connections that are kept open for the next ones."""
+    """Opens requests to the service, over connections that are kept open for the next ones.
+
+    What it reads of a response is without the gateway's key.
+    """
 
     def __init__(self, config: Config) -> None:
-        self._url = f"{config.endpoint.base_url}/chat/completions"
+        self._url = config.endpoint.base_url
         self._key = config.endpoint.key
         hide_in_logs(self._key)
-        self._client = http_client(config.endpoint.base_url, timeout=TIMEOUT)
+        self._client = http_client(self._url, timeout=TIMEOUT)
 
-    def stream(self, body: bytes) -> AbstractAsyncContextManager[httpx.Response]:
-        """The response to a request for an answer."""
-        headers = authorization(self._key)
-        return self._client.stream("POST", self._url, content=body, headers=headers)
+    def stream(self, asked: Asked) -> AbstractAsyncContextManager[httpx.Response]:
+        """The response to a request."""
+        headers = {**authorization(self._key), "Content-Type": asked.content_type}
+        url = f"{self._url}/{asked.path}"
+        return self._client.stream("POST", url, content=asked.body, headers=headers)
+
+    def result(self, task: str) -> AbstractAsyncContextManager[httpx.Response]:
+        """The response to the question how a task stands."""
+        url = f"{self._url}/async-result/{quote(task, safe='')}"
+        return self._client.stream("GET", url, headers=authorization(self._key))
+
+    async def read(self, response: httpx.Response) -> bytes:
+        """All of a response. Raises Refused where it is far too long."""
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > LARGEST_BODY:
+                raise _too_much()
+        text = body.decode("utf-8", "surrogateescape")
+        return hidden_whole(text, self._key).encode("utf-8", "surrogateescape")
+
+    async def pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """A response as it comes."""
+        filter = KeyFilter(self._key)
+        async for piece in response.aiter_bytes():
+            if passed := filter.pass_on(piece):
+                yield passed
+            if filter.waiting > LARGEST_BODY:
+                raise _too_much()
+        if rest := filter.flush():
+            yield rest
+
+    def headers(self, response: httpx.Response) -> dict[str, str]:
+        """The headers of a response that are passed on."""
+        known = (name for name in PASSED_ON if name in response.headers)
+        return {name: hidden(response.headers[name], self._key) for name in known}
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -306,27 +359,29 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _without_key(response: httpx.Response, key: Secret) -> AsyncIterator[bytes]:
-    """A stream of the service without the gateway's key."""
-    filter = KeyFilter(key)
-    async for piece in response.aiter_bytes():
-        if passed := filter.pass_on(piece):
-            yield passed
-        if filter.waiting > LARGEST_BODY:
-            raise _too_much()
-    if rest := filter.flush():
-        yield rest
-
-
 def _too_much() -> Refused:
     return Refused(502, "502", "The service sent too much, says the gateway.")
 
 
-def _message(body: bytes) -> str:
+def _check_key(response: httpx.Response) -> None:
+    """Raise Refused where the service does not take the gateway's key."""
+    if response.status_code == 401 or response.is_redirect:
+        raise Refused(
+            502,
+            "gateway_key",
+            "The service does not accept the gateway's own key. Tell who runs the gateway.",
+        )
+
+
+def _field(body: bytes, *names: str) -> str:
+    """A text in a body of JSON, or none."""
     try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, LookupError, TypeError):
+        found = json.loads(body)
+        for name in names:
+            found = found[name]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
+    return found if isinstance(found, str) else ""
 
 
 def _over_budget(over: OverBudgetError, hold: Hold, asked: Asked) -> Refused:
@@ -335,10 +390,10 @@ def _over_budget(over: OverBudgetError, hold: Hold, asked: Asked) -> Refused:
     sums = f"{number(money(over.spent))} of {number(money(over.limit))} {hold.currency} are spent"
     if over.held:
         sums += f", up to {number(money(over.held))} are under way"
-    return Refused(
-        402,
-        "budget_exceeded",
+    says = (
         f"{whose} at the gateway does not cover this request: {PERIOD_WORDS[over.period]} {sums}, "
-        f"and this answer may cost up to {number(money(hold.worst or 0))} {hold.currency}. "
-        "A smaller max_tokens makes it cost less.",
+        f"and this one may cost up to {number(money(hold.worst or 0))} {hold.currency}."
     )
+    if asked.path == chats.PATH:
+        says += " A smaller max_tokens makes it cost less."
+    return Refused(402, "budget_exceeded", says)
