@@ -285,10 +285,13 @@ class _Growing:
 
     __slots__ = ("_lock", "_parts", "_whole")
 
-    def __init__(self) -> None:
-        self._whole = ""
+    def __init__(self, whole: str = "") -> None:
+        self._whole = whole
         self._parts: list[str] = []
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[_Growing], tuple[str]]:
+        return _Growing, (self.whole(),)  # a lock cannot be pickled
 
     def __bool__(self) -> bool:
         return bool(self._whole or self._parts)

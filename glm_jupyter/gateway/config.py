@@ -184,7 +184,9 @@ class _Reader:
             try:
                 value, currency = parse_amount(str(text), endpoint.currency)
             except InputError as error:
-                raise self._wrong(f"{where}.{period}", f"is no amount: {error}") from None
+                raise self._wrong(
+                    f"{where}.{period}", f"is no amount: {error}".rstrip(".")
+                ) from None
             if currency != endpoint.currency:
                 raise self._wrong(
                     f"{where}.{period}", f"is in {currency}, the service bills {endpoint.currency}"

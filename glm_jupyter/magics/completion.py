@@ -32,7 +32,7 @@ NAME = re.compile(r"[\w.]*$")
 FITTING: dict[str, Callable[[Any], bool]] = {
     "output": lambda value: True,
     "map": lambda value: not callable(value),
-    "images": lambda value: not callable(value),
+    "image": lambda value: not callable(value),
     "audio": lambda value: isinstance(value, bytes | tuple),
     "file": lambda value: isinstance(value, bytes | str),
     "schema": lambda value: isinstance(value, type | dict),
@@ -41,7 +41,7 @@ FITTING: dict[str, Callable[[Any], bool]] = {
 LISTS = ("tools", "compare")
 MODELS = ("model", "pattern", "compare")
 # Which options and arguments are paths.
-PATHS = ("images", "audio", "file", "place", "csv")
+PATHS = ("image", "audio", "file", "place", "csv")
 MOST_HINT = 45  # characters
 _SPECIAL = re.compile(r"(?<!\\)[\s'\"]")
 

@@ -36,7 +36,8 @@ def preview(turn: Turn, values: Sequence[Value] = ()) -> dict[str, str]:
     facts = [_facts(one)]
     if turn.knowledge:
         facts.append(_("the knowledge base {name} is asked first").format(name=turn.knowledge))
-    line = " · ".join([*facts, *map(str, values)])
+    words = [*map(str, values), *turn.answer.notes]
+    line = " · ".join([*facts, *dict.fromkeys(words)])
     costs = comparison(one.quote) or {"text/markdown": "", "text/plain": ""}
     verdict = _verdict(turn)
     return {

@@ -16,6 +16,7 @@ from glm_jupyter.language import _
 from glm_jupyter.render.channel import channel_for
 from glm_jupyter.sessions.settings import configured
 
+from .history import History
 from .page import Page
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class GLMMagics(Magics):
         self._depth = 0
         self._cell_id: str | None = None
         self._written: Template | None = None
+        self.history = History(shell)
         self.channel = channel_for(shell)
         self.page = Page(self.channel) if self.channel else None
 
@@ -97,7 +99,7 @@ class GLMMagics(Magics):
         """The cells above the one that runs: as the page told, as saved, or as remembered."""
         from pathlib import Path
 
-        from glm_jupyter.prompt.above import of_file, of_history
+        from glm_jupyter.prompt.above import of_file
         from glm_jupyter.sessions.notebook import notebook_path
 
         if told is not None:
@@ -105,8 +107,7 @@ class GLMMagics(Magics):
         path = notebook_path()
         if path and (saved := of_file(Path(path), self._cell_id)) is not None:
             return saved, _("as the notebook was saved last")
-        ns = self.shell.user_ns
-        return of_history(ns.get("In", [])[:-1], ns.get("Out", {})), _("by the kernel's history")
+        return self.history.cells(), _("by the kernel's history")
 
     def _read(self, line: str, cell: str, told: list[Any] | None = None) -> Question | None:
         """What the cell asks; nothing where it only asked for help, which is printed."""
@@ -391,6 +392,8 @@ def load(shell: InteractiveShell) -> None:
     _document(shell)
     for event, hook in magics.hooks().items():
         shell.events.register(event, hook)
+    if hasattr(shell.display_pub, "register_hook"):  # ipykernel's
+        shell.display_pub.register_hook(magics.history.see)
     if shell.display_formatter:
         shell.display_formatter.mimebundle_formatter.for_type_by_name(
             "glm_jupyter.answer", "Answer", _bundle
@@ -416,6 +419,8 @@ def unload(shell: InteractiveShell) -> None:
         magics.channel.close()
     for event, hook in magics.hooks().items():
         shell.events.unregister(event, hook)
+    if hasattr(shell.display_pub, "unregister_hook"):
+        shell.display_pub.unregister_hook(magics.history.see)
     if shell.display_formatter:
         for known in ("answer.Answer", "media.Made"):
             shell.display_formatter.mimebundle_formatter.pop(f"glm_jupyter.{known}", None)

@@ -132,7 +132,7 @@ class BatchRun:
             async for result in answered:
                 yield result
         if self._again:
-            state.ask_again(self._second_lines(state))
+            await bridge.in_thread(state.ask_again, self._second_lines(state))  # may be thousands
             for sent in state.misfits():
                 answer = _misfit(sent)
                 for result in self._mapped(state, sent.number, answer, self._valued(answer)):

@@ -453,4 +453,5 @@ def _folders(*, drafts: bool = False) -> list[Path]:
 
 
 def _connected(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    # One thread at a time: long work is done off the event loop, which waits for it.
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)

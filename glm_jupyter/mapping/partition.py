@@ -9,13 +9,14 @@ its environment or keyring.
 from __future__ import annotations
 
 import asyncio
+import copyreg
 import multiprocessing
 import sys
 import threading
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -42,6 +43,9 @@ from .servers import Servers
 
 PROCESS = uuid4().hex
 
+# A dataclass of the notebook's travels by value, and its fields ask whether something `is MISSING`.
+copyreg.pickle(type(MISSING), lambda missing: "MISSING")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -65,6 +69,9 @@ class Plan:
     settings: dict[str, Any]
     choices: dict[str, Any]
     recording: bool
+
+    def __dask_tokenize__(self) -> str:
+        return self.id  # what is in it, such as a class of the notebook's, may have no name
 
     def session(self) -> Session:
         """The session to ask with. Raises InputError where what it does needs its own kernel."""

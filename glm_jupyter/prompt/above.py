@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api import tokens
-from glm_jupyter.language import _
+from glm_jupyter.language import _, ngettext
 from glm_jupyter.text import clean
 
 from .marked import marked
@@ -50,8 +50,14 @@ def above(cells: Sequence[Cell], most: int | None, room: int | None, where: str)
         if left < 0:
             break
         kept.insert(0, text)
-    sent = _("{n} of {count} cells above sent").format(n=len(kept), count=len(wanted))
-    facts = [sent, *([where] if where else [])]
+    facts = [_("with {n} of {count} cells above").format(n=len(kept), count=len(wanted))]
+    if without := len(chosen) - len(kept):
+        facts.append(
+            ngettext(
+                "{n} left out for want of room", "{n} left out for want of room", without
+            ).format(n=without)
+        )
+    facts += [where] if where else []
     if not kept:
         return Above("", "; ".join(facts))
     told = (
@@ -71,19 +77,11 @@ def of_file(path: Path, cell: str | None) -> list[Cell] | None:
     return cells[: ids.index(cell)] if cell in ids else None
 
 
-def of_history(sources: Sequence[str], values: Mapping[int, Any]) -> list[Cell]:
-    """The cells that IPython remembers: their code, and the values that they ended with."""
-    return [
-        {
-            "cell_type": "code",
-            "source": source,
-            "outputs": [{"output_type": "stream", "text": repr(values[number])}]
-            if number in values
-            else [],
-        }
-        for number, source in enumerate(sources)
-        if source
-    ]
+def known(data: Mapping[str, Any]) -> dict[str, str]:
+    """What `as_text` makes use of in the data of a display, so that no more need be kept."""
+    texts = {kind: _cut(_joined(data[kind]), LONGEST_OUTPUT) for kind in _TEXTS if kind in data}
+    kinds = [kind for kind in data if kind == _ANSWER or kind.startswith("image/")]
+    return {**texts, **dict.fromkeys(kinds, "")}
 
 
 def as_text(cell: Cell) -> str:

@@ -65,7 +65,7 @@ def needs_words(kind: str, options: AskOptions) -> bool:
         return False
     if kind in ("voice", "realtime"):
         return options.audio is None
-    return not (kind == "video" and listed(options.images))
+    return not (kind == "video" and listed(options.image))
 
 
 def request_for(model: Model, prompt: str, options: AskOptions, level: int) -> MakingRequest:
@@ -82,7 +82,7 @@ def request_for(model: Model, prompt: str, options: AskOptions, level: int) -> M
             return VideoRequest(
                 model=model.name,
                 prompt=prompt,
-                frames=tuple(_url(image) for image in listed(options.images)),
+                frames=tuple(_url(image) for image in listed(options.image)),
                 size=options.size,
                 quality=options.quality,
                 duration=options.duration,

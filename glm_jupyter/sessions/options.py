@@ -163,7 +163,7 @@ class AskOptions:
     web: bool = _switch(
         "--web", kinds=CHAT, help=N_("let the model search the web; the pages found are listed")
     )
-    images: Any = _flag(
+    image: Any = _flag(
         "-i",
         "--image",
         default=(),
@@ -252,6 +252,8 @@ class AskOptions:
         those there are.
         """
         known = [each.name for each in fields(cls)]
+        if "images" in given and "image" not in given:
+            given["image"] = given.pop("images")  # as one says it of several
         for name in given:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)

@@ -117,7 +117,7 @@ class Session(Choices):
         files = _file_parts(listed(chosen.file), target)
         if chosen.audio is not None:
             files.append(audio_part(chosen.audio))
-        question = {"role": "user", "content": _content(prompt, listed(chosen.images), files)}
+        question = {"role": "user", "content": _content(prompt, listed(chosen.image), files)}
         notes = asking.notes
         if chosen.trim:
             history, cut = _trimmed(history, target, chosen.max_tokens, [*opening, question])

@@ -33,5 +33,5 @@ def test_the_cells_above_are_those_on_screen(
     assert "changed, not saved" in asked
     assert "48" in asked
     assert "below = 1" not in asked
-    expect(nb.page.locator(".glm-Summary")).to_contain_text("2 of 2 cells above sent")
+    expect(nb.page.locator(".glm-Summary")).to_contain_text("with 2 of 2 cells above")
     assert nb.errors == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -57,7 +58,7 @@ def test_the_cells_above_go_along_as_the_notebook_was_saved(running: Kernel, ser
     assert "sEcReT-of-the-lesson" not in asked
     assert "(the value of LESSON_TOKEN)" in asked
     assert asked.endswith("Why is it singular?")
-    assert "3 of 3 cells above sent; as the notebook was saved last" in run.bundle["text/plain"]
+    assert "with 3 of 3 cells above; as the notebook was saved last" in run.bundle["text/plain"]
 
 
 def test_the_last_n_of_them(running: Kernel, server) -> None:
@@ -78,10 +79,20 @@ def test_a_dry_run_shows_what_would_be_sent(running: Kernel, server) -> None:
 
 
 def test_without_a_notebook_the_kernel_s_history_stands_in(running: Kernel, server) -> None:
-    running.run("6 * 7")
+    running.run("%config InteractiveShell.ast_node_interactivity = 'last'\nprint('said', 6)\n6 * 7")
+    running.run("from IPython.display import Markdown\ndisplay(Markdown('*shown*'))")
+    running.run("handle = display(Markdown('before'), display_id=True)")
+    running.run("handle.update(Markdown('after'))")
+    running.run("display({'image/png': 'iVBORw0KGgo='}, raw=True)")
+    running.run("%%glm -m glm-4.7\nWho are you?")
+    running.run("1 / 0")
     run = running.run("%%glm -m glm-4.7 --above\nWhy?", cell_id="unknown")
-    assert "6 * 7" in sent(server)
-    assert "42" in sent(server)
+    asked = sent(server)
+    assert "%config InteractiveShell.ast_node_interactivity = 'last'" in asked  # as it stands
+    words = ["said 6", "42", "*shown*", "after", "[a picture]", "%%glm -m glm-4.7", "Hello."]
+    places = [asked.index(word) for word in [*words, "ZeroDivisionError: division by zero"]]
+    assert places == sorted(places)
+    assert "before" not in asked.replace("Markdown('before')", "")
     assert "by the kernel's history" in run.bundle["text/plain"]
 
 
@@ -99,8 +110,13 @@ def test_what_there_is_no_room_for_is_left_out_the_farthest_first(
     assert "near near" in sent(server)
     assert "array([[4.5]])" in sent(server)
     assert sent(server).count("far far") < 5 * 700
-    assert "of 8 cells above sent" in run.bundle["text/plain"]
-    assert "8 of 8" not in run.bundle["text/plain"]
+    left = re.search(
+        r"with (\d) of 8 cells above; (\d) left out for want of room", run.bundle["text/plain"]
+    )
+    assert left
+    assert int(left[1]) + int(left[2]) == 8
+    shown = running.run("%%glm -m glm-4-airx --above --dry-run\nWhy?", cell_id="c3").bundle
+    assert left[0] in shown["text/plain"]
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many"])

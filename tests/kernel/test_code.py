@@ -68,7 +68,7 @@ def test_the_cells_above_go_along_where_asked_and_a_dry_run_shows_all(
     run = running.run("%glm explain -m glm-4.7 --above")
     text = asked(server)
     assert text.index("the lesson's tax") < text.index("This cell failed:")
-    assert "cells above sent; by the kernel's history" in run.bundle["text/plain"]
+    assert "cells above; by the kernel's history" in run.bundle["text/plain"]
 
 
 def test_values_that_matter_may_have_any_name_and_any_fault(running: Kernel, server) -> None:

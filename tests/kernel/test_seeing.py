@@ -87,5 +87,5 @@ def test_what_cannot_be_seen_is_refused_before_anything_is_sent(ready, server, l
 
 def test_from_python(ready: Kernel, server) -> None:
     ready.run("import glm_jupyter as glm")
-    ready.value("glm.ask('What?', model='glm-4.6v', images=[fig, 'plot.png'])")
+    ready.value("glm.ask('What?', model='glm-4.6v', image=[fig, 'plot.png'])")
     assert [part["type"] for part in parts(server)] == ["image_url", "image_url", "text"]

@@ -44,7 +44,7 @@ def add(a: int, b: int) -> int:
     ("options", "said"),
     [
         ({"tools": [add]}, "call functions"),
-        ({"images": ["https://example.org/a.png"]}, "see images"),
+        ({"image": ["https://example.org/a.png"]}, "see images"),
         ({"web": True}, "no web search"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -41,6 +42,16 @@ def test_reading_in_another_thread_loses_nothing(eager_threads: None) -> None:
         reader.join()
     assert answer.text == answer.reasoning == "".join(parts)
     assert seen
+
+
+def test_an_answer_can_be_pickled_and_grows_on() -> None:
+    answer = Answer("glm-4.7", "bigmodel")
+    for event in (ev.ReasoningDelta("Hm."), ev.TextDelta("One, "), ev.TextDelta("two")):
+        answer.apply(event)
+    back = pickle.loads(pickle.dumps(answer))
+    back.apply(ev.TextDelta(", three"))
+    assert (back.reasoning, back.text) == ("Hm.", "One, two, three")
+    assert (back.id, answer.text) == (answer.id, "One, two")
 
 
 def test_what_turns_out_to_be_reasoning_moves_there() -> None:

@@ -171,7 +171,7 @@ async def test_a_search_made_counts_while_the_answer_grows(
 
 
 async def test_images_count_with_the_most_tokens_they_can_take(session: Session) -> None:
-    options = {"model": "glm-4.6v", "max_tokens": 10, "images": ["https://example.org/a.png"] * 2}
+    options = {"model": "glm-4.6v", "max_tokens": 10, "image": ["https://example.org/a.png"] * 2}
     session.budgets.set("session", "RMB", Decimal("0.015"))
     with pytest.raises(BudgetError, match="at most 7,502 for each image"):
         await ask(session, **options)
@@ -183,7 +183,7 @@ async def test_images_of_unknown_size_are_said_not_to_be_counted(session: Sessio
     session.budgets.set("session", "RMB", Decimal("0.0001"))
     images = ["https://example.org/a.png"]
     with pytest.raises(BudgetError, match="images are not counted"):
-        await ask(session, model="glm-5v-turbo", images=images)
+        await ask(session, model="glm-5v-turbo", image=images)
 
 
 async def test_an_unknown_price_is_refused_only_where_there_is_a_budget(session: Session) -> None:
@@ -332,7 +332,7 @@ async def test_an_answer_that_has_ended_is_not_stopped_any_more(
     # An image may take more tokens than was known, and the count comes when all is there.
     server.enqueue(Reply("Hello.", prompt_tokens=20_000))
     images = ["https://example.org/a.png"]
-    options = {"model": "glm-5v-turbo", "max_tokens": 100, "images": images}
+    options = {"model": "glm-5v-turbo", "max_tokens": 100, "image": images}
     answer = await ask(session, **options, max_cost="0.01")
     assert answer.complete
     assert answer.cost == Decimal("0.100748")  # 20,000 x 5 + 34 x 22, per million

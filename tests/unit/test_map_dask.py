@@ -8,9 +8,10 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import dask
 import dask.bag as db
@@ -19,7 +20,7 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 from distributed.protocol.pickle import dumps
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 import glm_jupyter as glm
 from glm_jupyter.api.errors import InputError
@@ -145,6 +146,28 @@ def test_a_schema_gives_typed_columns_that_parquet_keeps(
         "Int64",
         "float64",
     ]
+
+
+def test_a_class_of_the_notebooks_is_a_schema_and_stays_whole(server: ProtocolServer) -> None:
+    @dataclass
+    class Lamp:
+        name: str
+        watts: int = 40
+        tags: list[str] = field(default_factory=list)
+
+    class Chair(BaseModel):
+        name: str
+        part: Annotated[str | None, AfterValidator(lambda word: word and word.upper())] = None
+
+    server.default = Reply(text='{"name": "a", "part": "leg"}')
+    server.respond = None
+    items = dd.from_pandas(pd.Series(["a"]), npartitions=1)
+    lamps = glm.map(items, model=MODEL, schema=Lamp).compute(scheduler="threads")
+    assert lamps.to_dict("records") == [{"name": "a", "watts": 40, "tags": []}]
+    chairs = glm.map(items, model=MODEL, schema=Chair).compute(scheduler="threads")
+    assert chairs.to_dict("records") == [{"name": "a", "part": "LEG"}]
+    pickle.loads(dumps(Lamp))
+    assert glm.ask("a", model=MODEL, schema=Lamp).parsed == Lamp("a")
 
 
 def test_threads_share_rights_and_budget(server: ProtocolServer) -> None:

@@ -33,10 +33,10 @@ def test_quotation_marks_are_no_part_of_a_text_on_any_system(
 def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "name", "nt")
     args = cell_parser().parse_line(r'-i C:\new\plot.png -i "C:\my plots\a.png" -s @C:\t.md')
-    assert args.images == [r"C:\new\plot.png", r"C:\my plots\a.png"]
+    assert args.image == [r"C:\new\plot.png", r"C:\my plots\a.png"]
     assert args.system == r"@C:\t.md"
     monkeypatch.setattr(os, "name", "posix")
-    assert cell_parser().parse_line(r"-i my\ plot.png").images == ["my plot.png"]
+    assert cell_parser().parse_line(r"-i my\ plot.png").image == ["my plot.png"]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_an_unknown_option_is_told_all_that_there_are(session) -> None:
     assert "Did you mean `temperature`?" in got.value.remedy
     said = aask.__doc__ or ""
     listed = got.value.remedy.partition("Options: ")[2].rstrip(".").split(", ")
-    assert {"model", "continue_", "schema", "tools", "images", "web", "fresh"} < set(listed)
+    assert {"model", "continue_", "schema", "tools", "image", "web", "fresh"} < set(listed)
     assert [name for name in listed if f"`{name}`" not in said] == []
 
 
@@ -93,10 +93,10 @@ def test_one_image_or_function_needs_no_list(session) -> None:
     def sent(**options: object) -> ChatRequest:
         return session.turn("Hi", AskOptions.of(model="glm-4.6v", **options)).opening.request
 
-    asked = sent(images=picture, tools=add)
+    asked = sent(image=picture, tools=add)
     assert asked.images == (picture,)
     assert [tool["function"]["name"] for tool in asked.tools] == ["add"]
-    assert len(sent(images=numpy.zeros((4, 4))).images) == 1  # in which a loop would find four
+    assert len(sent(image=numpy.zeros((4, 4))).images) == 1  # in which a loop would find four
     assert sent(images=None, tools=None).tools == ()
 
 
