@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute, Route
 from . import pages
 from .config import PATHS, Config, money
 from .errors import Refused
-from .exchange import Path, Results, Service
+from .exchange import Path, Results
+from .service import Service
 from .store import Store
 from .turns import Turns
 from .users import User, Users, users_for

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import httpx
 from starlette.requests import Request
@@ -17,15 +16,13 @@ from starlette.types import Message, Receive, Scope, Send
 from glm_jupyter.api.errors import refusal
 from glm_jupyter.api.events import Usage
 from glm_jupyter.api.gateways import HEADER
-from glm_jupyter.api.http import LARGEST_BODY, authorization, http_client
-from glm_jupyter.api.redact import hidden, hidden_whole, hide_in_logs
 from glm_jupyter.money.words import number
 
 from . import chats, making
 from .asked import Asked
-from .config import Config, money, units
+from .config import money, units
 from .errors import Refused
-from .key_filter import KeyFilter
+from .service import check_key
 from .store import Hold, OverBudgetError
 from .turns import Ticket, Turns
 
@@ -34,14 +31,11 @@ if TYPE_CHECKING:
     from .users import User
 
 LARGEST_REQUEST = 32 << 20  # bytes; pictures come within
-# A model may think long before its first byte.
-TIMEOUT = httpx.Timeout(connect=10, read=300, write=60, pool=None)
 # How often the place of one that waits is looked at, and told though it is the same: what stands
 # between here and the user may end a connection that is silent.
 LOOK_SECONDS = 0.5
 REPEAT_LOOKS = 20
 STREAMED = ("text/event-stream", "audio/", "application/octet-stream")
-PASSED_ON = ("content-type", "retry-after", "x-request-id", "x-log-id")
 PERIOD_WORDS = {"day": "today", "month": "this month", "total": "all in all"}
 
 
@@ -100,7 +94,7 @@ class Results:
                 raise Refused(404, "1214", "The gateway knows no task of yours by that name.")
             try:
                 async with gateway.service.result(task) as response:
-                    _check_key(response)
+                    check_key(response)
                     body = await gateway.service.read(response)
                     await reply.whole(response.status_code, gateway.service.headers(response), body)
             except httpx.HTTPError:
@@ -206,9 +200,9 @@ class _Exchange:
         service = self._gateway.service
         body = await service.read(response)
         self._counter.whole(body)
-        await self._settle()
         if self._asked.task and (task := _field(body, "id")):
             await self._store.run(self._store.remember, task, self._user.name)
+        await self._settle()
         await self._reply.whole(200, service.headers(response), body)
 
     async def _pass_refusal(self, response: httpx.Response) -> None:
@@ -216,7 +210,7 @@ class _Exchange:
         service = self._gateway.service
         body = await service.read(response)
         error = refusal(body, status=response.status_code)
-        _check_key(response)
+        check_key(response)
         if self._reply.begun:
             wait = response.headers.get("retry-after")
             after = float(wait) if wait and wait.isdecimal() else None
@@ -288,60 +282,6 @@ class _Reply:
         await self.whole(refused.status, headers, body)
 
 
-class Service:
-    """Opens requests to the service, over connections that are kept open for the next ones.
-
-    What it reads of a response is without the gateway's key.
-    """
-
-    def __init__(self, config: Config) -> None:
-        self._url = config.endpoint.base_url
-        self._key = config.endpoint.key
-        hide_in_logs(self._key)
-        self._client = http_client(self._url, timeout=TIMEOUT)
-
-    def stream(self, asked: Asked) -> AbstractAsyncContextManager[httpx.Response]:
-        """The response to a request."""
-        headers = {**authorization(self._key), "Content-Type": asked.content_type}
-        url = f"{self._url}/{asked.path}"
-        return self._client.stream("POST", url, content=asked.body, headers=headers)
-
-    def result(self, task: str) -> AbstractAsyncContextManager[httpx.Response]:
-        """The response to the question how a task stands."""
-        url = f"{self._url}/async-result/{quote(task, safe='')}"
-        return self._client.stream("GET", url, headers=authorization(self._key))
-
-    async def read(self, response: httpx.Response) -> bytes:
-        """All of a response. Raises Refused where it is far too long."""
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > LARGEST_BODY:
-                raise _too_much()
-        text = body.decode("utf-8", "surrogateescape")
-        return hidden_whole(text, self._key).encode("utf-8", "surrogateescape")
-
-    async def pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """A response as it comes."""
-        filter = KeyFilter(self._key)
-        async for piece in response.aiter_bytes():
-            if passed := filter.pass_on(piece):
-                yield passed
-            if filter.waiting > LARGEST_BODY:
-                raise _too_much()
-        if rest := filter.flush():
-            yield rest
-
-    def headers(self, response: httpx.Response) -> dict[str, str]:
-        """The headers of a response that are passed on."""
-        known = (name for name in PASSED_ON if name in response.headers)
-        return {name: hidden(response.headers[name], self._key) for name in known}
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()
-
-
 async def _body(request: Request) -> bytes:
     body = bytearray()
     async for piece in request.stream():
@@ -357,20 +297,6 @@ async def _gone(receive: Receive) -> None:
     """Wait until the user has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _too_much() -> Refused:
-    return Refused(502, "502", "The service sent too much, says the gateway.")
-
-
-def _check_key(response: httpx.Response) -> None:
-    """Raise Refused where the service does not take the gateway's key."""
-    if response.status_code == 401 or response.is_redirect:
-        raise Refused(
-            502,
-            "gateway_key",
-            "The service does not accept the gateway's own key. Tell who runs the gateway.",
-        )
 
 
 def _field(body: bytes, *names: str) -> str:
