@@ -20,6 +20,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 FOR_TESTS := @jupyter/collaboration-extension @jupyter/docprovider-extension \
   @jupyterlite/pyodide-kernel-extension
 
+# Tests wait for kernels and pages most of the time: three for every two processors.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+
 LABEXTENSION := $(wildcard labextension/*.*) $(shell find labextension/src labextension/style labextension/schema -type f)
 
 .PHONY: demo test coverage lint lowest bench fuzz reproducible translations clean
@@ -30,10 +33,10 @@ demo: .venv/installed
 test: lint
 	npm --prefix labextension test
 	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" \
-	  $(BIN)/python -m pytest --numprocesses auto
+	  $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 coverage: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto --ignore tests/browser \
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --ignore tests/browser \
 	  --cov glm_jupyter --cov-report term-missing:skip-covered
 
 lint: .venv/installed
@@ -49,7 +52,7 @@ lowest: .venv/installed
 	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python build/lowest \
 	  --resolution lowest-direct --editable '.[audio,gateway,keyring,lab,local]'
 	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python build/lowest --editable '.[test]'
-	build/lowest/bin/python -m pytest --numprocesses auto --override-ini filterwarnings=default \
+	build/lowest/bin/python -m pytest --numprocesses $(WORKERS) --override-ini filterwarnings=default \
 	  --ignore tests/unit/test_map_dask.py tests/unit tests/kernel
 
 bench: .venv/installed
