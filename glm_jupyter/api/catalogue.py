@@ -17,7 +17,7 @@ from . import tokens
 from .catalogue_file import KINDS, Tier, read
 from .errors import InputError
 from .events import Usage
-from .request import ChatRequest
+from .request import ChatRequest, Request
 
 MILLION = Decimal(1_000_000)
 FILE_NAME = "catalogue.toml"
@@ -141,7 +141,7 @@ class Model:
         prices = [self._price(prompt_tokens, length, 0) for length in lengths]
         return max((price for price in prices if price is not None), default=None)
 
-    def most_prompt(self, request: ChatRequest, prompt_tokens: int) -> int:
+    def most_prompt(self, request: Request, prompt_tokens: int) -> int:
         """The most tokens that a prompt estimated at so many has.
 
         Its images count where `image_tokens` is known.

@@ -44,7 +44,7 @@ class Quote:
         """
         if isinstance(request, MakingRequest):
             checked = request.checked(model) if model else request
-            return cls(checked, endpoint, request.model, model, checked.prompt_tokens)
+            return MakingQuote(checked, endpoint, request.model, model, checked.prompt_tokens)
         prompt_tokens = tokens.estimate(request.messages)
         prompt_tokens += sum(map(spoken_tokens, request.sounds))
         if request.tools:
@@ -60,7 +60,7 @@ class Quote:
     @property
     def priced(self) -> bool:
         """Whether its price is known."""
-        return self.model is not None and (bool(self.model.prices) or self.model.each is not None)
+        return self.model is not None and self.model.priced
 
     @property
     def most_output(self) -> int | None:
@@ -70,8 +70,6 @@ class Quote:
     @property
     def worst(self) -> Decimal | None:
         """What it costs at most, where that is known; see `worst_with`."""
-        if isinstance(self.request, MakingRequest):
-            return self.request.worst(self.model) if self.model else None
         return None if self.most_output is None else self.worst_with(self.most_output)
 
     def worst_with(self, most_output: int) -> Decimal | None:
@@ -79,8 +77,8 @@ class Quote:
 
         Images count where the catalogue knows what they take (`image_tokens`).
         """
-        if self.model is None or isinstance(self.request, MakingRequest):
-            return self.worst if self.model else None
+        if self.model is None:
+            return None
         most_prompt = self.model.most_prompt(self.request, self.prompt_tokens)
         worst = self.model.worst_cost(most_prompt, most_output)
         return None if worst is None else add(worst, self.search_price)
@@ -100,11 +98,6 @@ class Quote:
     @property
     def facts(self) -> list[str]:
         """What it costs at most consists of, in words."""
-        if isinstance(self.request, MakingRequest):
-            unit, count = (self.model.unit if self.model else "call"), self.request.quantity
-            if unit == "token":
-                return [self._prompt] if self.prompt_tokens else []
-            return [_counted(count, unit)]
         found = [self._prompt, *self.images]
         if self.most_output:
             found.append(_("at most {n:,} out").format(n=self.most_output))
@@ -113,7 +106,7 @@ class Quote:
     @property
     def images(self) -> list[str]:
         """How its images count in what it costs at most, in words; nothing without images."""
-        if not self.request.images or isinstance(self.request, MakingRequest):
+        if not self.request.images:
             return []
         if self.model and self.model.image_tokens:
             return [_("at most {n:,} for each image").format(n=self.model.image_tokens)]
@@ -122,6 +115,35 @@ class Quote:
     @property
     def _prompt(self) -> str:
         return _("about {n:,} tokens in").format(n=self.prompt_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class MakingQuote(Quote):
+    """What a picture, a video, sound, pages or vectors may cost, which have no length."""
+
+    request: MakingRequest
+
+    @property
+    def worst(self) -> Decimal | None:
+        """What it costs at most, where that is known."""
+        return self.request.worst(self.model) if self.model else None
+
+    def worst_with(self, most_output: int) -> Decimal | None:
+        """The same, whatever `most_output` is."""
+        return self.worst
+
+    @property
+    def facts(self) -> list[str]:
+        """What is billed, in words."""
+        unit = self.model.unit if self.model else "call"
+        if unit == "token":
+            return [self._prompt] if self.prompt_tokens else []
+        return [_counted(self.request.quantity, unit)]
+
+    @property
+    def images(self) -> list[str]:
+        """Nothing: what is sent along costs nothing more."""
+        return []
 
 
 def _counted(n: int, unit: str) -> str:
