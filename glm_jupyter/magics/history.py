@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
+MOST = 200  # cells whose displays are kept; no model could take more
+
+
 class History:
     """The cells of one kernel, in nbformat's form. `see` is a hook of ipykernel's displays.
 
@@ -34,6 +37,8 @@ class History:
         if message["header"]["msg_type"] == "update_display_data":
             count = next((n for n, kept in self._displayed.items() if shown in kept), count)
         self._displayed[count][shown] = known(content["data"])
+        if len(self._displayed) > MOST:
+            del self._displayed[min(self._displayed)]
         return message
 
     def cells(self) -> list[Cell]:
