@@ -187,7 +187,8 @@ class AskOptions:
         kinds=("image", "video"),
         metavar="WORD",
         help=N_(
-            "quality of the picture or video: standard or hd for one, speed or quality for the other"
+            "quality of the picture or video: standard or hd for one, speed or quality for the "
+            "other"
         ),
     )
     duration: int | None = _flag(
