@@ -194,7 +194,7 @@ def cell_parser() -> Parser:
     add(
         "--batch",
         action="store_true",
-        help=_("with --map: have the service answer within a day, at half the price"),
+        help=_("answer --map within a day, at half the price"),
     )
     add("--code", action="store_true", help=_("put the answer's code into a new cell below"))
     add("-o", "--output", type=variable_name, metavar="NAME", help=_("variable for the Answer"))
@@ -255,7 +255,7 @@ def line_parser() -> Parser:
         "--by",
         default="model",
         metavar="WHAT",
-        help=_("model (default), kind, day, notebook, endpoint"),
+        help=_("what each row counts: model (default), kind, day, notebook, endpoint"),
     )
     spent.add_argument("--since", metavar="DATE", help=_("only from this day on, as 2026-11-22"))
     spent.add_argument("--csv", metavar="FILE", help=_("write every request to this file instead"))
@@ -267,14 +267,14 @@ def line_parser() -> Parser:
         dest="period",
         action="store_const",
         const="day",
-        help=_("for a day, in all kernels"),
+        help=_("budget for a day, in all kernels"),
     )
     period.add_argument(
         "--month",
         dest="period",
         action="store_const",
         const="month",
-        help=_("for a month, in all kernels"),
+        help=_("budget for a month, in all kernels"),
     )
     task = command("tasks", _("list what the service works on, or show what became of one"))
     task.add_argument("id", nargs="?", metavar="ID", help=_("of a task; its beginning is enough"))
@@ -286,7 +286,12 @@ def line_parser() -> Parser:
     bases.add_argument("name", nargs="?", metavar="NAME", help=_("of a knowledge base"))
     bases.add_argument("file", nargs="*", metavar="FILE", help=_("documents to put into it"))
     for each in (files, bases):
-        each.add_argument("-e", "--endpoint", metavar="NAME", help=_("whose (default: bigmodel)"))
+        each.add_argument(
+            "-e",
+            "--endpoint",
+            metavar="NAME",
+            help=_("service that keeps them (default: bigmodel)"),
+        )
     history = command("history", _("show the conversation, or the one of a name"))
     history.add_argument("name", nargs="?", default="", metavar="NAME", help=_("as given to -c"))
     reset = command("reset", _("forget the conversation, or the one of a name"))
@@ -323,7 +328,7 @@ def line_parser() -> Parser:
     ):
         place = command(name, text)
         place.add_argument(
-            "-e", "--endpoint", metavar="NAME", help=_("whose key (default: bigmodel)")
+            "-e", "--endpoint", metavar="NAME", help=_("service of the key (default: bigmodel)")
         )
     doctor = command("doctor", _("what is set up and what is missing; shows no secrets"))
     doctor.add_argument(

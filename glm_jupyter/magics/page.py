@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glm_jupyter.render.channel import Channel
     from glm_jupyter.sessions.session import Session
+
+# Where a kernel that runs in the page hears of interrupts; src/interrupt.ts has the same name.
+HEARD_IN_PAGE = "glm-jupyter.interrupt"
 
 
 class Page:
@@ -16,6 +20,7 @@ class Page:
         self._channel = channel
         self._told: Session | None = None
         channel.asked = {"status": self._status, "panel": self._panel}
+        self._interrupts = _interrupts() if sys.platform == "emscripten" else None
 
     def _status(self) -> None:
         """Say how the session stands, and from now on whenever that has changed."""
@@ -44,6 +49,30 @@ class Page:
     def close(self) -> None:
         """Tell nothing any more."""
         self._told = None
+        if self._interrupts is not None:
+            self._interrupts.close()
+
+
+def _interrupts() -> Any:
+    """Hear the page's interrupts where the kernel runs in the page: JupyterLite sends it nothing,
+    no message either, before the cell that runs has ended.
+    """
+    from js import BroadcastChannel
+    from pyodide.ffi import create_proxy
+
+    def interrupt(event: Any) -> None:
+        from IPython.core.getipython import get_ipython
+
+        from glm_jupyter.sessions.session import current
+
+        shell: Any = get_ipython()
+        parent = shell.kernel.get_parent()
+        if event.data == parent.get("header", {}).get("session"):  # a page may have several kernels
+            current().stop_running()
+
+    channel = BroadcastChannel.new(HEARD_IN_PAGE)
+    channel.onmessage = create_proxy(interrupt)
+    return channel
 
 
 def standing(session: Session) -> dict[str, Any]:

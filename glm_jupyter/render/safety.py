@@ -104,7 +104,8 @@ class _Document:
                 if not token.level and last < len(self._lines) and self._lines[last].strip():
                     out.append("")
             elif token.type == "tr_open":
-                out.append("|".join(map(self._inline, _cells(self._lines[first]))))
+                cells = (self._inline(cell, cell=True) for cell in _cells(self._lines[first]))
+                out.append("|".join(cells))
             else:
                 first = self._definitions(first, last)
                 if first < last:
@@ -154,17 +155,18 @@ class _Document:
         """A line without text: a rule, an underline, a row of a table's dashes."""
         return line if _STRUCTURE.fullmatch(line) else self._inline(line)
 
-    def _inline(self, text: str) -> str:
-        return _Inline(text, self._changed, self._references).markdown()
+    def _inline(self, text: str, cell: bool = False) -> str:
+        return _Inline(text, self._changed, self._references, cell).markdown()
 
 
 class _Inline:
     """The text of one paragraph, heading or table cell."""
 
-    def __init__(self, text: str, changed: list[Piece], references: References) -> None:
+    def __init__(self, text: str, changed: list[Piece], references: References, cell: bool) -> None:
         self._text = text
         self._changed = changed
         self._references = references
+        self._cell = cell
         self._out: list[str] = []
         self._open: list[tuple[str, int]] = []
         self._brackets: list[tuple[int, int]] = []  # where each begins, and the emphasis there
@@ -292,6 +294,8 @@ class _Inline:
             return start + length
         content = _source(text[start + length : close], self._changed)
         content = re.sub(r"\n[ \t>]*", " ", content)
+        if self._cell:
+            content = content.replace("\\|", "|")  # the one escape that code has, in a table
         if content[:1] == content[-1:] == " " and content.strip():
             content = content[1:-1]
         risky = _RISKY_INLINE.search(content) or not content.strip()

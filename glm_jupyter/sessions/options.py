@@ -84,7 +84,10 @@ class AskOptions:
         "-e",
         "--endpoint",
         metavar="NAME",
-        help=N_("bigmodel, zai, local, or the base URL of an OpenAI-compatible server"),
+        help=N_(
+            "service that answers: bigmodel, zai, local, or the base URL of an OpenAI-compatible "
+            "server"
+        ),
     )
     system: str | None = _flag(
         "-s",
@@ -149,7 +152,7 @@ class AskOptions:
         kinds=CHAT,
         reads="expression",
         metavar="NAME",
-        help=N_("a pydantic model, dataclass, TypedDict or JSON schema that the answer must fit"),
+        help=N_("what the answer must fit: a pydantic model, dataclass, TypedDict or JSON schema"),
     )
     tools: Any = _flag(
         "--tools",
@@ -183,7 +186,10 @@ class AskOptions:
         "--quality",
         kinds=("image", "video"),
         metavar="WORD",
-        help=N_("standard or hd for a picture, speed or quality for a video"),
+        help=N_(
+            "quality of the picture or video: standard or hd for one, speed or quality for the "
+            "other"
+        ),
     )
     duration: int | None = _flag(
         "--duration", kinds=("video",), type=int, metavar="S", help=N_("seconds of the video")
@@ -196,17 +202,27 @@ class AskOptions:
         "--voice", kinds=SPOKEN, metavar="NAME", help=N_("whose voice speaks")
     )
     speed: float | None = _flag(
-        "--speed", kinds=("speech",), type=float, metavar="X", help=N_("how fast: 1 is usual")
+        "--speed",
+        kinds=("speech",),
+        type=float,
+        metavar="X",
+        help=N_("how fast the voice speaks: 1 is usual"),
     )
     volume: float | None = _flag(
-        "--volume", kinds=("speech",), type=float, metavar="X", help=N_("how loud: 1 is usual")
+        "--volume",
+        kinds=("speech",),
+        type=float,
+        metavar="X",
+        help=N_("how loud the voice speaks: 1 is usual"),
     )
     audio: Any = _flag(
         "--audio",
         kinds=("transcription", "voice", "realtime"),
         reads="source",
         metavar="X",
-        help=N_("what was said: a path or a variable (bytes, or an array and its rate)"),
+        help=N_(
+            "recording of what was said: a path or a variable (bytes, or an array and its rate)"
+        ),
     )
     hotwords: Any = _flag(
         "--hotwords",
@@ -224,7 +240,7 @@ class AskOptions:
         action="append",
         metavar="X",
         help=N_(
-            "a document: a path, a URL or a variable; repeatable, but for models that read "
+            "a document to read: a path, a URL or a variable; repeatable, but for models that read "
             "one page by page"
         ),
     )

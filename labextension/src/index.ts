@@ -25,6 +25,7 @@ import type { Context } from './context.js';
 import { offerExplanations } from './failure.js';
 import { Completions } from './completions.js';
 import { confirmInsertion } from './insertion.js';
+import { tellInPage } from './interrupt.js';
 import { keepKeys } from './keys.js';
 import { MIME, OpenNotebooks } from './notebooks.js';
 import { Session } from './session.js';
@@ -156,6 +157,12 @@ const places: JupyterFrontEndPlugin<void> = {
     for (const command of Object.values(COMMANDS)) {
       palette?.addItem({ command, category: 'GLM' });
     }
+    app.commands.commandExecuted.connect((_, { id }) => {
+      const kernel = sessions.notebook?.sessionContext.session?.kernel;
+      if (id === 'notebook:interrupt-kernel' && kernel) {
+        tellInPage(kernel); // JupyterLab's own buttons and keys have interrupted it
+      }
+    });
     const item = new StatusItem(sessions, trans, execute(COMMANDS.panel));
     statusBar?.registerStatusItem('glm-jupyter:status', {
       item,

@@ -7,6 +7,7 @@ import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 import type { JSONArray, JSONObject } from '@lumino/coreutils';
 
 import { isRunning, type AnswerData, type Shown as Texts } from './data.js';
+import { interrupt } from './interrupt.js';
 import type { Live, Notebooks, Place } from './stream.js';
 
 export const MIME = 'application/vnd.glm-jupyter.answer+json';
@@ -101,7 +102,10 @@ export class OpenNotebooks implements Notebooks {
   /** Interrupt the kernel of the notebook that holds `node`. */
   interrupt(node: Node): void {
     const panel = this._tracker.find(({ content }) => content.node.contains(node));
-    void panel?.sessionContext.session?.kernel?.interrupt();
+    const kernel = panel?.sessionContext.session?.kernel;
+    if (kernel) {
+      interrupt(kernel);
+    }
   }
 
   /**

@@ -3,6 +3,7 @@
 import type { Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
+import { interrupt } from './interrupt.js';
 import { TARGET, type Link, type SessionMessage, type Skew, type Standing } from './stream.js';
 
 const LOST = ['restarting', 'autorestarting', 'terminating', 'dead'];
@@ -47,7 +48,7 @@ export class Session {
 
   /** Interrupt the kernel: the answers stop, and what has come of them is kept. */
   stop(): void {
-    void this._kernel.interrupt();
+    interrupt(this._kernel);
   }
 
   /** Look whether the kernel has the extension; it says so itself when that changes. */

@@ -6,6 +6,7 @@ import type { JSONArray } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 
 import { withoutKernel, type AnswerData, type Marked, type Shown } from './data.js';
+import { interrupt } from './interrupt.js';
 
 export const TARGET = 'glm-jupyter.answer';
 
@@ -334,10 +335,9 @@ export class Link {
     this._asked.delete(answer.id);
     let live = this._running.get(answer.id);
     if (!live) {
-      const interrupt = () => {
-        void this._kernel.interrupt();
-      };
-      live = new Live(answer, shown, { cell, display, request }, interrupt);
+      live = new Live(answer, shown, { cell, display, request }, () => {
+        interrupt(this._kernel);
+      });
       this._running.set(answer.id, live);
       this._streams.add(live);
       this._notebooks.began(this._kernel.id, live);

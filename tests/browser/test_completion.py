@@ -46,7 +46,7 @@ def tab(page: Page) -> None:
     ("line", "item", "hint"),
     [
         ("%%glm --", "--code", "put the answer's code into a new cell below"),
-        ("%%glm --", "--batch", "with --map"),
+        ("%%glm --", "--batch", "answer --map within a day, at half the price"),
         ("%%glm -m glm-4-a", "glm-4-airx", "10 / 10 rmb"),
         ("%glm ", "models", "list models with prices and limits"),
     ],

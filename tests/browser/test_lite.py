@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser import lite
 from tests.browser.cells import loading
@@ -41,7 +41,8 @@ def site(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_questions_from_a_page(site: str, context: BrowserContext, server: ProtocolServer) -> None:
+def opened(site: str, context: BrowserContext) -> tuple[Page, Callable[[str], Locator]]:
+    """A new notebook, and what runs a new cell in it and gives its outputs."""
     page = context.new_page()
     page.goto(f"{site}/lab/index.html")
     page.wait_for_function("() => window.jupyterapp")
@@ -52,6 +53,21 @@ def test_questions_from_a_page(site: str, context: BrowserContext, server: Proto
         page.evaluate(RUN, source)
         return page.locator(".jp-CodeCell").last.locator(".jp-OutputArea")
 
+    return page, run
+
+
+def held() -> Reply:
+    """The beginning of an answer, and no end."""
+    return Reply(TEXT, chunk=10, hold=threading.Event(), hold_after=6)
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    while not condition():  # the test's own time limit ends it
+        page.wait_for_timeout(100)
+
+
+def test_questions_from_a_page(site: str, context: BrowserContext, server: ProtocolServer) -> None:
+    page, run = opened(site, context)
     run(loading(server))
     expect(page.locator(".glm-StatusItem")).to_contain_text("glm-4.7-flash")
     refused = run("%%glm -m glm-4.7\nHello")
@@ -83,3 +99,27 @@ def test_questions_from_a_page(site: str, context: BrowserContext, server: Proto
     expect(local).to_contain_text("The embedded engine cannot run in a browser.")
     [first] = {request.headers["authorization"] for request in server.chats}
     assert first == "Bearer id.secret"
+
+
+def test_stop_ends_an_answer(site: str, context: BrowserContext, server: ProtocolServer) -> None:
+    server.allows_pages = True
+    page, run = opened(site, context)
+    run(loading(server))
+    expect(page.locator(".glm-StatusItem")).to_contain_text("glm-4.7-flash")
+
+    server.enqueue(held())
+    answer = run("%%glm -m glm-4.7\nHello")
+    expect(answer.locator("strong")).to_have_text("bold")
+    answer.get_by_role("button", name="Stop").click()
+    expect(answer).to_contain_text("Stopped. What had arrived is kept")
+    expect(answer.locator("strong")).to_have_text("bold")
+    expect(answer.locator(".glm-Answer")).to_have_attribute("data-state", "done")
+
+    server.enqueue(held())
+    asked = run("import glm_jupyter as glm\nprint(glm.ask('Hello', model='glm-4.7'))")
+    wait_for(page, lambda: len(server.chats) == 2)
+    page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    expect(asked).to_contain_text("Stopped. What had arrived is kept")
+
+    server.enqueue(Reply("Yes."))
+    expect(run("%%glm -m glm-4.7\nDo you hear me?")).to_contain_text("Yes.")
