@@ -266,3 +266,20 @@ def test_a_form_that_is_none_is_refused(running: Running, server: ProtocolServer
         )
         assert response.status_code == 400, content
     assert not server.requests
+
+
+def test_the_key_is_in_nothing_that_was_made(running: Running, server: ProtocolServer) -> None:
+    server.making.url = f"https://example.org/{KEY}.png"
+    server.making.speech = b"RIFF" + KEY.encode() * 1000
+    server.making.fail("rerank", 400, {"error": {"code": "1214", "message": f"{KEY}?"}})
+    task = post(running, "videos/generations", model="cogvideox-3", prompt="A hill").json()["id"]
+    shown = [
+        post(running, "images/generations", **PICTURE),
+        post(running, "audio/speech", model="glm-tts", input="Hello"),
+        post(running, "rerank", model="rerank", query="a", documents=["a"]),
+        httpx.get(f"{running.url}/async-result/{task}", headers=token("ada")),
+    ]
+    assert [response.status_code for response in shown] == [200, 200, 400, 200]
+    for response in shown:
+        assert len(response.content) > 20
+        assert KEY.encode() not in response.content
