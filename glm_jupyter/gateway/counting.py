@@ -87,7 +87,9 @@ class ReplyCounter:
             self._usage = ev.Usage(prompt, completion, prompt + completion)
 
     def usage(self) -> ev.Usage:
-        """The service's usage; where it gave none, an estimate."""
+        """The service's usage; where it gave none, an estimate if it bills tokens."""
+        if self._model.unit != "token":
+            return self._usage or ev.Usage()
         count = self._request.prompt_tokens
         return self._usage or ev.Usage(prompt_tokens=count, total_tokens=count, estimated=True)
 

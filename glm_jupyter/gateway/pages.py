@@ -51,7 +51,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #8884; }
 th:first-child, td:first-child { text-align: left; }
 thead th { font-weight: 600; border-bottom: 2px solid #8888; vertical-align: bottom; }
-tbody th { font-weight: 400; }
+tbody th { font-weight: 400; } td { white-space: nowrap; }
 small { color: #767676; }
 """
 PERIOD_WORDS = {"day": "today", "month": "this month", "total": "in all"}

@@ -232,6 +232,9 @@ def test_a_budget_holds_for_pictures(tmp_path: Path, server: ProtocolServer) -> 
         refused = post(running, "images/generations", **PICTURE).json()["error"]["message"]
         assert "this one may cost up to 0.06 RMB" in refused
         assert "max_tokens" not in refused
+        page = httpx.get(f"{running.root}/usage", headers=token("grace")).text
+        assert "0.06 RMB" in page
+        assert "about" not in page  # the price of a picture is no estimate
         assert spent(running) == Decimal("0.06")
 
 
