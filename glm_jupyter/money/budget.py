@@ -188,8 +188,6 @@ class Budgets(HasTraits):
         return [*limits, cap] if cap else limits
 
     def _limits(self, currency: str, standing: Standing | None) -> list[Limit]:
-        own = self.spent.get(currency, Decimal(0))
-        held = add(*(most for of, most in self._under_way.values() if of == currency))
         if standing is None:  # the ledger cannot say: its budgets as they were, and this session
             known = self.ledger.known_budgets
             standing = Standing(
@@ -197,19 +195,28 @@ class Budgets(HasTraits):
             )
         found: list[Limit] = []
         for period in PERIODS:
-            mine, used = self._session.get(currency), (own, held)
-            if period != "session":
-                mine = standing.budgets.get(period)
-                used = standing.spent.get(period, own), standing.held.get(period, held)
-                if self.ledger.broken:
-                    used = max(own, used[0]), max(held, used[1])
-            given = ((mine, False), (ceilings().get((period, currency)), True))
-            found += [
-                Limit(period, amount, currency, *used, ceiling)
-                for amount, ceiling in given
-                if amount is not None
-            ]
+            own = self._session.get(currency)
+            mine = own if period == "session" else standing.budgets.get(period)
+            top = ceilings().get((period, currency))
+            if mine is None and top is None:
+                continue
+            used = self._used(currency, period, standing)
+            if mine is not None:
+                found.append(Limit(period, mine, currency, *used))
+            if top is not None:
+                found.append(Limit(period, top, currency, *used, ceiling=True))
         return found
+
+    def _used(self, currency: str, period: Period, standing: Standing) -> tuple[Decimal, Decimal]:
+        """What is spent in a period, and what may still be for requests under way."""
+        own = self.spent.get(currency, Decimal(0))
+        held = add(*(most for of, most in self._under_way.values() if of == currency))
+        if period == "session":
+            return own, held
+        used = standing.spent.get(period, own), standing.held.get(period, held)
+        if self.ledger.broken:
+            return max(own, used[0]), max(held, used[1])
+        return used
 
 
 def _ceiling_periods(currency: str) -> list[LedgerPeriod]:
