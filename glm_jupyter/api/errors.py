@@ -236,6 +236,11 @@ REFUSALS = {
         N_("the gateway's own key was not accepted"),
         N_("Tell who runs the gateway; your own token is right."),
     ),
+    "not_passed_on": Refusal(
+        RequestError,
+        N_("the gateway does not pass this on"),
+        N_("It takes a key of your own at the service, without the gateway's ZAI_BASE_URL."),
+    ),
     "1304": Refusal(
         BusyError,
         N_("today's number of calls is used up"),

@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from . import pages
 from .config import PATHS, Config, money
@@ -60,6 +61,7 @@ class Gateway:
             Route(f"{prefix}usage", self._page),
             Route(f"{prefix}usage.csv", self._csv),
             Route(prefix, self._home),
+            WebSocketRoute(f"{prefix}{{path:path}}", self._socket),
             *self.users.routes,
         ]
         handlers: Any = {Refused: _refused, HTTPException: self._unknown}
@@ -116,12 +118,15 @@ class Gateway:
     async def _unknown(self, request: Request, error: HTTPException) -> Response:
         if error.status_code != 404:
             return Refused(error.status_code, str(error.status_code), error.detail).response()
-        path = request.url.path.removeprefix(f"{self.prefix}{API}/").lstrip("/")
-        return Refused(
-            404,
-            "1221",
-            f"The gateway does not offer {path[:100]}. It offers {', '.join(OFFERED)}.",
-        ).response()
+        return self._not_passed_on(request.url.path)
+
+    async def _socket(self, socket: WebSocket) -> None:
+        await socket.send_denial_response(self._not_passed_on(socket.url.path))
+
+    def _not_passed_on(self, path: str) -> Response:
+        path = path.removeprefix(f"{self.prefix}{API}/").lstrip("/")
+        words = f"The gateway does not pass on {path[:100]}, only {', '.join(OFFERED)}."
+        return Refused(404, "not_passed_on", words).response()
 
 
 async def _refused(request: Request, refused: Refused) -> Response:

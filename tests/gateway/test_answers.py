@@ -132,7 +132,7 @@ def test_other_parts_of_the_service_are_refused_by_name(
 ) -> None:
     response = httpx.post(f"{running.url}/{path}", json={}, headers=token("ada"))
     assert response.status_code == 404
-    assert "does not offer" in response.json()["error"]["message"]
+    assert "does not pass on" in response.json()["error"]["message"]
     assert not server.requests
 
 

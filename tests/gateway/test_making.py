@@ -117,6 +117,10 @@ def test_a_cell_gets_what_it_asks_for_and_its_user_pays(
             assert spent(running) == pytest.approx(paid, abs=Decimal("1e-6")), cell
         refused = shell.run("%%glm --model cogview-9\nA hill").error
         assert "does not offer cogview-9" in refused
+        for cell in ("%glm files", "%%glm -m glm-realtime-flash\nHello"):
+            refused = shell.run(cell).error
+            assert "the gateway does not pass this on" in refused
+            assert "It takes a key of your own" in refused
 
 
 @pytest.mark.parametrize(
