@@ -35,6 +35,9 @@ LARGEST_REQUEST = 32 << 20  # bytes; pictures come within
 # between here and the user may end a connection that is silent.
 LOOK_SECONDS = 0.5
 REPEAT_LOOKS = 20
+# What cannot be told its place is sent away after so many seconds, to come again: a client that
+# has given it up by the time that it is made would pay for nothing.
+LONGEST_SILENCE = 60
 STREAMED = ("text/event-stream", "audio/", "application/octet-stream")
 PERIOD_WORDS = {"day": "today", "month": "this month", "total": "all in all"}
 
@@ -160,8 +163,19 @@ class _Exchange:
                 await self._reply.piece(f": queue {place}\n\n".encode())
                 told, looks = place, 0
             looks += 1
+            if self._asked.paid_once_sent and not told and looks * LOOK_SECONDS > LONGEST_SILENCE:
+                raise self._come_again(turns)
             with suppress(TimeoutError):
                 await asyncio.wait_for(ticket.granted.wait(), LOOK_SECONDS)
+
+    def _come_again(self, turns: Turns) -> Refused:
+        return Refused(
+            429,
+            "1302",
+            f"{turns.waiting} requests wait for {turns.model} at the gateway, this one for "
+            f"{LONGEST_SILENCE} s now. Ask again.",
+            retry_after=1,
+        )
 
     async def _answer(self) -> None:
         gateway = self._gateway

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from zai import ZhipuAiClient
 
+from glm_jupyter.gateway import exchange
+from glm_jupyter.gateway.app import Gateway
+from glm_jupyter.gateway.config import load
 from tests.gateway.running import KEY, Running, config, gateway, token
 from tests.kernels import kernel
 from tests.making_server import tone, wav
@@ -273,6 +277,31 @@ def test_a_form_that_is_none_is_refused(running: Running, server: ProtocolServer
         )
         assert response.status_code == 400, content
     assert not server.requests
+
+
+async def test_what_waits_too_long_is_sent_away_to_come_again(
+    tmp_path: Path, server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "LONGEST_SILENCE", 1)
+    server.making.delay = 4
+    file = tmp_path / "glm_gateway.toml"
+    file.write_text(config(tmp_path), "utf-8")
+    app = Gateway(load(file, {"ZAI_API_KEY": KEY, "ZAI_BASE_URL": server.url})).app()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
+    ):
+
+        async def ask() -> httpx.Response:
+            url = "/api/paas/v4/images/generations"
+            return await client.post(url, json=PICTURE, headers=token("ada"), timeout=60)
+
+        replies = await asyncio.gather(*(ask() for _ in range(6)))  # one more than the rights
+    assert sorted(reply.status_code for reply in replies) == [*[200] * 5, 429]
+    [away] = [reply for reply in replies if reply.status_code == 429]
+    assert away.headers["retry-after"] == "1"
+    assert "Ask again" in away.json()["error"]["message"]
+    assert len(server.requests) == 5
 
 
 def test_the_key_is_in_nothing_that_was_made(running: Running, server: ProtocolServer) -> None:
