@@ -24,6 +24,7 @@ MADE_CAPTION = N_(
     "? = sources contradict each other or are old. `%%glm -m MODEL` makes them, and `%%glm --help` "
     "lists their options; embedding and rerank are for Python: `glm.embed`, `glm.rerank`."
 )
+CHARACTERS_AT_MOST = N_("{count:,} characters")
 CHARACTERS = {
     "speech": N_("{count:,} characters at a time"),
     "transcription": N_("{count:,} characters of earlier text"),
@@ -155,7 +156,7 @@ def limits(model: Model) -> str:
     if model.voices:
         found.append(_("{count} voices").format(count=len(model.voices)))
     if model.max_characters:
-        text = _(CHARACTERS.get(model.kind, N_("{count:,} characters")))
+        text = _(CHARACTERS.get(model.kind, CHARACTERS_AT_MOST))
         found.append(text.format(count=model.max_characters))
     if model.max_seconds:
         found.append(_("{seconds:g} s at a time").format(seconds=model.max_seconds))

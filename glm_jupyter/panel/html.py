@@ -98,7 +98,7 @@ def facts(session: Session) -> str:
             *([(_("Limits"), limits(model))] if limits(model) else []),
         ]
     if model.note:
-        rows.append((_("Note"), model.note))
+        rows.append((_("Note"), _(model.note)))
     cells = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
     return f"<dl class='glm-panel-facts'>{cells}</dl>"
 

@@ -105,7 +105,7 @@ def _chart(currency: str, bars: list[chart.Bar]) -> str:
         f"title='{escape(f'{bar.label}: {bar.words}')}'></i>"
         for bar in bars
     )
-    title = _("{currency} a day, at most {most} on {day}").format(
+    title = _("{currency} a day, highest {most} on {day}").format(
         currency=currency, most=number(highest.value), day=highest.label
     )
     return (

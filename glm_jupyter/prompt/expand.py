@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from glm_jupyter.api import tokens
 from glm_jupyter.api.errors import InputError
-from glm_jupyter.language import _, sentences
+from glm_jupyter.language import _, ngettext, sentences
 
 from .secrets import Secrets, leaked, redacted
 from .values import Shown, as_text
@@ -25,7 +25,8 @@ class Value(NamedTuple):
     cut: str
 
     def __str__(self) -> str:
-        size = _("about {n:,} tokens").format(n=self.tokens)
+        size = ngettext("about {n:,} token", "about {n:,} tokens", self.tokens)
+        size = size.format(n=self.tokens)
         says = _("{value}: {cut}, {size}") if self.cut else _("{value}: {size}")
         return says.format(value=f"{{{{ {self.expression} }}}}", cut=self.cut, size=size)
 

@@ -17,7 +17,7 @@ EDGE = 8  # of ground beside the labels
 WIDTH = 640
 ROW = 24
 LABEL = 250
-VALUE = 130
+VALUE = 180
 HEIGHT = 120
 LONGEST_LABEL = 34
 

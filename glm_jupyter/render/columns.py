@@ -63,7 +63,7 @@ def _failure(error: GLMError | None) -> str:
     if error is None:
         return ""
     failed = _("Failed.")
-    return f"\n\n**{failed}** {prose(str(error))} {prose(error.remedy)}".rstrip()
+    return f"\n\n**{failed}** {prose(str(error))}\n\n{prose(error.remedy)}".rstrip()
 
 
 class ColumnsView:

@@ -46,9 +46,9 @@ def line(answer: Answer) -> str:
     parts = [answer.model]
     usage = answer.usage
     if usage.total_tokens or usage.prompt_tokens or usage.completion_tokens:
-        text = _("{tokens} tokens in, {out} out")
+        text = _("{tokens:,} tokens in, {out:,} out")
         if usage.estimated:
-            text = _("about {tokens} tokens in, {out} out")
+            text = _("about {tokens:,} tokens in, {out:,} out")
         parts.append(text.format(tokens=usage.prompt_tokens, out=usage.completion_tokens))
     if answer.quantity and answer.media:
         parts += filter(None, map(_measure, answer.media))

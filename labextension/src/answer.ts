@@ -19,6 +19,7 @@ import {
 } from './data.js';
 import { element, write } from './dom.js';
 import { copy, Footer } from './footer.js';
+import { asCell } from './language.js';
 import { isWeb } from './links.js';
 import { Media } from './media.js';
 import { MIME } from './notebooks.js';
@@ -282,9 +283,12 @@ export class AnswerView extends Widget implements IRenderMime.IRenderer {
       loadImage(control);
       return;
     }
-    const code = control?.closest('.glm-Code')?.querySelector('pre')?.textContent ?? '';
+    const frame = control?.closest('.glm-Code');
+    const code = frame?.querySelector('pre')?.textContent ?? '';
     if (control?.classList.contains('glm-insert')) {
-      void this._context.notebooks.insertBelow(this.node, code.replace(/\n$/, ''));
+      const language = frame?.querySelector('.glm-Language')?.textContent ?? '';
+      const source = asCell(language, code.replace(/\n$/, ''));
+      void this._context.notebooks.insertBelow(this.node, source);
     } else if (control?.classList.contains('glm-copy-code')) {
       void copy(control, code, this._context.trans);
     }

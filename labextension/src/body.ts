@@ -8,6 +8,7 @@ import { cut, weight } from './cut.js';
 import { NOTHING, type Marked } from './data.js';
 import { button, element } from './dom.js';
 import { setAside } from './formulas.js';
+import { canBeCell } from './language.js';
 import { morph } from './morph.js';
 import { slices } from './slices.js';
 import { Formulas } from './typeset.js';
@@ -376,17 +377,13 @@ function plainCode(language: string, code: string, trans: TranslationBundle): Do
 /** Put a line with the language and the controls above a code block. */
 function frameCode(pre: HTMLElement, trans: TranslationBundle): void {
   const language = /(?:^|\s)language-(\S+)/.exec(pre.firstElementChild?.className ?? '')?.[1] ?? '';
-  const frame = element(
-    'div',
-    'glm-Code',
-    element(
-      'div',
-      'glm-CodeBar',
-      element('span', 'glm-Language', language),
-      button('glm-insert', trans.__('Insert below'), trans.__('Insert this code as a cell below')),
-      button('glm-copy-code', trans.__('Copy'), trans.__('Copy this code'))
-    )
-  );
+  const bar = element('div', 'glm-CodeBar', element('span', 'glm-Language', language));
+  if (canBeCell(language)) {
+    const hint = trans.__('Insert this code as a cell below');
+    bar.append(button('glm-insert', trans.__('Insert below'), hint));
+  }
+  bar.append(button('glm-copy-code', trans.__('Copy'), trans.__('Copy this code')));
+  const frame = element('div', 'glm-Code', bar);
   pre.tabIndex = 0; // its lines may be longer than the page is wide
   pre.replaceWith(frame);
   frame.append(pre);

@@ -4,11 +4,9 @@ import type { Cell, CodeCell } from '@jupyterlab/cells';
 import type { IError } from '@jupyterlab/nbformat';
 import { NotebookActions, type Notebook, type NotebookPanel } from '@jupyterlab/notebook';
 
+import { isPython } from './language.js';
 import { PROMPT } from './marks.js';
 import type { Quote } from './question.js';
-
-// The kernel's `--code` takes these for Python, too.
-const PYTHON = ['', 'python', 'python3', 'py', 'py3', 'ipython', 'ipython3'];
 
 /** Insert a code cell at the active one, and make it that; to `edit`, with a text to `select`. */
 export function insertCell(
@@ -97,7 +95,7 @@ export function codeOf({
 }: Notebook): { node: Node; code: string } | null {
   for (const { node } of widgets.slice(0, activeCellIndex + 1).reverse()) {
     const blocks = [...node.querySelectorAll('.glm-Answer > .glm-Body .glm-Code')]
-      .filter(block => PYTHON.includes(textIn(block, '.glm-Language').toLowerCase()))
+      .filter(block => isPython(textIn(block, '.glm-Language')))
       .map(block => textIn(block, 'pre').trimEnd())
       .filter(Boolean);
     if (blocks.length) {

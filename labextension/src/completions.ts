@@ -53,8 +53,7 @@ export class Completions implements ICompletionProvider {
     const items = (offers ?? []).map(({ text, type, signature }) => ({
       label: text,
       insertText: text,
-      // On one line: it may break neither at a space nor behind a hyphen.
-      type: (signature || type).replaceAll(' ', '\u00a0').replaceAll('-', '-\u2060'),
+      type: signature || type,
       icon: ICONS[type]
     }));
     return { start: content.cursor_start, end: content.cursor_end, items };

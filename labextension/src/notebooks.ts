@@ -86,16 +86,20 @@ export class OpenNotebooks implements Notebooks {
       .map(({ data }) => data.id);
   }
 
-  /** Put `code` into a new cell below the one that holds `node`. */
+  /** Put `code` into a new cell below the one that holds `node`, and what `node` gave before. */
   async insertBelow(node: Node, code: string): Promise<void> {
     if (!(await this._mayInsert(code))) {
       return;
     }
     const panel = this._tracker.find(({ content }) => content.node.contains(node));
-    const index = panel?.content.widgets.findIndex(cell => cell.node.contains(node)) ?? -1;
-    if (panel && index >= 0) {
-      panel.content.model?.sharedModel.insertCell(index + 1, { cell_type: 'code', source: code });
-      panel.content.activeCellIndex = index + 1;
+    const cells = panel?.content.widgets ?? [];
+    const own = cells.findIndex(cell => cell.node.contains(node));
+    if (panel && own >= 0) {
+      const last = cells.findIndex(({ model }) => model.id === this._inserted.get(node));
+      const index = Math.max(own, last) + 1;
+      panel.content.model?.sharedModel.insertCell(index, { cell_type: 'code', source: code });
+      panel.content.activeCellIndex = index;
+      this._inserted.set(node, panel.content.widgets[index].model.id);
     }
   }
 
@@ -178,6 +182,7 @@ export class OpenNotebooks implements Notebooks {
   }
 
   private readonly _adopted = new WeakMap<NotebookPanel, Set<string | null>>();
+  private readonly _inserted = new WeakMap<Node, string>(); // the last cell that each gave
 }
 
 /** A cell with its texts only: pictures and other bytes stay here. */

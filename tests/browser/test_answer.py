@@ -143,6 +143,21 @@ def test_code_can_be_copied_and_put_into_a_cell(answered: Open) -> None:
     assert [cell.source for cell in nb.save().cells][-1] == "print(6 * 7)"
 
 
+def test_code_stands_below_in_the_order_in_which_it_was_put_there(answered: Open) -> None:
+    blocks = (
+        "```python\na = 1\n```",
+        "```bash\nls\n```",
+        "```sql\nselect 1\n```",
+        "```\nb = 2\n```",
+    )
+    nb = answered("First:\n\n" + "\n\nThen:\n\n".join(blocks))
+    inserts = nb.page.locator(".glm-insert")
+    expect(inserts).to_have_count(3)  # SQL runs in no cell
+    for number in range(3):
+        inserts.nth(number).click()
+    assert [cell.source for cell in nb.save().cells][-3:] == ["a = 1", "%%bash\nls", "b = 2"]
+
+
 def test_answer_is_copied_as_markdown_for_notebooks(answered: Open) -> None:
     nb = answered(r"Let \(x\) be.")
     nb.page.click(".glm-copy")

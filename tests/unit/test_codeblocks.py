@@ -14,6 +14,10 @@ from glm_jupyter.magics.codeblocks import python_in
         ("1. So:\n\n   ```\n   for a in b:\n       c\n   ```", "for a in b:\n    c"),
         ("````{.python}\n'''\n```\n'''\n````", "'''\n```\n'''"),
         ("```bash\nrm -rf /\n```\n```python\nx\n```", "x"),
+        (
+            "```\nTraceback (most recent call last):\n  a\n```\n```\n%pip list\n!ls\n```",
+            "%pip list\n!ls",
+        ),
         ("```python\nx = 1", "x = 1"),
         ("Only `x = 1` and words.", ""),
         ("```python\n\n```", ""),

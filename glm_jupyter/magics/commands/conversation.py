@@ -39,8 +39,8 @@ def reset(args: Namespace) -> None:
     count = sum(message["role"] == "user" for message in conversation.messages)
     conversation.clear()
     text = ngettext(
-        "Forgotten: {count} question and the answers.",
-        "Forgotten: {count} questions and the answers.",
+        "Forgotten: {count} question and its answer.",
+        "Forgotten: {count} questions and their answers.",
         count,
     )
     say(text.format(count=count))

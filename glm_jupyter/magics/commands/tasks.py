@@ -25,9 +25,8 @@ HEADERS = (
 )
 CAPTION = N_("`%glm tasks ID` waits for a task and shows what was made; it costs nothing more.")
 LONGEST = 60  # characters of what was asked for
-NONE = N_(
-    "The service works on nothing: no video, asynchronous picture or batch was asked for here."
-)
+NONE = N_("No jobs: no video, asynchronous picture or batch was asked for here.")
+KINDS = {"image": N_("picture"), "video": N_("video"), "batch": N_("batch")}
 STATES = {"SUCCESS": N_("made"), "FAIL": N_("failed")}
 
 
@@ -69,4 +68,5 @@ def _row(job: Job) -> tuple[str, ...]:
         state = _("under way for {time}").format(time=time)
     else:
         state = _(STATES[job.state]) if job.state in STATES else job.state.lower()
-    return (job.id, job.kind, asked, job.model, begun, state, ", ".join(job.files))
+    kind = _(KINDS.get(job.kind, job.kind))
+    return (job.id, kind, asked, job.model, begun, state, ", ".join(job.files))
