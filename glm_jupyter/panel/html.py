@@ -83,9 +83,11 @@ def facts(session: Session) -> str:
         worth = price(model)
         if model.prices and not model.free:
             worth = _("{price} (in / out, per million tokens)").format(price=worth)
-        context = _("{context}, answers up to {longest}").format(
-            context=size(model.context), longest=size(model.max_output)
-        )
+        context = size(model.context)
+        if model.max_output:
+            context = _("{context}, answers up to {longest}").format(
+                context=context, longest=size(model.max_output)
+            )
         rows += [
             (_("Price"), worth),
             (_("Context"), context),
