@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glm_jupyter.prompt.above import Cell, known
@@ -30,12 +30,15 @@ class History:
     def see(self, message: dict[str, Any]) -> dict[str, Any]:
         """Keep the texts of a display that is being published."""
         content = message["content"]
+        shown = content.get("transient", {}).get("display_id") or object()
+        if message["header"]["msg_type"] == "update_display_data":
+            cell = next((kept for kept in self._displayed.values() if shown in kept), None)
+            if cell is not None:
+                cell[shown] = known(content["data"])
+            return message
         count = len(self._sources) - 1  # of the cell that runs, however IPython counts
         if count < max(self._displayed, default=0):
             self._displayed.clear()  # %reset has begun anew
-        shown = content.get("transient", {}).get("display_id") or object()
-        if message["header"]["msg_type"] == "update_display_data":
-            count = next((n for n, kept in self._displayed.items() if shown in kept), count)
         self._displayed[count][shown] = known(content["data"])
         if len(self._displayed) > MOST:
             del self._displayed[min(self._displayed)]
@@ -50,9 +53,9 @@ class History:
         ]
 
     @property
-    def _sources(self) -> list[str]:
+    def _sources(self) -> Sequence[str]:
         manager = self._shell.history_manager
-        return list(manager.input_hist_raw) if manager else []
+        return manager.input_hist_raw if manager else ()
 
     def _outputs(self, count: int) -> Iterator[dict[str, Any]]:
         manager: Any = self._shell.history_manager
