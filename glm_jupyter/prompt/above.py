@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_jupyter.api import tokens
-from glm_jupyter.language import _, ngettext
+from glm_jupyter.language import _
 from glm_jupyter.text import clean
 
 from .marked import marked
@@ -52,11 +52,7 @@ def above(cells: Sequence[Cell], most: int | None, room: int | None, where: str)
         kept.insert(0, text)
     facts = [_("with {n} of {count} cells above").format(n=len(kept), count=len(wanted))]
     if without := len(chosen) - len(kept):
-        facts.append(
-            ngettext(
-                "{n} left out for want of room", "{n} left out for want of room", without
-            ).format(n=without)
-        )
+        facts.append(_("{n} left out for want of room").format(n=without))
     facts += [where] if where else []
     if not kept:
         return Above("", "; ".join(facts))
